@@ -1,0 +1,3 @@
+//! The gRPC edge. Only here are tonic and prost named.
+
+pub mod proto;

@@ -1,0 +1,3 @@
+//! The `dbkeeper` command.
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! What every layer speaks: ids and names that were checked once, errors, the
+//! context of a call, and the neutral shapes of connections, schemas, migrations,
+//! backups, metrics and operations. Nothing here does any input or output.
+
+pub mod backup;
+pub mod connection;
+pub mod context;
+pub mod error;
+pub mod id;
+pub mod metric;
+pub mod migration;
+pub mod name;
+pub mod operation;
+pub mod page;
+pub mod schema;
+pub mod session;
+pub mod time;
+
+pub use context::{CallContext, Caller, Permission};
+pub use error::{Detail, Error, ErrorKind, Reason, Result, StatementFailure};
+pub use id::{AccountId, BackupId, ConnectionId, MigrationSetId, OperationId, RequestId};
+pub use time::Timestamp;

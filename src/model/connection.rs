@@ -1,0 +1,303 @@
+//! A registered database: its settings, what is known of it, what can be done with it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{error::Error, id::ConnectionId, time::Timestamp};
+
+/// A database engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// PostgreSQL.
+    Postgresql,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+impl EngineKind {
+    /// As it is stored and logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EngineKind::Postgresql => "postgresql",
+            EngineKind::Mysql => "mysql",
+            EngineKind::Sqlite => "sqlite",
+        }
+    }
+
+    /// Reads what `as_str` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Postgresql, Self::Mysql, Self::Sqlite].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How the traffic to a database is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// In clear.
+    Disabled,
+    /// Encrypted, certificate not looked at.
+    Required,
+    /// Certificate from a known CA.
+    VerifyCa,
+    /// And for the host that is dialled.
+    VerifyFull,
+}
+
+/// TLS towards a database, without the private key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSettings {
+    /// How the traffic is protected.
+    pub mode: TlsMode,
+    /// CA certificates in PEM; empty: the public CAs.
+    pub ca_pem: String,
+    /// Client certificate chain in PEM; empty: none.
+    pub client_cert_pem: String,
+}
+
+/// Limits of a pool, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSettings {
+    /// Most connections at one time.
+    pub max_connections: u32,
+    /// Connections kept open.
+    pub min_idle: u32,
+    /// Longest wait for a lease.
+    pub acquire_timeout: Duration,
+    /// A connection idle for longer is closed.
+    pub idle_timeout: Duration,
+    /// A connection older than this is closed.
+    pub max_lifetime: Duration,
+    /// Longest a statement of our own may run.
+    pub statement_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 10,
+            min_idle: 0,
+            acquire_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(1800),
+            statement_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a caller sets on a registered database, secrets apart, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionSettings {
+    /// What people call it, 1 to 100 characters.
+    pub display_name: String,
+    /// The engine.
+    pub engine: EngineKind,
+    /// Host name or address; empty for SQLite.
+    pub host: String,
+    /// Port; 0 for SQLite.
+    pub port: u16,
+    /// Database, or path under the SQLite root.
+    pub database: String,
+    /// User; empty for SQLite.
+    pub username: String,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Limits of the pool.
+    pub pool: PoolSettings,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Never migrated, never restored into.
+    pub read_only: bool,
+}
+
+/// What is known of reaching a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionState {
+    /// Never dialled since it was registered or changed.
+    Untested,
+    /// Answered and authenticated.
+    Online,
+    /// Not reached.
+    Offline,
+    /// Answered and refused.
+    Refused,
+}
+
+impl ConnectionState {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untested => "untested",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Reads what `as_str` wrote; anything else is untested.
+    pub fn parse(text: &str) -> Self {
+        [Self::Online, Self::Offline, Self::Refused]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .unwrap_or(Self::Untested)
+    }
+}
+
+/// Why a database could not be used, as an answer and not as an error of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionFailure {
+    /// Text of the reason.
+    pub reason: String,
+    /// What went wrong.
+    pub message: String,
+    /// SQLSTATE; empty: none.
+    pub sql_state: String,
+    /// Number of the vendor; 0: none.
+    pub vendor_code: i32,
+    /// What to do.
+    pub hint: String,
+}
+
+impl ConnectionFailure {
+    /// From the error that an engine gave. Metadata `sql_state`, `vendor_code` and `hint` are taken over.
+    pub fn from_error(error: &Error) -> Self {
+        let fact = |key| error.metadata(key).unwrap_or_default().to_owned();
+        Self {
+            reason: error.reason().as_str().to_owned(),
+            message: error.message().to_owned(),
+            sql_state: fact("sql_state"),
+            vendor_code: fact("vendor_code").parse().unwrap_or(0),
+            hint: fact("hint"),
+        }
+    }
+}
+
+/// The last look at a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionHealth {
+    /// When.
+    pub checked: Timestamp,
+    /// How long dial, authentication and one round trip took.
+    pub response_time: Duration,
+    /// What went wrong.
+    pub failure: Option<ConnectionFailure>,
+}
+
+/// A registered database as the service hands it out: no secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Its settings.
+    pub settings: ConnectionSettings,
+    /// A password is stored.
+    pub password_set: bool,
+    /// A client key is stored.
+    pub client_key_set: bool,
+    /// What is known of reaching it.
+    pub state: ConnectionState,
+    /// The last look at it.
+    pub health: Option<ConnectionHealth>,
+    /// Version that its server last reported; empty: never.
+    pub server_version: String,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When its settings last changed.
+    pub updated: Timestamp,
+    /// When it was last tested.
+    pub last_tested: Option<Timestamp>,
+    /// Version of the settings, from 1; the etag.
+    pub revision: u64,
+    /// Version of the credentials, from 1.
+    pub credential_revision: u64,
+}
+
+/// Something that can be done with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// Read the schema.
+    Inspect,
+    /// Apply migrations.
+    Migrate,
+    /// One transaction a migration.
+    TransactionalDdl,
+    /// Back up.
+    Backup,
+    /// Restore into it.
+    Restore,
+    /// Read metrics.
+    Metrics,
+    /// List the sessions of others.
+    Sessions,
+}
+
+/// One ability of one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capability {
+    /// Which.
+    pub ability: Ability,
+    /// It can be used as things are.
+    pub supported: bool,
+    /// What is missing; empty when supported.
+    pub missing: String,
+    /// The exact statement or command that mends it; empty where nothing does.
+    pub remedy: String,
+}
+
+impl Capability {
+    /// An ability that can be used.
+    pub fn supported(ability: Ability) -> Self {
+        Self { ability, supported: true, missing: String::new(), remedy: String::new() }
+    }
+
+    /// An ability that cannot be used, and what mends it.
+    pub fn missing(ability: Ability, missing: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { ability, supported: false, missing: missing.into(), remedy: remedy.into() }
+    }
+}
+
+/// What can be done with a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Who answers.
+    pub server: ServerInfo,
+    /// One entry an ability.
+    pub capabilities: Vec<Capability>,
+}
+
+/// Who answers at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `PostgreSQL`, `MariaDB`, `MySQL`, `SQLite`.
+    pub product: &'static str,
+    /// Version as the server words it.
+    pub version: String,
+    /// Major and minor version, for comparisons.
+    pub version_number: (u32, u32),
+    /// The traffic is encrypted.
+    pub tls_active: bool,
+}
+
+/// Figures of a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolFigures {
+    /// Connections open.
+    pub size: u32,
+    /// Of those, idle.
+    pub idle: u32,
+    /// Callers that wait.
+    pub waiting: u32,
+    /// The cap.
+    pub max_connections: u32,
+    /// Leases given.
+    pub acquired: u64,
+    /// Waits that ended without one.
+    pub timed_out: u64,
+    /// Sum of the waits.
+    pub wait_time: Duration,
+}

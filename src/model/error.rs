@@ -1,0 +1,425 @@
+//! The one error of the whole crate.
+//!
+//! `message` and `details` are public: they never hold an internal cause, a secret
+//! or a path of the server. The cause lives in `source` and goes to the log only.
+//! `grpc/status.rs` is the only place that turns this into a gRPC status.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A result with the crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of error it is; each sort is one gRPC code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request cannot be right, whatever the state of the system.
+    InvalidArgument,
+    /// What is named does not exist, or not for this caller.
+    NotFound,
+    /// What is to be made exists.
+    AlreadyExists,
+    /// Somebody else was faster; read again and try again.
+    Aborted,
+    /// The state of the system or of a database forbids it until that is changed.
+    FailedPrecondition,
+    /// It may work in a moment.
+    Unavailable,
+    /// The caller is not known.
+    Unauthenticated,
+    /// The caller may not do this.
+    PermissionDenied,
+    /// A limit is reached.
+    ResourceExhausted,
+    /// This engine cannot do it.
+    Unimplemented,
+    /// The call's deadline passed.
+    DeadlineExceeded,
+    /// The caller gave up, or asked to stop.
+    Cancelled,
+    /// Stored data is damaged.
+    DataLoss,
+    /// A fault of dbkeeper's own.
+    Internal,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $kind:ident;)*) => {
+        /// Why, for programs: the `reason` of ErrorInfo. `docs/errors.md` has the cure for each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $variant,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the list in `docs/errors.md`.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+
+            /// The text that goes over the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$variant => $text,)* }
+            }
+
+            /// The sort of error that it always is.
+            pub const fn kind(self) -> ErrorKind {
+                match self { $(Reason::$variant => ErrorKind::$kind,)* }
+            }
+
+            /// Reads the text that `as_str` wrote.
+            pub fn parse(text: &str) -> Option<Reason> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == text)
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field has a value that it cannot have.
+    InvalidField = "INVALID_FIELD", InvalidArgument;
+    /// An update mask names a field that does not exist or cannot be changed.
+    UnknownField = "UNKNOWN_FIELD", InvalidArgument;
+    /// A page token was not made by this server for this caller and this request.
+    PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument;
+    /// A filter or an order cannot be read.
+    FilterInvalid = "FILTER_INVALID", InvalidArgument;
+    /// Two migration files have the same version.
+    DuplicateMigrationVersion = "DUPLICATE_MIGRATION_VERSION", InvalidArgument;
+    /// A migration file cannot be read.
+    MigrationFileInvalid = "MIGRATION_FILE_INVALID", InvalidArgument;
+    /// Source and target are of different engines.
+    EngineMismatch = "ENGINE_MISMATCH", InvalidArgument;
+    /// The body of the message cannot be decoded.
+    MessageInvalid = "MESSAGE_INVALID", InvalidArgument;
+
+    /// No such registered database.
+    ConnectionNotFound = "CONNECTION_NOT_FOUND", NotFound;
+    /// No such migration set.
+    MigrationSetNotFound = "MIGRATION_SET_NOT_FOUND", NotFound;
+    /// No such version in the set.
+    MigrationNotFound = "MIGRATION_NOT_FOUND", NotFound;
+    /// No such backup.
+    BackupNotFound = "BACKUP_NOT_FOUND", NotFound;
+    /// No such operation.
+    OperationNotFound = "OPERATION_NOT_FOUND", NotFound;
+    /// No such table in the database.
+    TableNotFound = "TABLE_NOT_FOUND", NotFound;
+
+    /// The id of a connection is taken.
+    ConnectionExists = "CONNECTION_EXISTS", AlreadyExists;
+    /// The id of a migration set is taken.
+    MigrationSetExists = "MIGRATION_SET_EXISTS", AlreadyExists;
+    /// The id of a backup is taken.
+    BackupExists = "BACKUP_EXISTS", AlreadyExists;
+    /// The request_id was used for another body.
+    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
+    /// The set has this version with another text.
+    MigrationChanged = "MIGRATION_CHANGED", AlreadyExists;
+
+    /// The resource changed since it was read.
+    EtagMismatch = "ETAG_MISMATCH", Aborted;
+    /// Another operation changes this database.
+    DatabaseBusy = "DATABASE_BUSY", Aborted;
+    /// The server stopped or was killed while the operation ran.
+    Interrupted = "INTERRUPTED", Aborted;
+
+    /// The database does not accept user or password.
+    CredentialsRejected = "CREDENTIALS_REJECTED", FailedPrecondition;
+    /// The server has no such database.
+    DatabaseUnknown = "DATABASE_UNKNOWN", FailedPrecondition;
+    /// The server demands TLS and the connection does not use it.
+    TlsRequired = "TLS_REQUIRED", FailedPrecondition;
+    /// The connection demands TLS and the server has none.
+    TlsUnavailable = "TLS_UNAVAILABLE", FailedPrecondition;
+    /// The certificate of the server does not pass the check that was asked for.
+    CertificateInvalid = "CERTIFICATE_INVALID", FailedPrecondition;
+    /// The user of the connection lacks a privilege.
+    PrivilegeMissing = "PRIVILEGE_MISSING", FailedPrecondition;
+    /// Something depends on the connection.
+    ConnectionInUse = "CONNECTION_IN_USE", FailedPrecondition;
+    /// The connection is registered as read only.
+    ConnectionReadOnly = "CONNECTION_READ_ONLY", FailedPrecondition;
+    /// The history of the database and the set disagree.
+    MigrationDrift = "MIGRATION_DRIFT", FailedPrecondition;
+    /// A pending migration is older than the newest applied one.
+    MigrationOutOfOrder = "MIGRATION_OUT_OF_ORDER", FailedPrecondition;
+    /// A migration stopped part of the way and stands in the way of this call.
+    MigrationIncomplete = "MIGRATION_INCOMPLETE", FailedPrecondition;
+    /// A migration has no down part.
+    MigrationIrreversible = "MIGRATION_IRREVERSIBLE", FailedPrecondition;
+    /// A statement failed on the database.
+    StatementFailed = "STATEMENT_FAILED", FailedPrecondition;
+    /// A lock on a table was not to be had in time.
+    LockTimeout = "LOCK_TIMEOUT", FailedPrecondition;
+    /// A statement ran longer than it may.
+    StatementTimeout = "STATEMENT_TIMEOUT", FailedPrecondition;
+    /// The database to restore into has tables.
+    TargetNotEmpty = "TARGET_NOT_EMPTY", FailedPrecondition;
+    /// A tool that the engine's backups need is not installed.
+    ToolMissing = "TOOL_MISSING", FailedPrecondition;
+    /// A tool is older than the server that it should dump.
+    ToolTooOld = "TOOL_TOO_OLD", FailedPrecondition;
+    /// A tool ended with an error.
+    ToolFailed = "TOOL_FAILED", FailedPrecondition;
+    /// The backup is not complete.
+    BackupNotComplete = "BACKUP_NOT_COMPLETE", FailedPrecondition;
+    /// An operation uses the backup.
+    BackupInUse = "BACKUP_IN_USE", FailedPrecondition;
+    /// The rows restored are not those of the backup.
+    RestoreMismatch = "RESTORE_MISMATCH", FailedPrecondition;
+    /// The vault has no key that opens this store.
+    VaultSealed = "VAULT_SEALED", FailedPrecondition;
+
+    /// The database cannot be reached.
+    DatabaseUnreachable = "DATABASE_UNREACHABLE", Unavailable;
+    /// The name of the host has no address.
+    HostUnknown = "HOST_UNKNOWN", Unavailable;
+    /// The database accepted the call and did not answer in time.
+    ConnectTimeout = "CONNECT_TIMEOUT", Unavailable;
+    /// The server's own store cannot be read or written.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The server stops.
+    ShuttingDown = "SHUTTING_DOWN", Unavailable;
+
+    /// The call carries no credentials.
+    CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
+    /// The API key is malformed, unknown, expired or revoked.
+    ApiKeyInvalid = "API_KEY_INVALID", Unauthenticated;
+    /// The caller lacks the permission of the method.
+    PermissionMissing = "PERMISSION_MISSING", PermissionDenied;
+
+    /// No connection of the pool came free in time.
+    PoolExhausted = "POOL_EXHAUSTED", ResourceExhausted;
+    /// The server has no connection left for us.
+    TooManyConnections = "TOO_MANY_CONNECTIONS", ResourceExhausted;
+    /// The storage or a disk is full.
+    StorageFull = "STORAGE_FULL", ResourceExhausted;
+    /// A message is larger than the server takes.
+    MessageTooLarge = "MESSAGE_TOO_LARGE", ResourceExhausted;
+    /// Too many operations or streams are open.
+    TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted;
+
+    /// The engine lacks the ability.
+    EngineUnsupported = "ENGINE_UNSUPPORTED", Unimplemented;
+    /// No such method.
+    MethodUnknown = "METHOD_UNKNOWN", Unimplemented;
+    /// The deadline of the call passed.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
+    /// The caller cancelled, or the operation was cancelled.
+    Cancelled = "CANCELLED", Cancelled;
+    /// A backup is damaged.
+    BackupCorrupt = "BACKUP_CORRUPT", DataLoss;
+    /// A sealed record does not authenticate.
+    SealedRecordCorrupt = "SEALED_RECORD_CORRUPT", DataLoss;
+    /// A fault of dbkeeper's own; the log has the cause under the request id.
+    Internal = "INTERNAL", Internal;
+}
+
+/// Why a statement failed on the database that it was meant for. Empty strings and
+/// zeroes mean that the engine did not say. Same fields as the message of the contract.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementFailure {
+    /// File that the statement stands in.
+    pub file: String,
+    /// Position of the statement in its file, from 1.
+    pub statement_index: u32,
+    /// Statements of the file in this direction.
+    pub statement_count: u32,
+    /// Line of the file, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// SQLSTATE.
+    pub sql_state: String,
+    /// Error number of the vendor.
+    pub vendor_code: i32,
+    /// The statement, cut to 2,000 characters.
+    pub statement: String,
+    /// What the database answered.
+    pub message: String,
+    /// How to go on.
+    pub hint: String,
+}
+
+/// A further fact about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// A field of the request is at fault (BadRequest).
+    Field {
+        /// Path of the field.
+        field: String,
+        /// What it must be.
+        description: String,
+    },
+    /// Something has to be changed first (PreconditionFailure).
+    Precondition {
+        /// What sort of thing, in UPPER_SNAKE.
+        kind: &'static str,
+        /// Which thing.
+        subject: String,
+        /// What has to be done.
+        description: String,
+    },
+    /// When a repeat makes sense (RetryInfo).
+    RetryAfter(Duration),
+    /// The resource in question (ResourceInfo).
+    Resource {
+        /// Type, for example `connection`.
+        kind: &'static str,
+        /// Name, for example `connections/x`.
+        name: String,
+    },
+    /// A limit that is reached (QuotaFailure).
+    Quota {
+        /// What is limited.
+        subject: String,
+        /// The limit and the use.
+        description: String,
+    },
+    /// A named fact (metadata of ErrorInfo).
+    Metadata(&'static str, String),
+    /// The statement that failed.
+    Statement(StatementFailure),
+}
+
+/// The crate's error: a reason, a public message, details, and the cause for the log.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    reason: Reason,
+    message: Cow<'static, str>,
+    details: Vec<Detail>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with its public message: what is wrong, where, and what to do.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { reason, message: message.into(), details: Vec::new(), source: None }))
+    }
+
+    /// One field of the request is at fault.
+    pub fn invalid_field(field: &str, description: impl Into<String>) -> Self {
+        let description = description.into();
+        Self::new(Reason::InvalidField, format!("{field}: {description}"))
+            .with(Detail::Field { field: field.to_owned(), description })
+    }
+
+    /// Several fields of the request are at fault. `violations` holds (field, description) and is not empty.
+    pub fn invalid_fields(violations: Vec<(String, String)>) -> Self {
+        let text = violations
+            .iter()
+            .map(|(field, description)| format!("{field}: {description}"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        violations.into_iter().fold(Self::new(Reason::InvalidField, text), |error, (field, description)| {
+            error.with(Detail::Field { field, description })
+        })
+    }
+
+    /// A resource does not exist for this caller.
+    pub fn not_found(reason: Reason, kind: &'static str, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self::new(reason, format!("{kind} {name:?} does not exist")).with(Detail::Resource { kind, name })
+    }
+
+    /// A fault of our own. The public text says only that the log has more.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Reason::Internal, "internal error; the server's log has the cause under this request id")
+            .caused_by(source)
+    }
+
+    /// The engine lacks an ability.
+    pub fn unsupported(engine: &str, ability: &str) -> Self {
+        Self::new(Reason::EngineUnsupported, format!("{engine} does not support {ability}"))
+    }
+
+    /// The operation or call was asked to stop.
+    pub fn cancelled() -> Self {
+        Self::new(Reason::Cancelled, "cancelled")
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn with(mut self, detail: Detail) -> Self {
+        self.0.details.push(detail);
+        self
+    }
+
+    /// Adds a named fact.
+    #[must_use]
+    pub fn with_metadata(self, key: &'static str, value: impl Into<String>) -> Self {
+        self.with(Detail::Metadata(key, value.into()))
+    }
+
+    /// Adds the cause, for the log only.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Puts words before the message, such as which of several things failed.
+    #[must_use]
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.0.message = Cow::Owned(format!("{prefix}: {}", self.0.message));
+        self
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
+    /// The sort of error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.reason.kind()
+    }
+
+    /// The public message.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The details.
+    pub fn details(&self) -> &[Detail] {
+        &self.0.details
+    }
+
+    /// The statement that failed, where one did.
+    pub fn statement(&self) -> Option<&StatementFailure> {
+        self.0.details.iter().find_map(|detail| match detail {
+            Detail::Statement(failure) => Some(failure),
+            _ => None,
+        })
+    }
+
+    /// The value of a named fact, where there is one.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.0.details.iter().find_map(|detail| match detail {
+            Detail::Metadata(name, value) if *name == key => Some(value.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("reason", &self.0.reason.as_str())
+            .field("message", &self.0.message)
+            .field("details", &self.0.details)
+            .field("source", &self.0.source.as_ref().map(|source| source.to_string()))
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.reason.as_str(), self.0.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}

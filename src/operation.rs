@@ -1,0 +1,1 @@
+//! Long-running work: durable records, progress, cancel, wait, watch, recovery at the next start.

@@ -1,0 +1,8 @@
+//! What the services do, without any transport.
+
+pub mod backup;
+pub mod connection;
+pub mod migration;
+pub mod monitor;
+pub mod operation;
+pub mod schema;

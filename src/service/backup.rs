@@ -1,0 +1,1 @@
+//! Backups: the storage, taking, checking, restoring.

@@ -1,0 +1,1 @@
+//! Migration sets, and bringing databases to a version of them.

@@ -1,0 +1,1 @@
+//! Watching databases: one sampler a database for any number of subscribers.

@@ -1,0 +1,1 @@
+//! Following and cancelling long-running work.

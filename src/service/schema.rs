@@ -1,0 +1,1 @@
+//! Reading the schemas of registered databases.

@@ -1,0 +1,1 @@
+//! Seals the credentials of registered databases. It alone sees plaintext secrets and the master key.

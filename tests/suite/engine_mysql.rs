@@ -1,0 +1,1 @@
+//! The mysql engine against a real server.

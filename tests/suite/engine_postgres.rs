@@ -1,0 +1,1 @@
+//! The postgres engine against a real server.

@@ -1,0 +1,1 @@
+//! The sqlite engine against a real server.

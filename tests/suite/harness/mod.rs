@@ -1,0 +1,4 @@
+//! Real servers for the tests, started by the tests themselves.
+
+pub(crate) mod mariadb;
+pub(crate) mod postgres;
