@@ -27,7 +27,7 @@ impl Engine for SqliteEngine {
         EngineKind::Sqlite
     }
     fn default_port(&self) -> Option<u16> {
-        (0 != 0).then_some(0)
+        None
     }
     fn check_settings(&self, _account: &AccountId, _settings: &ConnectionSettings) -> Result<()> {
         Ok(())
