@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
 use super::{
     problem::{MASK, Problems},
     value::duration,
@@ -54,7 +56,7 @@ impl Default for Telemetry {
 
 impl Telemetry {
     pub(super) fn check(&self, problems: &mut Problems<'_>) {
-        if self.log.parse::<tracing_subscriber::filter::Targets>().is_err() {
+        if !is_log_filter(&self.log) {
             problems.add(
                 "telemetry.log",
                 "must be off, error, warn, info, debug or trace, or directives such as info,dbkeeper::pool=debug",
@@ -70,6 +72,12 @@ impl Telemetry {
         let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
         problems.time("telemetry.metrics_interval", self.metrics_interval, second..=hour);
     }
+}
+
+/// A word alone must be a level: taken as the name of a module, a mistyped level would silence everything else.
+fn is_log_filter(text: &str) -> bool {
+    let level_or_directive = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    text.split(',').all(|part| level_or_directive(part.trim())) && EnvFilter::try_new(text).is_ok()
 }
 
 fn is_endpoint(text: &str) -> bool {

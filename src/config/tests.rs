@@ -111,6 +111,13 @@ fn an_address_that_others_reach_needs_tls_or_consent() {
 }
 
 #[test]
+fn a_mistyped_level_is_no_module() {
+    let text = refusal("", &[], &[("telemetry.log", "verbose")]);
+    assert!(text.contains("must be off, error, warn"), "{text}");
+    load("", &[], &[("telemetry.log", "warn,dbkeeper::pool=debug")]).unwrap();
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let secret = "authorization=Bearer hunter2";
     let loaded = load("", &[("DBKEEPER_TELEMETRY_OTLP_HEADERS", secret)], &[]).unwrap();
