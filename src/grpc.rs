@@ -22,6 +22,8 @@ pub mod routes;
 pub mod server;
 pub mod tls;
 
+pub mod operation_service;
+
 pub mod client;
 
 pub use layers::{AuditEvent, AuditSink, Authenticator};
