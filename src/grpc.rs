@@ -23,6 +23,8 @@ pub mod routes;
 pub mod server;
 pub mod tls;
 
+pub mod operation_service;
+
 pub mod client;
 
 pub use layers::{AuditEvent, AuditSink, Authenticator};
