@@ -149,7 +149,7 @@ impl MariadbServer {
         let data = folder.join("data");
         let mut install = Command::new(find_program("mariadb-install-db"));
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        install.arg("--datadir").arg(&data).args(as_this_user());
+        install.arg(format!("--datadir={}", data.display())).args(as_this_user());
         check("mariadb-install-db", &install.output().expect("mariadb-install-db starts"));
 
         let port = free_port();
