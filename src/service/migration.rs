@@ -1,1 +1,6 @@
 //! Migration sets, and bringing databases to a version of them.
+//!
+//! Files become migrations in [`import`], a set and a history become steps in [`plan`], a
+//! script becomes statements in [`script`] by the [`splitter`] of the dialect.
+
+pub mod splitter;
