@@ -3,4 +3,5 @@
 //! Files become migrations in [`import`], a set and a history become steps in [`plan`], a
 //! script becomes statements in [`script`] by the [`splitter`] of the dialect.
 
+pub mod import;
 pub mod splitter;
