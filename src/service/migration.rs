@@ -4,4 +4,6 @@
 //! script becomes statements in [`script`] by the [`splitter`] of the dialect.
 
 pub mod import;
+pub mod plan;
+pub mod script;
 pub mod splitter;

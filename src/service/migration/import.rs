@@ -140,8 +140,7 @@ impl Parts<'_> {
     fn into_migration(self, problems: &mut Problems) -> Option<Migration> {
         let Some((source, up)) = self.up else {
             let (source, _) = self.down?;
-            let description =
-                format!("{:?} has no up part; give its .up.sql file in the same call", source.name.file);
+            let description = format!("{:?} has no up part; give its .up.sql file in the same call", source.name.file);
             problems.add_path(source.index, Reason::MigrationFileInvalid, description);
             return None;
         };
@@ -172,9 +171,8 @@ fn read_source(source: &Source<'_>, format: MigrationFormat) -> std::result::Res
         (MigrationFormat::Plain, Some(_)) => Err(format!("{file:?} is one of a pair and no plain numbered file")),
         (MigrationFormat::Dbmate, _) => {
             let sections = dbmate::read(source.text).map_err(|problem| format!("{file}:{problem}"))?;
-            let script = |section: dbmate::Section<'_>| {
-                source.script(section.sql, section.first_line, section.transactional)
-            };
+            let script =
+                |section: dbmate::Section<'_>| source.script(section.sql, section.first_line, section.transactional);
             Ok((Some(script(sections.up)), sections.down.map(script)))
         }
     }

@@ -3,7 +3,9 @@ use crate::model::Detail;
 use super::*;
 
 fn files(list: &[(&str, &str)]) -> Vec<MigrationFile> {
-    list.iter().map(|(path, content)| MigrationFile { path: (*path).to_owned(), content: (*content).to_owned() }).collect()
+    list.iter()
+        .map(|(path, content)| MigrationFile { path: (*path).to_owned(), content: (*content).to_owned() })
+        .collect()
 }
 
 fn read(list: &[(&str, &str)]) -> ImportedMigrations {
@@ -39,14 +41,21 @@ fn golang_migrate_pairs() {
     assert_eq!((first.version.as_str(), first.title.as_str()), ("9", "first"));
     assert_eq!((first.up.file.as_str(), first.up.first_line, first.up.transactional), ("9_first.up.sql", 1, false));
     let down = first.down.as_ref().expect("a down part");
-    assert_eq!((down.file.as_str(), down.sql.as_str(), down.transactional), ("9_first.down.sql", "SELECT 9, 'down'", true));
+    assert_eq!(
+        (down.file.as_str(), down.sql.as_str(), down.transactional),
+        ("9_first.down.sql", "SELECT 9, 'down'", true)
+    );
     assert_eq!((last.version.as_str(), last.down.is_none()), ("10", true));
 }
 
 #[test]
 fn dbmate_sections() {
-    let text = "-- a comment\r\n\r\n-- migrate:up transaction:false\r\nSELECT 1;\r\n\r\n-- migrate:down\r\nSELECT 2;\r\n";
-    let imported = read(&[("20240101120000_both.sql", text), ("20240101120001_up.sql", "--migrate:up\nSELECT 3;\n-- migrate:down\n")]);
+    let text =
+        "-- a comment\r\n\r\n-- migrate:up transaction:false\r\nSELECT 1;\r\n\r\n-- migrate:down\r\nSELECT 2;\r\n";
+    let imported = read(&[
+        ("20240101120000_both.sql", text),
+        ("20240101120001_up.sql", "--migrate:up\nSELECT 3;\n-- migrate:down\n"),
+    ]);
     assert_eq!(imported.format, MigrationFormat::Dbmate);
     let [both, up] = imported.migrations.as_slice() else { panic!("{imported:?}") };
     assert_eq!((both.up.sql.as_str(), both.up.first_line, both.up.transactional), ("SELECT 1;\r\n\r\n", 4, false));
@@ -57,7 +66,12 @@ fn dbmate_sections() {
 
 #[test]
 fn plain_numbered_files() {
-    let imported = read(&[("002-b.sql", "SELECT 2"), ("001_2fa.sql", "SELECT 1"), ("1.10.sql", "-- nothing"), ("1.9_x.sql", "SELECT 3")]);
+    let imported = read(&[
+        ("002-b.sql", "SELECT 2"),
+        ("001_2fa.sql", "SELECT 1"),
+        ("1.10.sql", "-- nothing"),
+        ("1.9_x.sql", "SELECT 3"),
+    ]);
     assert_eq!(imported.format, MigrationFormat::Plain);
     let names: Vec<_> =
         imported.migrations.iter().map(|migration| (migration.version.as_str(), migration.title.as_str())).collect();
@@ -85,7 +99,8 @@ fn checksums_see_the_text_and_not_its_line_ends() {
 
 #[test]
 fn two_files_of_one_version_are_both_named() {
-    let (reason, fields, message) = refused(&[("001_a.sql", "SELECT 1"), ("2_b.sql", "SELECT 2"), ("1_c.sql", "SELECT 3")]);
+    let (reason, fields, message) =
+        refused(&[("001_a.sql", "SELECT 1"), ("2_b.sql", "SELECT 2"), ("1_c.sql", "SELECT 3")]);
     assert_eq!((reason, fields), (Reason::DuplicateMigrationVersion, vec!["files[2].path".to_owned()]));
     assert!(message.contains("001_a.sql") && message.contains("1_c.sql"), "{message}");
     let (reason, ..) = refused(&[("1_a.up.sql", "a"), ("1_a.down.sql", "b"), ("01_a.down.sql", "c")]);
@@ -111,7 +126,11 @@ fn files_at_fault_are_named() {
     ];
     for (path, content, part) in cases {
         let (reason, fields, message) = refused(&[("1_ok.sql", "SELECT 1"), (path, content)]);
-        assert_eq!((reason, fields), (Reason::MigrationFileInvalid, vec![format!("files[1].{part}")]), "{path} {message}");
+        assert_eq!(
+            (reason, fields),
+            (Reason::MigrationFileInvalid, vec![format!("files[1].{part}")]),
+            "{path} {message}"
+        );
     }
 }
 
@@ -127,7 +146,11 @@ fn dbmate_files_at_fault_are_named_with_the_line() {
     ];
     for (content, place) in cases {
         let (reason, fields, message) = refused(&[("1_a.sql", content)]);
-        assert_eq!((reason, fields), (Reason::MigrationFileInvalid, vec!["files[0].content".to_owned()]), "{content:?}");
+        assert_eq!(
+            (reason, fields),
+            (Reason::MigrationFileInvalid, vec!["files[0].content".to_owned()]),
+            "{content:?}"
+        );
         assert!(message.contains(place), "{content:?}: {message}");
     }
 }

@@ -162,9 +162,9 @@ impl<'a> Lexer<'a> {
             Dialect::Postgresql | Dialect::Sqlite => rest.starts_with("--"),
             Dialect::Mysql => {
                 rest.starts_with('#')
-                    || rest
-                        .strip_prefix("--")
-                        .is_some_and(|after| after.chars().next().is_none_or(|next| next.is_ascii_control() || next == ' '))
+                    || rest.strip_prefix("--").is_some_and(|after| {
+                        after.chars().next().is_none_or(|next| next.is_ascii_control() || next == ' ')
+                    })
             }
         }
     }

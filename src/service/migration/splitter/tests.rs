@@ -59,7 +59,10 @@ fn a_statement_knows_its_place() {
 #[test]
 fn strings_and_names_hold_semicolons() {
     for dialect in ALL {
-        assert_whole(dialect, &["SELECT ';'", "SELECT 'it''s; so'", "SELECT ';' AS \"a;\"\"b\"", "SELECT '--;', '/*;'"]);
+        assert_whole(
+            dialect,
+            &["SELECT ';'", "SELECT 'it''s; so'", "SELECT ';' AS \"a;\"\"b\"", "SELECT '--;', '/*;'"],
+        );
     }
     assert_whole(Dialect::Mysql, &["SELECT `a;``b`", r"SELECT 'it\'s; so'", r#"SELECT "a\";b""#, r"SELECT '\\'"]);
     assert_whole(Dialect::Sqlite, &["SELECT `a;``b`", "SELECT [a;b]", r"SELECT '\'"]);
@@ -137,7 +140,10 @@ fn mysql_delimiter_lines() {
     let script = "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; END$$\ndelimiter ;\nSELECT 2; SELECT 'DELIMITER';";
     let expected = ["CREATE PROCEDURE p() BEGIN SELECT 1; END", "SELECT 2", "SELECT 'DELIMITER'"];
     assert_eq!(texts(Dialect::Mysql, script), expected);
-    assert_eq!(texts(Dialect::Mysql, "DELIMITER //\r\nSELECT 1; SELECT 2 //\r\nDELIMITER ;\r\n"), ["SELECT 1; SELECT 2"]);
+    assert_eq!(
+        texts(Dialect::Mysql, "DELIMITER //\r\nSELECT 1; SELECT 2 //\r\nDELIMITER ;\r\n"),
+        ["SELECT 1; SELECT 2"]
+    );
     assert_eq!(texts(Dialect::Mysql, "DELIMITER ;;\nSELECT 1; END ;;\nDELIMITER ;"), ["SELECT 1; END"]);
     assert_eq!(texts(Dialect::Mysql, "DELIMITER //\nSELECT '//', `//` // SELECT 2"), ["SELECT '//', `//`", "SELECT 2"]);
     assert_whole(Dialect::Mysql, &["CREATE TABLE t (a INT,\ndelimiter VARCHAR(1))"]);
@@ -237,9 +243,46 @@ fn dialect_and_statements() -> impl Strategy<Value = (Dialect, Vec<String>)> {
 /// Text made of the pieces that the lexer gives a meaning.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
-        "'", "\"", "`", "[", "]", "$$", "$a$", "$", "/*", "*/", "/*!5", "--", "-- ", "#", "\\", "\n", "\r\n", ";", "(", ")", "E'",
-        "BEGIN ", "ATOMIC ", "CASE ", "END ", "CREATE ", "FUNCTION ", "TRIGGER ", "PACKAGE ", "DELIMITER ", "REPEAT ", "ä", "😀",
-        "\u{0}", "\\restrict x", "COPY ", "FROM ", "STDIN ", ".", ":",
+        "'",
+        "\"",
+        "`",
+        "[",
+        "]",
+        "$$",
+        "$a$",
+        "$",
+        "/*",
+        "*/",
+        "/*!5",
+        "--",
+        "-- ",
+        "#",
+        "\\",
+        "\n",
+        "\r\n",
+        ";",
+        "(",
+        ")",
+        "E'",
+        "BEGIN ",
+        "ATOMIC ",
+        "CASE ",
+        "END ",
+        "CREATE ",
+        "FUNCTION ",
+        "TRIGGER ",
+        "PACKAGE ",
+        "DELIMITER ",
+        "REPEAT ",
+        "ä",
+        "😀",
+        "\u{0}",
+        "\\restrict x",
+        "COPY ",
+        "FROM ",
+        "STDIN ",
+        ".",
+        ":",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..40).prop_map(|parts| parts.concat())
 }

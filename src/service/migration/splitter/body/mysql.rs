@@ -36,9 +36,8 @@ pub(in super::super) struct Tracker<'a> {
 }
 
 const PROGRAMS: [&str; 4] = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"];
-const OTHER_OBJECTS: [&str; 11] = [
-    "TABLE", "VIEW", "INDEX", "DATABASE", "SCHEMA", "USER", "ROLE", "SERVER", "SEQUENCE", "TABLESPACE", "LOGFILE",
-];
+const OTHER_OBJECTS: [&str; 11] =
+    ["TABLE", "VIEW", "INDEX", "DATABASE", "SCHEMA", "USER", "ROLE", "SERVER", "SEQUENCE", "TABLESPACE", "LOGFILE"];
 /// Words behind which a statement of a body begins.
 const BEFORE_STATEMENT: [&str; 8] = ["BEGIN", "ATOMIC", "THEN", "ELSE", "DO", "LOOP", "REPEAT", "ROW"];
 /// Words that can stand between the head of a routine and its body.
