@@ -140,7 +140,7 @@ impl Pools {
         }
     }
 
-    async fn dial(&self, record: ConnectionRecord) -> Result<Arc<dyn crate::engine::Database>> {
+    async fn dial(&self, record: Arc<ConnectionRecord>) -> Result<Arc<dyn crate::engine::Database>> {
         let engine = self.inner.engines.get(record.connection.settings.engine)?;
         let _permit = self.inner.gates.enter(&record.connection.settings).await;
         let began = Timestamp::now();

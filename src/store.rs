@@ -7,18 +7,21 @@
 pub mod account;
 pub mod api_key;
 pub mod connection;
+mod connection_cache;
 pub mod operation;
 pub mod request;
 mod schema;
 pub mod server_key;
 pub mod setting;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use connection_cache::ConnectionCache;
 
 use crate::model::{Error, Reason, Result};
 
@@ -30,6 +33,7 @@ const READERS: u32 = 4;
 pub struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
+    connections: Arc<ConnectionCache>,
 }
 
 impl Store {
@@ -48,7 +52,7 @@ impl Store {
         let writer = pool(1).connect_with(options.clone()).await.map_err(|cause| open_failed(path, cause))?;
         schema::migrate(&writer).await?;
         let reader = pool(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { reader, writer })
+        Ok(Self { reader, writer, connections: Arc::default() })
     }
 
     /// For queries that change nothing.

@@ -1,5 +1,7 @@
 //! Registered databases and what was last seen of them.
 
+use std::sync::Arc;
+
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
@@ -81,14 +83,20 @@ impl Store {
     }
 
     /// One registered database. CONNECTION_NOT_FOUND where the account has none of that id.
-    pub async fn connection(&self, account: &AccountId, id: &ConnectionId) -> Result<ConnectionRecord> {
+    pub async fn connection(&self, account: &AccountId, id: &ConnectionId) -> Result<Arc<ConnectionRecord>> {
+        let generation = match self.connections.get(account, id) {
+            Ok(record) => return Ok(record),
+            Err(generation) => generation,
+        };
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE c.account = $1 AND c.id = $2")))
             .bind(account.as_str())
             .bind(id.as_str())
             .fetch_optional(self.reader())
             .await
             .map_err(failed)?;
-        row.as_ref().map(read).transpose()?.ok_or_else(|| not_found(id))
+        let record = Arc::new(row.as_ref().map(read).transpose()?.ok_or_else(|| not_found(id))?);
+        self.connections.insert(generation, record.clone());
+        Ok(record)
     }
 
     /// Every registered database of an account, by id. A platform has hundreds of them, not millions, so that filters
@@ -127,6 +135,7 @@ impl Store {
         .await
         .map_err(failed)?
         .rows_affected();
+        self.connections.remove(&record.account, &connection.id);
         if changed == 1 {
             return Ok(());
         }
@@ -144,7 +153,9 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await.map_err(failed)?;
+        self.connections.remove(account, id);
+        Ok(())
     }
 
     /// Makes the checks of [`Store::delete_connection`] and deletes nothing.
@@ -183,6 +194,7 @@ impl Store {
         .execute(self.writer())
         .await
         .map_err(failed)?;
+        self.connections.remove(account, id);
         Ok(())
     }
 }
