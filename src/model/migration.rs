@@ -124,6 +124,40 @@ pub struct Migration {
     pub down: Option<MigrationScript>,
 }
 
+/// What a list shows of a migration: all but its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationSummary {
+    /// Version.
+    pub version: Version,
+    /// Title.
+    pub title: String,
+    /// Checksum.
+    pub checksum: String,
+    /// Name of the file of the up part.
+    pub file: String,
+    /// It has a down part.
+    pub reversible: bool,
+    /// Its up part may run in one transaction with its history row.
+    pub transactional: bool,
+    /// Bytes of the up part.
+    pub up_size: u64,
+}
+
+impl Migration {
+    /// What a list shows of it.
+    pub fn summary(&self) -> MigrationSummary {
+        MigrationSummary {
+            version: self.version.clone(),
+            title: self.title.clone(),
+            checksum: self.checksum.clone(),
+            file: self.up.file.clone(),
+            reversible: self.down.is_some(),
+            transactional: self.up.transactional,
+            up_size: self.up.sql.len() as u64,
+        }
+    }
+}
+
 /// A set of migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationSet {
