@@ -5,5 +5,6 @@
 
 pub mod import;
 pub mod plan;
+mod runner;
 pub mod script;
 pub mod splitter;

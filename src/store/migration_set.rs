@@ -22,7 +22,8 @@ struct Scripts {
     down: Option<MigrationScript>,
 }
 
-const SUMMARY: &str = "SELECT sort_key, version, title, checksum, file, reversible, transactional, up_size FROM migrations
+const SUMMARY: &str =
+    "SELECT sort_key, version, title, checksum, file, reversible, transactional, up_size FROM migrations
      WHERE account = $1 AND migration_set = $2";
 
 impl Store {

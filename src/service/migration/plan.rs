@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Detail, Error, Reason, Result,
@@ -19,6 +19,18 @@ pub enum Extent {
     To(Version),
     /// Downwards: that many of the newest. Upwards: that many of the oldest that are pending.
     Steps(u32),
+    /// What is still to be done of a run that was planned before.
+    Planned(Vec<Version>),
+}
+
+impl Extent {
+    /// Sort keys of the versions that were planned before.
+    fn planned_keys(&self) -> Option<BTreeSet<String>> {
+        match self {
+            Self::Planned(versions) => Some(versions.iter().map(Version::sort_key).collect()),
+            Self::All | Self::To(_) | Self::Steps(_) => None,
+        }
+    }
 }
 
 /// What is asked for.
@@ -135,16 +147,15 @@ impl<'m, 'h> Comparison<'m, 'h> {
     }
 
     fn plan_up(&self, request: &PlanRequest) -> Result<Plan<'m>> {
-        let last = match &request.extent {
-            Extent::To(version) => Some(self.known_key(version)?),
-            Extent::All | Extent::Steps(_) => None,
-        };
+        let last = self.bound(&request.extent)?;
+        let planned = request.extent.planned_keys();
         let newest = self.pairs.iter().rev().find(|(_, pair)| pair.entry.is_some()).map(|(key, _)| key);
         let mut resumed = Vec::new();
         let mut pending = Vec::new();
         let mut problems = Vec::new();
         for (key, pair) in &self.pairs {
-            let in_extent = last.as_ref().is_none_or(|last| key <= last);
+            let in_extent = last.as_ref().is_none_or(|last| key <= last)
+                && planned.as_ref().is_none_or(|planned| planned.contains(key));
             match (pair.migration, pair.entry) {
                 (Some(migration), Some(entry)) => match &entry.incomplete {
                     None if entry.checksum != migration.checksum => problems.push(changed(entry)),
@@ -175,21 +186,24 @@ impl<'m, 'h> Comparison<'m, 'h> {
     }
 
     fn plan_down(&self, request: &PlanRequest) -> Result<Plan<'m>> {
-        let stay_at = match &request.extent {
-            Extent::To(version) => Some(self.known_key(version)?),
-            Extent::All | Extent::Steps(_) => None,
-        };
+        let stay_at = self.bound(&request.extent)?;
+        let planned = request.extent.planned_keys();
+        let lowest = planned.as_ref().map(|planned| planned.first());
         let most = match request.extent {
             Extent::Steps(steps) => steps as usize,
-            Extent::All | Extent::To(_) => usize::MAX,
+            Extent::All | Extent::To(_) | Extent::Planned(_) => usize::MAX,
         };
-        let newer = self.pairs.iter().rev().filter(|(key, _)| stay_at.as_ref().is_none_or(|stay_at| *key > stay_at));
-        let reverted = newer.filter_map(|(_, pair)| Some((pair.entry?, pair.migration))).take(most);
+        let newer = self.pairs.iter().rev().filter(|(key, _)| {
+            stay_at.as_ref().is_none_or(|stay_at| *key > stay_at)
+                && lowest.is_none_or(|lowest| lowest.is_some_and(|lowest| *key >= lowest))
+        });
+        let reverted = newer.filter_map(|(key, pair)| Some((key, pair.entry?, pair.migration))).take(most);
         let mut resumed = Vec::new();
         let mut steps = Vec::new();
         let mut problems = Vec::new();
-        for (entry, migration) in reverted {
+        for (key, entry, migration) in reverted {
             match (migration, &entry.incomplete) {
+                _ if planned.as_ref().is_some_and(|planned| !planned.contains(key)) => problems.push(overtaken(entry)),
                 (None, _) => problems.push(missing(entry)),
                 (Some(_), Some(run)) if run.direction == Direction::Up => problems.push(incomplete(entry, run)),
                 (Some(migration), _) if migration.down.is_none() => problems.push(irreversible(entry, migration)),
@@ -204,6 +218,14 @@ impl<'m, 'h> Comparison<'m, 'h> {
         }
         resumed.append(&mut steps);
         Ok(Plan { steps: resumed, problems, current: self.current().cloned() })
+    }
+
+    /// The key of the version that an extent ends at.
+    fn bound(&self, extent: &Extent) -> Result<Option<String>> {
+        match extent {
+            Extent::To(version) => self.known_key(version).map(Some),
+            Extent::All | Extent::Steps(_) | Extent::Planned(_) => Ok(None),
+        }
     }
 
     /// The key of a version that the caller named, which must be in the set or in the history.
@@ -237,6 +259,18 @@ pub(super) fn is_applied(entry: &HistoryEntry) -> bool {
 
 fn step<'a>(migration: &'a Migration, version: &Version, statements_done: u32) -> PlannedStep<'a> {
     PlannedStep { migration, version: version.clone(), statements_done }
+}
+
+fn overtaken(entry: &HistoryEntry) -> PlanProblem {
+    let version = &entry.version;
+    PlanProblem {
+        reason: Reason::MigrationOutOfOrder,
+        version: version.clone(),
+        message: format!(
+            "version {version} was applied by another run after this one was planned, and would have to be reverted \
+             first; call RevertMigrations again"
+        ),
+    }
 }
 
 fn changed(entry: &HistoryEntry) -> PlanProblem {

@@ -205,3 +205,16 @@ fn a_refusal_has_the_first_reason_and_lists_the_rest() {
     assert!(error.message().contains("version 1 ") && error.message().contains("29 more"), "{error}");
     assert_eq!(error.details().iter().filter(|detail| matches!(detail, Detail::Precondition { .. })).count(), 20);
 }
+
+#[test]
+fn a_planned_run_goes_on_where_others_left_it() {
+    let all = set(&["1", "2", "3", "4"]);
+    let planned = |versions: &[&str]| Extent::Planned(versions.iter().map(|text| version(text)).collect());
+    assert_eq!(run(&all, &history(&["1", "2"]), up(planned(&["2", "3"]))).0, ["3"]);
+    assert_eq!(run(&all, &history(&["1", "2", "3"]), up(planned(&["2", "3"]))).0, Vec::<String>::new());
+    assert_eq!(run(&all, &history(&["1", "2"]), down(planned(&["3", "2"]))).0, ["2"]);
+    assert_eq!(run(&all, &history(&["1"]), down(planned(&["3", "2"]))).0, Vec::<String>::new());
+    assert_eq!(run(&all, &history(&["1"]), down(planned(&[]))).0, Vec::<String>::new());
+    let overtaken = refused(&all, &history(&["1", "2", "3", "4"]), down(planned(&["3", "2"])));
+    assert_eq!(overtaken, [(Reason::MigrationOutOfOrder, "4".to_owned())]);
+}
