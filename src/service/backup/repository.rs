@@ -29,7 +29,6 @@ use std::{
     thread,
 };
 
-pub use key::RepositoryKey;
 pub use manifest::{BackupDescription, Manifest};
 pub use open::OpeningReport;
 pub use reader::BackupReader;

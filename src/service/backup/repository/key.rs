@@ -1,4 +1,4 @@
-//! The key of a repository, the keys that are derived from it, and what is sealed with them.
+//! The keys that are derived from the secret of a repository, and what is sealed with them.
 //!
 //! Everything in the storage is AES-256-GCM with a random nonce and, as additional data, the format, the repository
 //! and the name of what is sealed: an object that is moved, renamed or taken from another repository does not open.
@@ -16,22 +16,6 @@ use crate::model::{Error, Result};
 const STORED: u8 = 0;
 /// First byte of a chunk before it is encrypted: compressed with zstd.
 const COMPRESSED: u8 = 1;
-
-/// The secret of one repository. Whoever has it reads every backup in it.
-pub struct RepositoryKey(Zeroizing<[u8; 32]>);
-
-impl RepositoryKey {
-    /// Takes 32 secret bytes, which the vault derives.
-    pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(bytes)
-    }
-}
-
-impl std::fmt::Debug for RepositoryKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RepositoryKey(…)")
-    }
-}
 
 /// What a sealed object is; part of what it is authenticated with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +51,10 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Derives the keys of a repository. Each use has its own, so that no two uses share a nonce or an oracle.
-    pub(super) fn derive(key: &RepositoryKey, repository: RepositoryId) -> Result<Self> {
+    pub(super) fn derive(key: &Zeroizing<[u8; 32]>, repository: RepositoryId) -> Result<Self> {
         let derive = |context: &'static str| {
             let mut hasher = blake3::Hasher::new_derive_key(context);
-            hasher.update(key.0.as_ref()).update(repository.as_bytes());
+            hasher.update(key.as_ref()).update(repository.as_bytes());
             Zeroizing::new(*hasher.finalize().as_bytes())
         };
         let cipher = |secret: Zeroizing<[u8; 32]>| {
@@ -91,9 +75,9 @@ impl Keys {
     }
 
     /// Proves to a later start that it has the same key, without telling anything of it.
-    pub(super) fn check_value(key: &RepositoryKey, repository: RepositoryId) -> [u8; 32] {
+    pub(super) fn check_value(key: &Zeroizing<[u8; 32]>, repository: RepositoryId) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("dbkeeper repository 1: check of the key");
-        hasher.update(key.0.as_ref()).update(repository.as_bytes());
+        hasher.update(key.as_ref()).update(repository.as_bytes());
         *hasher.finalize().as_bytes()
     }
 

@@ -8,12 +8,13 @@ use std::{
 use object_store::path::Path;
 use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{
     Repository, RepositorySettings,
     id::{PackId, RepositoryId},
     index::Index,
-    key::{Keys, ObjectKind, RepositoryKey, random_bytes},
+    key::{Keys, ObjectKind, random_bytes},
     manifest::FORMAT_VERSION,
     pack::{self, Pack},
     storage::Storage,
@@ -44,9 +45,9 @@ pub struct OpeningReport {
 }
 
 impl Repository {
-    /// Opens the repository in a storage, or makes one where there is none. One server at a time may have it open:
+    /// Opens the repository of a secret key in a storage, or makes one where there is none. One server at a time may have it open:
     /// an opening deletes what no published backup needs, so also what another server is just writing.
-    pub async fn open(storage: Storage, key: &RepositoryKey, settings: RepositorySettings) -> Result<Arc<Self>> {
+    pub async fn open(storage: Storage, key: &Zeroizing<[u8; 32]>, settings: RepositorySettings) -> Result<Arc<Self>> {
         let id = read_or_make_header(&storage, key).await?;
         let repository = Self {
             keys: Arc::new(Keys::derive(key, id)?),
@@ -184,7 +185,7 @@ pub(super) fn index_path(name: &str) -> Path {
     Path::from(format!("indexes/{name}"))
 }
 
-async fn read_or_make_header(storage: &Storage, key: &RepositoryKey) -> Result<RepositoryId> {
+async fn read_or_make_header(storage: &Storage, key: &Zeroizing<[u8; 32]>) -> Result<RepositoryId> {
     let path = Path::from(HEADER);
     if let Some(content) = storage.get(&path).await? {
         return check_header(&content, key);
@@ -210,7 +211,7 @@ async fn read_or_make_header(storage: &Storage, key: &RepositoryKey) -> Result<R
     check_header(&content, key)
 }
 
-fn check_header(content: &[u8], key: &RepositoryKey) -> Result<RepositoryId> {
+fn check_header(content: &[u8], key: &Zeroizing<[u8; 32]>) -> Result<RepositoryId> {
     let damaged = || {
         Error::new(
             Reason::BackupCorrupt,
