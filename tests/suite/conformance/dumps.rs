@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Fixture, all_tables, open, sample};
 
 async fn dump(database: &dyn Database) -> (Vec<u8>, DumpReport) {
-    let dump = database.require_dump().unwrap();
+    let dump = database.dump().unwrap();
     let plan = dump.plan_dump().await.unwrap();
     assert!(!plan.tool.is_empty());
     let mut running = dump.start_dump(&OperationId::generate(), CancellationToken::new()).await.unwrap();
@@ -73,8 +73,8 @@ pub(crate) async fn a_database_with_tables_is_not_restored_into(fixture: &impl F
     let (bytes, _) = dump(&*database).await;
     let dump = database.dump().unwrap();
     assert_eq!(dump.check_restore(&name).await.unwrap_err().reason(), Reason::TargetNotEmpty);
-    let restored =
-        dump.restore(&OperationId::generate(), &name, RestoreTarget::Empty, reader(bytes), CancellationToken::new());
+    let operation = OperationId::generate();
+    let restored = dump.restore(&operation, &name, RestoreTarget::Empty, reader(bytes), CancellationToken::new());
     assert!(restored.await.is_err());
     assert_eq!(fixture.checksums(&name).await, before);
 }
@@ -85,8 +85,8 @@ pub(crate) async fn a_cut_dump_does_not_restore(fixture: &impl Fixture) {
     bytes.truncate(bytes.len() * 2 / 3);
     let dump = database.dump().unwrap();
     let target = fixture.unused_database();
-    let restored =
-        dump.restore(&OperationId::generate(), &target, RestoreTarget::New, reader(bytes), CancellationToken::new());
+    let operation = OperationId::generate();
+    let restored = dump.restore(&operation, &target, RestoreTarget::New, reader(bytes), CancellationToken::new());
     assert!(restored.await.is_err());
     assert_eq!(dump.check_restore(&target).await.unwrap(), RestoreTarget::New, "what was new is gone again");
 }

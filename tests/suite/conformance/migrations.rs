@@ -29,7 +29,7 @@ async fn begin(
     operation: &OperationId,
     stop: &CancellationToken,
 ) -> Box<dyn MigrationSession> {
-    let migrate = database.require_migrate().unwrap();
+    let migrate = database.migrate().unwrap();
     migrate.begin_run(operation, &MigrationLimits::default(), stop.clone()).await.unwrap()
 }
 
