@@ -6,6 +6,7 @@
 mod dumps;
 mod migrations;
 mod monitoring;
+mod postgres;
 mod schema;
 mod sqlite;
 
