@@ -215,7 +215,7 @@ impl BackupWriter {
             return Err(Error::new(Reason::ToolFailed, "the tool ended well and wrote no dump; nothing is published"));
         };
         let index_object = self.repository.put_index(&self.finished).await?;
-        self.check_packs().await?;
+        check_packs(&self.repository, &self.references.packs).await?;
 
         let references = mem::take(&mut self.references);
         let manifest = Manifest {
@@ -237,30 +237,6 @@ impl BackupWriter {
             self.repository.lock_index().add_object(name, &self.finished, |_| 1);
         }
         Ok(manifest)
-    }
-
-    /// Every pack is there with its size, those of other backups too.
-    async fn check_packs(&self) -> Result<()> {
-        stream::iter(self.references.packs.clone())
-            .map(|reference| async move {
-                let size = self.repository.storage.size(&pack::path(reference.id)).await?;
-                if size == Some(reference.size) {
-                    return Ok(());
-                }
-                // No later backup shall build on it; the next one stores its chunks again.
-                self.repository.lock_index().forget(vec![reference.id]);
-                Err(Error::new(
-                    Reason::StoreUnavailable,
-                    format!(
-                        "pack {} is missing from the backup storage or has another size, nothing is published; \
-                         take the backup again and verify the older ones",
-                        reference.id
-                    ),
-                ))
-            })
-            .buffer_unordered(8)
-            .try_collect()
-            .await
     }
 
     async fn put_manifest(&mut self, manifest: &Manifest) -> Result<()> {
@@ -310,6 +286,30 @@ impl Drop for BackupWriter {
         unused.packs.append(&mut self.begun);
         self.repository.abandon(unused);
     }
+}
+
+/// Every pack is there with its size, those of other backups too.
+async fn check_packs(repository: &Repository, packs: &[PackReference]) -> Result<()> {
+    stream::iter(packs.to_vec())
+        .map(|reference| async move {
+            let size = repository.storage.size(&pack::path(reference.id)).await?;
+            if size == Some(reference.size) {
+                return Ok(());
+            }
+            // No later backup shall build on it; the next one stores its chunks again.
+            repository.lock_index().forget(vec![reference.id]);
+            Err(Error::new(
+                Reason::StoreUnavailable,
+                format!(
+                    "pack {} is missing from the backup storage or has another size, nothing is published; \
+                     take the backup again and verify the older ones",
+                    reference.id
+                ),
+            ))
+        })
+        .buffer_unordered(8)
+        .try_collect()
+        .await
 }
 
 async fn place(
