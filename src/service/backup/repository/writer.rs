@@ -42,6 +42,8 @@ pub struct BackupWriter {
     current: Option<PackWriter>,
     closing: JoinSet<Result<Pack>>,
     finished: Vec<Pack>,
+    /// Index object that was put for the finished packs.
+    index_object: Option<String>,
     references: References,
     summary: Option<StreamSummary>,
     stored_length: u64,
@@ -93,6 +95,7 @@ impl BackupWriter {
             current: None,
             closing: JoinSet::new(),
             finished: Vec::new(),
+            index_object: None,
             references: References::default(),
             summary: None,
             stored_length: 0,
@@ -173,7 +176,7 @@ impl BackupWriter {
     }
 
     async fn append(&mut self, id: ChunkId, plain_length: u32, sealed: Vec<u8>) -> Result<(PackId, PackedChunk)> {
-        if self.current.as_ref().is_some_and(PackWriter::is_full) {
+        if self.current.as_ref().is_some_and(|writer| writer.size() >= self.repository.settings.pack_size) {
             self.close_current();
             self.wait_closed(CLOSING_PACKS - 1).await?;
         }
@@ -214,7 +217,7 @@ impl BackupWriter {
         let Some(summary) = summary else {
             return Err(Error::new(Reason::ToolFailed, "the tool ended well and wrote no dump; nothing is published"));
         };
-        let index_object = self.repository.put_index(&self.finished).await?;
+        self.index_object = self.repository.put_index(&self.finished).await?;
         check_packs(&self.repository, &self.references.packs).await?;
 
         let references = mem::take(&mut self.references);
@@ -233,7 +236,7 @@ impl BackupWriter {
         };
         self.put_manifest(&manifest).await?;
         self.published = true;
-        if let Some(name) = index_object {
+        if let Some(name) = self.index_object.take() {
             self.repository.lock_index().add_object(name, &self.finished, |_| 1);
         }
         Ok(manifest)
@@ -257,6 +260,7 @@ impl BackupWriter {
                 Err(_) => {
                     // Nobody knows. The packs stay; the next opening sees whether a manifest needs them.
                     self.begun.clear();
+                    self.index_object = None;
                     Err(error)
                 }
             },
@@ -284,6 +288,7 @@ impl Drop for BackupWriter {
         }
         let mut unused = self.repository.lock_index().release(self.held.drain());
         unused.packs.append(&mut self.begun);
+        unused.index_objects.extend(self.index_object.take());
         self.repository.abandon(unused);
     }
 }
