@@ -12,6 +12,7 @@ pub mod options;
 pub mod settings;
 pub mod status;
 
+pub mod authenticator;
 pub mod call;
 pub mod connection_service;
 pub mod layers;
@@ -22,6 +23,8 @@ pub mod listener;
 pub mod routes;
 pub mod server;
 pub mod tls;
+
+pub mod operation_service;
 
 pub mod client;
 

@@ -7,10 +7,8 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        connection as convert, etag,
-        page::{ListScope, PageTokens},
-        request::RequestKeys,
-        required,
+        connection as convert, etag, required,
+        token::{ListScope, Tokens},
     },
     proto::v1,
 };
@@ -25,14 +23,13 @@ use crate::{
 /// Answers for ConnectionService.
 pub struct ConnectionAdapter {
     connections: ConnectionService,
-    tokens: PageTokens,
-    requests: RequestKeys,
+    tokens: Tokens,
 }
 
 impl ConnectionAdapter {
     /// An adapter over the service.
-    pub fn new(connections: ConnectionService, tokens: PageTokens, requests: RequestKeys) -> Self {
-        Self { connections, tokens, requests }
+    pub fn new(connections: ConnectionService, tokens: Tokens) -> Self {
+        Self { connections, tokens }
     }
 
     fn list(&self, page_size: i32, page_token: &str, scope: ListScope<'_>) -> Result<ListConnections> {
@@ -40,7 +37,7 @@ impl ConnectionAdapter {
             return Err(crate::model::Error::internal("a list has two selectors"));
         };
         Ok(ListConnections {
-            page: self.tokens.request(page_size, page_token, scope)?,
+            page: self.tokens.page(page_size, page_token, scope)?,
             filter: ConnectionFilter::parse(filter)?,
             order: ConnectionOrder::parse(order_by)?,
         })
@@ -57,9 +54,8 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
         &self,
         request: Request<v1::CreateConnectionRequest>,
     ) -> Result<Response<v1::Connection>, Status> {
-        unary(request, async |context, mut message| {
-            let request_id = std::mem::take(&mut message.request_id);
-            let key = self.requests.key("CreateConnection", &request_id, &message)?;
+        unary(request, async |context, message| {
+            let key = self.tokens.request_key("CreateConnection", &message.request_id, &message)?;
             let id = match message.connection_id.as_str() {
                 "" => None,
                 id => Some(ConnectionId::parse(id, "connection_id")?),
@@ -91,7 +87,7 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
             let scope = scope(&context, "ListConnections", &selection);
             let list = self.list(message.page_size, &message.page_token, scope)?;
             let page = self.connections.list(&context, &list).await?;
-            let token = self.tokens.next(page.next.as_deref(), scope)?;
+            let token = self.tokens.next_page(page.next.as_deref(), scope)?;
             Ok(convert::list_response(page, token))
         })
         .await
@@ -147,7 +143,7 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
             let scope = scope(&context, "ListConnectionStatuses", &selection);
             let list = self.list(message.page_size, &message.page_token, scope)?;
             let page = self.connections.statuses(&context, &list, message.refresh).await?;
-            let next_page_token = self.tokens.next(page.next.as_deref(), scope)?;
+            let next_page_token = self.tokens.next_page(page.next.as_deref(), scope)?;
             let statuses = page.items.into_iter().map(convert::connection_status).collect();
             Ok(v1::ListConnectionStatusesResponse { statuses, next_page_token })
         })

@@ -7,9 +7,8 @@ pub mod connection;
 pub mod etag;
 pub mod field_mask;
 pub mod operation;
-pub mod page;
-pub mod request;
 pub mod time;
+pub mod token;
 
 use crate::{
     grpc::proto::v1,

@@ -1,5 +1,6 @@
 //! Keys of the server's own: for the digests of API keys, for page tokens, for the backup storage.
 
+use blake3::Hasher;
 use ring::hmac;
 use zeroize::Zeroizing;
 
@@ -45,9 +46,19 @@ impl From<ServerKey> for TokenKey {
 }
 
 impl TokenKey {
-    /// A key for one purpose. `context` is a constant that names it.
-    pub fn derive(&self, context: &'static str) -> Zeroizing<[u8; KEY_LENGTH]> {
-        Zeroizing::new(blake3::derive_key(context, &self.0[..]))
+    /// Keyed digest of several parts, each with its length.
+    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = Hasher::new_keyed(&self.0);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize().into()
+    }
+
+    /// Compares a digest in constant time.
+    pub fn verify(&self, parts: &[&[u8]], digest: &[u8; 32]) -> bool {
+        blake3::Hash::from_bytes(self.digest(parts)) == *digest
     }
 }
 

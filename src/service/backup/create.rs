@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Parts,
@@ -73,11 +72,12 @@ impl CreateBackup {
         let repository = parts.repositories.get(run.account()).await?;
         let mut writer = repository.begin().await?;
 
-        // A change of the connection stops the dump as a cancel does.
-        let stop = run.cancellation.child_token();
-        let running = dump.start_dump(run.id(), stop.clone()).await?;
-        run.log(format!("{} of {} begun", plan.tool, record.database));
-        let stored = store_dump(run, &mut writer, running, plan.chunking, plan.estimated_size, &stop);
+        let stored = async {
+            let running = dump.start_dump(run.id(), run.cancellation.clone()).await?;
+            run.log(format!("{} of {} begun", plan.tool, record.database));
+            store_dump(run, &mut writer, running, plan.chunking, plan.estimated_size).await
+        };
+        // A change of the connection ends the dump: its tool is killed with it.
         let report = match lease.run(stored).await {
             Ok(report) => report,
             Err(error) => return Err(give_up(writer, run, error).await),
@@ -109,7 +109,6 @@ async fn store_dump(
     mut running: Box<dyn RunningDump>,
     chunking: Chunking,
     estimated_size: u64,
-    stop: &CancellationToken,
 ) -> Result<DumpReport> {
     let progress = |done: u64| {
         run.progress(Progress {
@@ -132,7 +131,7 @@ async fn store_dump(
         }
     };
     let patience = async {
-        stop.cancelled().await;
+        run.cancellation.cancelled().await;
         tokio::time::sleep(STOP_PATIENCE).await;
     };
     let report = tokio::select! {
@@ -148,7 +147,8 @@ async fn give_up(writer: BackupWriter, run: &OperationRun, error: Error) -> Erro
     if let Err(left) = writer.discard().await {
         tracing::warn!(operation = %run.id(), error = %left, "parts of a failed backup are left until the next start");
     }
-    if error.reason() == Reason::Cancelled {
+    // A tool that was killed words its end in its own way.
+    if run.cancellation.is_cancelled() && error.reason() != Reason::StorageFull {
         return Error::new(Reason::Cancelled, "cancelled; nothing was published and what was stored was taken away");
     }
     error

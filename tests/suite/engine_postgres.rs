@@ -1,1 +1,0 @@
-//! The postgres engine against a real server.
