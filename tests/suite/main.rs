@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod backup_repository;
 mod conformance;
 mod engine_mysql;
 mod engine_postgres;
