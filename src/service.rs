@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod connection;
+pub mod databases;
 pub mod migration;
 pub mod monitor;
 pub mod operation;
