@@ -16,12 +16,17 @@ use crate::{
 pub struct Lease {
     database: Arc<dyn Database>,
     closed: CancellationToken,
-    _use: Arc<Use>,
+    _use: Option<Arc<Use>>,
 }
 
 impl Lease {
     pub(super) fn new(database: Arc<dyn Database>, closed: CancellationToken, in_use: Use) -> Self {
-        Self { database, closed, _use: Arc::new(in_use) }
+        Self { database, closed, _use: Some(Arc::new(in_use)) }
+    }
+
+    /// The right to use a database that no registry holds; `closed` says when it ends.
+    pub fn detached(database: Arc<dyn Database>, closed: CancellationToken) -> Self {
+        Self { database, closed, _use: None }
     }
 
     /// Cancelled when the connection was changed or deleted.

@@ -6,8 +6,8 @@
 //!                                  └ rates: made for each reader from its own last sample
 //! ```
 
-mod databases;
 mod health;
+mod looker;
 mod pool_series;
 mod prefixes;
 mod rates;
@@ -23,11 +23,11 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use databases::Databases;
 pub use health::{DatabaseHealth, HealthFinding};
 pub use prefixes::{MAX_NAME_PREFIXES, NamePrefixes};
 pub use subscription::{MetricEvent, MetricSubscription, NumberedEvent, SampleFailure};
 
+use super::databases::Databases;
 use crate::model::{
     CallContext, ConnectionId, Detail, Error, Reason, Result,
     metric::Sample,

@@ -224,7 +224,8 @@ async fn another_pool_is_another_server_for_the_rates() {
     next_sample(&mut stream).await;
 
     let other = FakeDatabase::new(move |number| answer(number + 100));
-    other.pass(1);
+    // The change of the pool can cause a look between two that are due.
+    other.pass(100);
     scene.databases.replace(&other);
     scene.database.pass(1);
     loop {
@@ -332,6 +333,16 @@ async fn a_deleted_connection_ends_its_streams() {
     let error = in_time(scene.metrics(Duration::ZERO)).await.unwrap_err();
     assert_eq!(error.reason(), Reason::ConnectionNotFound);
     assert_eq!(scene.service.sampler_count(), 0);
+}
+
+#[tokio::test]
+async fn a_delete_ends_a_stream_that_rests_for_an_hour() {
+    let scene = Scene::new();
+    let mut stream = scene.subscribe(HOUR);
+    scene.database.pass(1);
+    next_sample(&mut stream).await;
+    scene.databases.delete();
+    assert_eq!(in_time(stream.next()).await.unwrap_err().reason(), Reason::ConnectionNotFound);
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
 //! How a database is right now.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::databases::Databases;
 use crate::{
-    engine::Database,
     model::{
         CallContext, ConnectionId, Error, ErrorKind, Reason, Result, Timestamp, connection::ConnectionFailure,
         metric::Vitals,
     },
+    pool::Lease,
+    service::databases::Databases,
 };
 
 /// What a look at a database found.
@@ -64,7 +64,7 @@ pub(super) async fn check(
     Ok(DatabaseHealth { connection: connection.clone(), checked, finding })
 }
 
-async fn vitals(database: &Arc<dyn Database>) -> Result<HealthFinding> {
+async fn vitals(database: &Lease) -> Result<HealthFinding> {
     let began = Instant::now();
     let vitals = database.require_metrics()?.vitals().await?;
     Ok(HealthFinding::Answered {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,16 +15,10 @@ use tokio::{
 };
 
 use super::{
-    MonitorOptions,
-    databases::Databases,
-    pool_series,
-    reading::{History, Reading, Taken},
-    slot::{Failed, Outcome, Slot},
+    reading::Reading,
+    slot::{Outcome, Slot},
 };
-use crate::{
-    engine::Database,
-    model::{AccountId, ConnectionId, Error, Reason, Result, Timestamp},
-};
+use crate::model::{AccountId, ConnectionId, Error, Result};
 
 /// Which database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -195,13 +189,21 @@ impl Sampler {
         }
     }
 
+    /// Looks at once where somebody subscribes: the connection was changed or deleted.
+    pub(super) fn hurry(&self) {
+        let mut state = self.state();
+        if !state.subscribers.is_empty() {
+            state.wanted = Some(Instant::now());
+        }
+    }
+
     /// Waits until somebody comes, asks or leaves.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Hands an outcome to all for whom it is due.
-    fn publish(&self, outcome: &Outcome, tick: Instant, now: Instant) {
+    pub(super) fn publish(&self, outcome: &Outcome, tick: Instant, now: Instant) {
         let mut state = self.state();
         let tick = match state.shortest_interval() {
             // A look that took longer than the interval leaves ticks out; the rhythm stays.
@@ -247,80 +249,4 @@ impl State {
 fn latest_tick(first: Instant, interval: Duration, now: Instant) -> Instant {
     let missed = now.saturating_duration_since(first).as_nanos() / interval.as_nanos().max(1);
     first + interval * u32::try_from(missed).unwrap_or(u32::MAX)
-}
-
-/// Looks at one database again and again.
-pub(super) struct Looker {
-    databases: Arc<dyn Databases>,
-    options: MonitorOptions,
-    history: History,
-    /// The pool that the history is of. Another pool can be another server.
-    database: Option<Weak<dyn Database>>,
-    down: bool,
-}
-
-impl Looker {
-    /// A looker without a memory.
-    pub(super) fn new(databases: Arc<dyn Databases>, options: MonitorOptions) -> Self {
-        Self { databases, options, history: History::default(), database: None, down: false }
-    }
-
-    /// Looks once and tells those who wait. An error means that there is no sense in looking again.
-    pub(super) async fn look(&mut self, sampler: &Sampler, tick: Instant) -> Result<()> {
-        let (at, started) = (Timestamp::now(), Instant::now());
-        let limit = self.options.sample_timeout;
-        let sampled = match tokio::time::timeout(limit, self.read(&sampler.key, at, started)).await {
-            Ok(sampled) => sampled,
-            Err(_) => Err(timed_out(limit)),
-        };
-        let outcome = match sampled {
-            Ok(reading) => Outcome::Sampled(reading),
-            Err(error) if ends_sampling(&error) => return Err(error),
-            Err(error) => Outcome::Failed(Arc::new(Failed { at, started, error })),
-        };
-        self.log_change(&sampler.key, &outcome);
-        sampler.publish(&outcome, tick, Instant::now());
-        Ok(())
-    }
-
-    async fn read(&mut self, key: &Key, at: Timestamp, started: Instant) -> Result<Arc<Reading>> {
-        let database = self.databases.database(&key.account, &key.connection).await?;
-        self.forget_another_pool(&database);
-        let tiers = self.history.due_tiers(started, self.options.tables_interval);
-        let mut raw = database.require_metrics()?.sample(tiers).await?;
-        raw.points.extend(pool_series::points(&database.pool_figures()));
-        Ok(self.history.advance(raw, tiers, Taken { at, started, duration: started.elapsed() }))
-    }
-
-    fn forget_another_pool(&mut self, database: &Arc<dyn Database>) {
-        let database = Arc::downgrade(database);
-        if !self.database.as_ref().is_some_and(|known| Weak::ptr_eq(known, &database)) {
-            self.history = History::default();
-            self.database = Some(database);
-        }
-    }
-
-    /// One line when a database goes down and one when it is back, not one a look.
-    fn log_change(&mut self, key: &Key, outcome: &Outcome) {
-        match outcome {
-            Outcome::Failed(failed) if !self.down => {
-                tracing::warn!(connection = %key.connection, error = ?failed.error, "database cannot be sampled");
-            }
-            Outcome::Sampled(_) if self.down => {
-                tracing::info!(connection = %key.connection, "database can be sampled again");
-            }
-            _ => {}
-        }
-        self.down = matches!(outcome, Outcome::Failed(_));
-    }
-}
-
-fn timed_out(limit: Duration) -> Error {
-    let limit = humantime::format_duration(limit);
-    Error::new(Reason::DatabaseUnreachable, format!("the database did not answer a look at its metrics within {limit}"))
-}
-
-/// Errors that no later look would not have.
-fn ends_sampling(error: &Error) -> bool {
-    matches!(error.reason(), Reason::ConnectionNotFound | Reason::EngineUnsupported | Reason::ShuttingDown)
 }

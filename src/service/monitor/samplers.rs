@@ -10,10 +10,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     MonitorOptions,
-    databases::Databases,
-    sampler::{Key, Looker, Sampler, Step},
+    looker::Looker,
+    sampler::{Key, Sampler, Step},
 };
-use crate::model::{Error, Reason};
+use crate::{
+    model::{Error, Reason},
+    service::databases::Databases,
+};
 
 /// The samplers that run.
 pub(super) struct Samplers {
@@ -91,6 +94,10 @@ impl Run {
                     tokio::select! {
                         () = tokio::time::sleep_until(until) => {}
                         () = self.sampler.changed() => {}
+                        () = looker.pool_closed() => {
+                            looker.forget();
+                            self.sampler.hurry();
+                        }
                     }
                 }
                 Step::Retire if self.retire() => return None,

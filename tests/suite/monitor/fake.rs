@@ -14,9 +14,11 @@ use dbkeeper::{
         metric::{MetricKind, Point, RawSample, SampleTiers, Vitals},
         session::Session,
     },
-    service::monitor,
+    pool::Lease,
+    service::databases,
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// A gauge without attributes.
 pub(super) fn gauge(name: &'static str, value: f64) -> Point {
@@ -156,9 +158,15 @@ impl Database for FakeDatabase {
 }
 
 enum Registered {
-    Up(Arc<FakeDatabase>),
+    Up(Arc<FakeDatabase>, CancellationToken),
     Down,
     Deleted,
+}
+
+impl Registered {
+    fn up(database: &Arc<FakeDatabase>) -> Self {
+        Self::Up(Arc::clone(database), CancellationToken::new())
+    }
 }
 
 /// A registry of one connection.
@@ -166,27 +174,35 @@ pub(super) struct Databases(Mutex<Registered>);
 
 impl Databases {
     pub(super) fn up(database: &Arc<FakeDatabase>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Registered::Up(Arc::clone(database)))))
+        Arc::new(Self(Mutex::new(Registered::up(database))))
     }
 
+    /// The connection leads to this database from now on.
     pub(super) fn replace(&self, database: &Arc<FakeDatabase>) {
-        *self.0.lock().unwrap() = Registered::Up(Arc::clone(database));
+        self.change(Registered::up(database));
     }
 
     pub(super) fn take_down(&self) {
-        *self.0.lock().unwrap() = Registered::Down;
+        self.change(Registered::Down);
     }
 
     pub(super) fn delete(&self) {
-        *self.0.lock().unwrap() = Registered::Deleted;
+        self.change(Registered::Deleted);
+    }
+
+    fn change(&self, now: Registered) {
+        let before = std::mem::replace(&mut *self.0.lock().unwrap(), now);
+        if let Registered::Up(_, closed) = before {
+            closed.cancel();
+        }
     }
 }
 
 #[async_trait]
-impl monitor::Databases for Databases {
-    async fn database(&self, _account: &AccountId, connection: &ConnectionId) -> Result<Arc<dyn Database>> {
+impl databases::Databases for Databases {
+    async fn database(&self, _account: &AccountId, connection: &ConnectionId) -> Result<Lease> {
         match &*self.0.lock().unwrap() {
-            Registered::Up(database) => Ok(Arc::clone(database) as Arc<dyn Database>),
+            Registered::Up(database, closed) => Ok(Lease::detached(database.clone(), closed.clone())),
             Registered::Down => Err(Error::new(Reason::DatabaseUnreachable, "the port is refused")),
             Registered::Deleted => {
                 let name = dbkeeper::model::name::connection(connection);
