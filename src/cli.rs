@@ -1,1 +1,5 @@
 //! The command line: arguments, help, and the commands that talk to a server.
+
+mod arguments;
+
+pub use arguments::{Arguments, Command, Format, QuickstartArguments, ServerArguments};

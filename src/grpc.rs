@@ -13,6 +13,7 @@ pub mod settings;
 pub mod status;
 
 pub mod call;
+pub mod connection_service;
 pub mod layers;
 pub mod stream;
 

@@ -1,5 +1,6 @@
 //! What the services do, without any transport.
 
+pub mod access;
 pub mod backup;
 pub mod connection;
 pub mod migration;
