@@ -12,6 +12,7 @@ pub mod options;
 pub mod settings;
 pub mod status;
 
+pub mod authenticator;
 pub mod call;
 pub mod connection_service;
 pub mod layers;

@@ -44,6 +44,10 @@ pub const CLIENT_KEY_FIELD: &str = "client_key";
 pub struct PoolLimits {
     /// Most connections that all pools together may open; the sum of their caps is kept below it.
     pub max_connections: u32,
+    /// Most pools that are kept open.
+    pub max_pools: usize,
+    /// Dials to one host at one time.
+    pub dials_per_host: usize,
     /// A pool that nobody used for so long is closed.
     pub idle_timeout: Duration,
 }
@@ -70,7 +74,7 @@ struct Inner {
 impl Pools {
     /// A registry without any pool. Pools that close do so in tasks of `tracker`.
     pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
-        let (gates, slots) = (DialGates::default(), Mutex::default());
+        let (gates, slots) = (DialGates::new(limits.dials_per_host), Mutex::default());
         Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots }) }
     }
 
@@ -109,28 +113,25 @@ impl Pools {
         Ok((slot, in_use))
     }
 
-    /// Keeps the sum of the caps below the limit: closes the pools that were idle for longest, and refuses where that is not enough.
+    /// Keeps the pools and the sum of their caps below the limits: closes the pools that were idle for longest, and refuses
+    /// where that is not enough.
     fn make_room(&self, slots: &mut Slots, replaced: &SlotKey, cap: u32) -> Result<()> {
-        let limit = self.inner.limits.max_connections;
-        let mut used: u32 = slots.iter().filter(|(key, _)| *key != replaced).map(|(_, slot)| slot.cap()).sum();
-        while used.saturating_add(cap) > limit {
-            let idle = slots
-                .iter()
-                .filter(|(key, slot)| *key != replaced && slot.is_idle_for(Duration::ZERO))
+        let limits = &self.inner.limits;
+        loop {
+            let others = || slots.iter().filter(|(key, _)| *key != replaced);
+            let (pools, connections) = (others().count(), others().map(|(_, slot)| slot.cap()).sum::<u32>());
+            if pools < limits.max_pools && connections.saturating_add(cap) <= limits.max_connections {
+                return Ok(());
+            }
+            let idle = others()
+                .filter(|(_, slot)| slot.is_idle_for(Duration::ZERO))
                 .min_by_key(|(_, slot)| slot.last_used())
                 .map(|(key, _)| key.clone());
             let Some(slot) = idle.and_then(|key| slots.remove(&key)) else {
-                return Err(Error::new(
-                Reason::PoolExhausted,
-                format!("the pools of this server may hold {limit} connections, and {used} are spoken for; repeat the call when others are done"),
-            )
-            .with(Detail::Quota { subject: "pools".to_owned(), description: format!("{used} of {limit} connections") })
-            .with(Detail::RetryAfter(Duration::from_secs(1))));
+                return Err(pools_exhausted(pools, connections, limits));
             };
             slot.close(&self.inner.tracker);
-            used -= slot.cap();
         }
-        Ok(())
     }
 
     fn forget_failed(&self, key: &SlotKey, slot: &Arc<Slot>) {
@@ -248,4 +249,15 @@ impl Pools {
             !close
         });
     }
+}
+
+fn pools_exhausted(pools: usize, connections: u32, limits: &PoolLimits) -> Error {
+    let (max_pools, max_connections) = (limits.max_pools, limits.max_connections);
+    let state = format!("{pools} of {max_pools} pools, {connections} of {max_connections} connections");
+    Error::new(
+        Reason::PoolExhausted,
+        format!("this server has no room for another pool ({state}); repeat the call when others are done"),
+    )
+    .with(Detail::Quota { subject: "pools".to_owned(), description: state })
+    .with(Detail::RetryAfter(Duration::from_secs(1)))
 }

@@ -26,16 +26,15 @@ impl DataDirectory {
             Error::new(Reason::StoreUnavailable, format!("the data directory {} cannot be used", path.display()))
                 .caused_by(cause)
         };
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join(LOCK_FILE))
-            .map_err(unusable)?;
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK_FILE)).map_err(unusable)?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
             Error::new(
                 Reason::StoreUnavailable,
-                format!("another dbkeeper holds the data directory {}; stop it, or name another with --data-dir", path.display()),
+                format!(
+                    "another dbkeeper holds the data directory {}; stop it, or name another with --data-dir",
+                    path.display()
+                ),
             )
         })?;
         Ok(Self { _lock: lock })
@@ -45,6 +44,7 @@ impl DataDirectory {
 /// Makes a directory that only its owner can enter, where it is missing.
 pub(super) fn make(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|cause| {
-        Error::new(Reason::StoreUnavailable, format!("the directory {} cannot be made", path.display())).caused_by(cause)
+        Error::new(Reason::StoreUnavailable, format!("the directory {} cannot be made", path.display()))
+            .caused_by(cause)
     })
 }

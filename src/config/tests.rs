@@ -81,7 +81,7 @@ fn bad_values_are_told_together_with_key_value_origin_and_what_is_allowed() {
         ("server.limits.max_message_size", "16 megabytes"),
         ("telemetry.log", "info,dbkeeper=loud"),
     ];
-    let text = refusal(file, &[("DBKEEPER_OPERATIONS_LEASE", "1s")], &flags);
+    let text = refusal(file, &[("DBKEEPER_OPERATIONS_RETENTION", "1s")], &flags);
     for expected in [
         "pools.dials_per_host = 0 (",
         "must be between 1 and 100",
@@ -91,7 +91,7 @@ fn bad_values_are_told_together_with_key_value_origin_and_what_is_allowed() {
         "server.listen = \"localhost\" (flag --set server.listen): must be ADDRESS:PORT",
         "shutdown.grace = \"5\" (flag --set shutdown.grace): must be a time with its unit",
         "server.limits.max_message_size = \"16 megabytes\"",
-        "operations.lease = \"1s\" (environment variable DBKEEPER_OPERATIONS_LEASE): must be between 5s and 1h",
+        "operations.retention = \"1s\" (environment variable DBKEEPER_OPERATIONS_RETENTION): must be between 1h and",
         "telemetry.log = \"info,dbkeeper=loud\"",
     ] {
         assert!(text.contains(expected), "{expected:?} is missing in:\n{text}");

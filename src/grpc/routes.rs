@@ -53,6 +53,19 @@ impl Routes {
         }
     }
 
+    /// No adapters at all, and the names of the services for health: a server whose vault is sealed.
+    pub fn sealed(settings: &ServerSettings) -> Self {
+        let services = vec![
+            ConnectionServiceServer::<()>::NAME,
+            SchemaServiceServer::<()>::NAME,
+            MigrationServiceServer::<()>::NAME,
+            BackupServiceServer::<()>::NAME,
+            MonitorServiceServer::<()>::NAME,
+            OperationServiceServer::<()>::NAME,
+        ];
+        Self { services, ..Self::new(settings) }
+    }
+
     service!(/// Adds ConnectionService.
         connections, ConnectionService, ConnectionServiceServer);
     service!(/// Adds SchemaService.

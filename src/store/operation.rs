@@ -252,6 +252,28 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets operations that ended before a moment, with their log lines. Returns how many there were.
+    pub async fn delete_ended_operations(&self, before: Timestamp) -> Result<u64> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "DELETE FROM operation_logs WHERE EXISTS (
+                 SELECT 1 FROM operations o
+                 WHERE o.account = operation_logs.account AND o.id = operation_logs.operation AND o.ended < $1)",
+        )
+        .bind(before.as_micros())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let deleted = sqlx::query("DELETE FROM operations WHERE ended < $1")
+            .bind(before.as_micros())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?
+            .rows_affected();
+        transaction.commit().await.map_err(failed)?;
+        Ok(deleted)
+    }
+
     /// Log lines after a sequence, the oldest first, at most `limit`.
     pub async fn operation_logs(
         &self,

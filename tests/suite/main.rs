@@ -2,6 +2,12 @@
 //!
 //! `harness` starts real servers in temporary folders on free ports. One file tests one area.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test says what it expects, and a panic is how it fails"
+)]
+
 mod harness;
 
 mod conformance;

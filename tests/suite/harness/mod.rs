@@ -3,3 +3,4 @@
 pub(crate) mod certificates;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod sqlite;
