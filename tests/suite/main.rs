@@ -15,4 +15,5 @@ mod conformance;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
+mod grpc;
 mod monitor;
