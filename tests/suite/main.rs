@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod architecture;
 mod conformance;
 mod engine_mysql;
 mod engine_postgres;
