@@ -19,10 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     documented.include_imports(true).include_source_info(true);
     documented.open_files(&files)?;
     tonic_prost_build::configure()
-        // Sorted maps, so that the same message always encodes to the same bytes.
-        .btree_map(".")
         .build_client(true)
         .build_server(true)
+        // The digest that tells a repeated request from a changed one needs one order of the entries.
+        .btree_map(".")
         .compile_fds(documented.file_descriptor_set())?;
     Ok(())
 }

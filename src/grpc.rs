@@ -13,6 +13,7 @@ pub mod settings;
 pub mod status;
 
 pub mod call;
+pub mod connection_service;
 pub mod layers;
 pub mod stream;
 
@@ -21,6 +22,8 @@ pub mod listener;
 pub mod routes;
 pub mod server;
 pub mod tls;
+
+pub mod operation_service;
 
 pub mod client;
 

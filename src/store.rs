@@ -6,8 +6,10 @@
 
 pub mod account;
 pub mod api_key;
+pub mod backup;
 pub mod connection;
 mod connection_cache;
+pub mod migration_set;
 pub mod operation;
 pub mod request;
 mod schema;

@@ -23,9 +23,9 @@ use zeroize::Zeroizing;
 
 use crate::model::{Detail, Error, Reason, Result};
 
-/// Number of the descriptor in the child under which it finds its secret file.
+/// Number of the descriptor in the child under which it finds its first secret file; the others follow it.
 pub const SECRET_FD: i32 = 3;
-/// Path of the secret file as the child sees it.
+/// Path of the first secret file as the child sees it.
 pub const SECRET_PATH: &str = "/proc/self/fd/3";
 /// Most that is kept of what a tool says on its standard error.
 const MAX_STDERR: usize = 16 * 1024;
@@ -73,7 +73,7 @@ pub struct ToolRun {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: BTreeMap<&'static str, OsString>,
-    secret: Option<Zeroizing<Vec<u8>>>,
+    secrets: Vec<Zeroizing<Vec<u8>>>,
     stdin: bool,
 }
 
@@ -82,7 +82,7 @@ impl ToolRun {
     pub fn new(program: PathBuf) -> Self {
         let path = env::var_os("PATH").unwrap_or_default();
         let environment = BTreeMap::from([("PATH", path), ("LC_ALL", OsString::from("C"))]);
-        Self { program, arguments: Vec::new(), environment, secret: None, stdin: false }
+        Self { program, arguments: Vec::new(), environment, secrets: Vec::new(), stdin: false }
     }
 
     /// Adds an argument. Never a secret: arguments can be read by every user of the machine.
@@ -99,11 +99,17 @@ impl ToolRun {
         self
     }
 
-    /// Hands the content down as a file that has no name, readable at [`SECRET_PATH`] by the child alone.
+    /// Hands the content down as a file that has no name, readable by the child alone: the first at [`SECRET_PATH`],
+    /// further ones at [`Self::next_secret_path`] as it was before the call.
     #[must_use]
     pub fn secret_file(mut self, content: Zeroizing<Vec<u8>>) -> Self {
-        self.secret = Some(content);
+        self.secrets.push(content);
         self
+    }
+
+    /// Path, as the child sees it, of the secret file that is added next.
+    pub fn next_secret_path(&self) -> String {
+        format!("/proc/self/fd/{}", secret_fd(self.secrets.len()))
     }
 
     /// Gives the tool a standard input to write to.
@@ -125,13 +131,13 @@ impl ToolRun {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        if let Some(content) = &self.secret {
+        let mut mappings = Vec::new();
+        for (position, content) in self.secrets.iter().enumerate() {
             let parent_fd = anonymous_file(content)
                 .map_err(|cause| Error::internal(cause).context("cannot hand a secret to a tool"))?;
-            command
-                .fd_mappings(vec![FdMapping { parent_fd, child_fd: SECRET_FD }])
-                .map_err(|cause| Error::internal(cause.to_string()))?;
+            mappings.push(FdMapping { parent_fd, child_fd: secret_fd(position) });
         }
+        command.fd_mappings(mappings).map_err(|cause| Error::internal(cause.to_string()))?;
         let mut child = command
             .spawn()
             .map_err(|cause| Error::new(Reason::ToolFailed, format!("{name} cannot be started")).caused_by(cause))?;
@@ -192,6 +198,10 @@ impl RunningTool {
             None => String::new(),
         }
     }
+}
+
+fn secret_fd(position: usize) -> i32 {
+    SECRET_FD.saturating_add(i32::try_from(position).unwrap_or(i32::MAX))
 }
 
 fn failure(name: &str, status: ExitStatus, said: &str) -> Error {

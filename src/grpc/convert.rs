@@ -3,11 +3,12 @@
 //! What builds a response never fills in a field that is marked `(sensitive)`: the model types that services
 //! hand out hold no secret, so there is nothing to fill it with.
 
+pub mod connection;
 pub mod etag;
 pub mod field_mask;
 pub mod operation;
-pub mod page;
 pub mod time;
+pub mod token;
 
 use crate::{
     grpc::proto::v1,
@@ -43,15 +44,6 @@ pub fn enum_from_proto<E: TryFrom<i32>>(value: i32, field: &str) -> Result<E> {
 /// A part of a request that must be there.
 pub fn required<T>(value: Option<T>, field: &str) -> Result<T> {
     value.ok_or_else(|| Error::invalid_field(field, "is required"))
-}
-
-/// The `request_id` that makes a repeat safe: empty, or 1 to 64 printable ASCII characters.
-pub fn idempotency_key(text: &str) -> Result<Option<String>> {
-    let usable = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !usable {
-        return Err(Error::invalid_field("request_id", "must be up to 64 printable ASCII characters without spaces"));
-    }
-    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// A count of ours in the signed 64 bits that the contract counts in.

@@ -101,7 +101,7 @@ pub fn reason_of(status: &Status) -> Option<String> {
 
 fn log(error: &Error, request_id: &RequestId) {
     let (reason, code) = (error.reason().as_str(), code(error.kind()));
-    let cause = error.source().map(|source| chain(source)).unwrap_or_default();
+    let cause = error.source().map(chain).unwrap_or_default();
     match error.kind() {
         ErrorKind::Internal | ErrorKind::DataLoss => {
             tracing::error!(%request_id, reason, ?code, message = error.message(), cause, "call failed");

@@ -1,1 +1,3 @@
-//! Backups: the storage, taking, checking, restoring.
+//! Backups: taken, listed, verified, restored, downloaded, deleted.
+
+pub mod repository;

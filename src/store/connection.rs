@@ -227,6 +227,18 @@ async fn check_deletable(
         let text = format!("operations/{operation} works on it; wait for it or cancel it, then delete");
         return Err(in_use(id, format!("operations/{operation}"), text));
     }
+    let backup: Option<String> =
+        sqlx::query_scalar("SELECT id FROM backups WHERE account = $1 AND connection = $2 LIMIT 1")
+            .bind(account.as_str())
+            .bind(id.as_str())
+            .fetch_optional(&mut **transaction)
+            .await
+            .map_err(failed)?;
+    if let Some(backup) = backup {
+        let backup = format!("{}/backups/{backup}", name::connection(id));
+        let text = format!("{backup} is of it; delete its backups first, so that none is left that nobody can restore");
+        return Err(in_use(id, backup, text));
+    }
     Ok(())
 }
 

@@ -49,6 +49,11 @@ pub fn duration_from_proto(
     if range.contains(&span) { Ok(Some(span)) } else { Err(outside()) }
 }
 
+/// A span whose limits are the business of a service; absent and zero stand for its default.
+pub fn duration_or_default(span: Option<prost_types::Duration>, field: &str) -> Result<Option<Duration>> {
+    duration_from_proto(span, Duration::ZERO..=Duration::MAX, field)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

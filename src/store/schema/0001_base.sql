@@ -70,6 +70,33 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_created ON requests (created);
 
+CREATE TABLE migration_sets (
+    account      TEXT NOT NULL REFERENCES accounts (id),
+    id           TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    revision     BIGINT NOT NULL,
+    created      BIGINT NOT NULL,
+    updated      BIGINT NOT NULL,
+    PRIMARY KEY (account, id)
+);
+
+-- sort_key orders versions as numbers and is the same for 1 and 01. The texts stand apart from what a list shows.
+CREATE TABLE migrations (
+    account       TEXT NOT NULL,
+    migration_set TEXT NOT NULL,
+    sort_key      TEXT NOT NULL,
+    version       TEXT NOT NULL,
+    title         TEXT NOT NULL,
+    checksum      TEXT NOT NULL,
+    file          TEXT NOT NULL,
+    reversible    BIGINT NOT NULL,
+    transactional BIGINT NOT NULL,
+    up_size       BIGINT NOT NULL,
+    scripts       TEXT NOT NULL,
+    PRIMARY KEY (account, migration_set, sort_key),
+    FOREIGN KEY (account, migration_set) REFERENCES migration_sets (account, id) ON DELETE CASCADE
+);
+
 CREATE TABLE operations (
     account          TEXT NOT NULL,
     id               TEXT NOT NULL,

@@ -1,4 +1,5 @@
 //! Real servers for the tests, started by the tests themselves.
 
+pub(crate) mod certificates;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
