@@ -12,26 +12,17 @@ use super::{problem::Problems, value::duration};
 pub struct Operations {
     /// Most operations that run at one time; others wait in order.
     pub max_running: u32,
-    /// A running operation that gives no sign for this long is taken over.
-    #[serde(with = "duration")]
-    pub lease: Duration,
-    /// How long the record of an operation that has ended is kept.
-    #[serde(with = "duration")]
-    pub retention: Duration,
 }
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { max_running: 4, lease: Duration::from_secs(30), retention: Duration::from_secs(30 * 24 * 3600) }
+        Self { max_running: 4 }
     }
 }
 
 impl Operations {
     pub(super) fn check(&self, problems: &mut Problems<'_>) {
-        let (hour, years) = (Duration::from_secs(3600), Duration::from_secs(10 * 366 * 24 * 3600));
         problems.count("operations.max_running", self.max_running, 1..=100);
-        problems.time("operations.lease", self.lease, Duration::from_secs(5)..=hour);
-        problems.time("operations.retention", self.retention, hour..=years);
     }
 }
 
