@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod architecture;
 mod backup_repository;
 mod conformance;
 mod engine_mysql;
