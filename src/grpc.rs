@@ -13,9 +13,12 @@ pub mod settings;
 pub mod status;
 
 pub mod authenticator;
+pub mod backup_service;
 pub mod call;
 pub mod connection_service;
 pub mod layers;
+pub mod migration_service;
+pub mod monitor_service;
 pub mod stream;
 
 pub mod health;

@@ -9,6 +9,7 @@ use crate::{
         name,
         page::Page,
     },
+    service::backup::Download,
 };
 
 /// A backup.
@@ -38,6 +39,15 @@ pub fn backup(backup: Backup) -> v1::Backup {
 /// A page of backups.
 pub fn list_response(page: Page<Backup>, next_page_token: String) -> v1::ListBackupsResponse {
     v1::ListBackupsResponse { backups: page.items.into_iter().map(backup).collect(), next_page_token }
+}
+
+/// What a download begins with.
+pub fn download_header(download: &Download) -> v1::DownloadHeader {
+    v1::DownloadHeader {
+        file_name: download.file_name.clone(),
+        format: format(download.format).into(),
+        size_bytes: count(download.size),
+    }
 }
 
 /// What a dump is written in.

@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use super::{
-    enum_from_proto, etag, small_count,
-    time::{duration_from_proto, timestamp},
+    enum_from_proto, etag, operation, small_count,
+    time::{duration, duration_from_proto, timestamp},
 };
 use crate::{
     grpc::proto::v1,
     model::{
         Error, Result,
-        migration::{Direction, Migration, MigrationFormat, MigrationLimits, MigrationSet, Version},
+        migration::{Direction, MigrationFormat, MigrationLimits, MigrationSet, MigrationSummary, Version},
         name,
         page::Page,
     },
-    service::migration::import::MigrationFile,
+    service::migration::{
+        ImportReport, StartedRun,
+        import::MigrationFile,
+        plan::PlanProblem,
+        view::{MigrationState, PlanPage, PlanStep, StatusEntry, StatusPage},
+    },
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -35,21 +40,98 @@ pub fn migration_set(set: MigrationSet) -> v1::MigrationSet {
 }
 
 /// A migration of a set, without its text.
-pub fn migration(migration: Migration) -> v1::Migration {
+pub fn migration(migration: MigrationSummary) -> v1::Migration {
     v1::Migration {
         version: migration.version.to_string(),
         title: migration.title,
         checksum: migration.checksum,
-        file: migration.up.file,
-        reversible: migration.down.is_some(),
-        transactional: migration.up.transactional,
-        up_size_bytes: small_count(migration.up.sql.len() as u64),
+        file: migration.file,
+        reversible: migration.reversible,
+        transactional: migration.transactional,
+        up_size_bytes: small_count(migration.up_size),
     }
 }
 
 /// A page of migrations.
-pub fn list_response(page: Page<Migration>, next_page_token: String) -> v1::ListMigrationsResponse {
+pub fn list_response(page: Page<MigrationSummary>, next_page_token: String) -> v1::ListMigrationsResponse {
     v1::ListMigrationsResponse { migrations: page.items.into_iter().map(migration).collect(), next_page_token }
+}
+
+/// What an import did.
+pub fn import_response(report: ImportReport) -> v1::ImportMigrationsResponse {
+    v1::ImportMigrationsResponse {
+        format: format(report.format).into(),
+        added: small_count(report.added.into()),
+        changed: small_count(report.changed.into()),
+        unchanged: small_count(report.unchanged.into()),
+        migration_set: Some(migration_set(report.set)),
+    }
+}
+
+/// A page of a plan.
+pub fn plan(plan: PlanPage, next_page_token: String) -> v1::MigrationPlan {
+    let problem = |problem: PlanProblem| v1::PlanProblem {
+        reason: problem.reason.as_str().to_owned(),
+        version: problem.version.to_string(),
+        message: problem.message,
+    };
+    v1::MigrationPlan {
+        total_steps: small_count(plan.steps.total.unwrap_or(0)),
+        steps: plan.steps.items.into_iter().map(plan_step).collect(),
+        problems: plan.problems.into_iter().map(problem).collect(),
+        current_version: version_text(plan.current),
+        next_page_token,
+    }
+}
+
+fn plan_step(step: PlanStep) -> v1::PlanStep {
+    v1::PlanStep {
+        migration: Some(migration(step.migration)),
+        transactional: step.transactional,
+        statement_count: small_count(step.statement_count.into()),
+        statements: step.statements,
+        statements_done: small_count(step.statements_done.into()),
+    }
+}
+
+/// How the migrations of a set stand on a database.
+pub fn status(status: StatusPage, next_page_token: String) -> v1::MigrationStatus {
+    v1::MigrationStatus {
+        current_version: version_text(status.current),
+        applied_count: small_count(status.applied.into()),
+        pending_count: small_count(status.pending.into()),
+        drifted_count: small_count(status.drifted.into()),
+        entries: status.entries.items.into_iter().map(status_entry).collect(),
+        next_page_token,
+    }
+}
+
+fn status_entry(entry: StatusEntry) -> v1::MigrationStatusEntry {
+    let state = match entry.state {
+        MigrationState::Pending => v1::MigrationState::Pending,
+        MigrationState::Applied => v1::MigrationState::Applied,
+        MigrationState::Changed => v1::MigrationState::Changed,
+        MigrationState::Missing => v1::MigrationState::Missing,
+        MigrationState::Incomplete => v1::MigrationState::Incomplete,
+    };
+    let (done, total) = entry.statements.unwrap_or_default();
+    v1::MigrationStatusEntry {
+        version: entry.version.to_string(),
+        title: entry.title,
+        state: state.into(),
+        apply_time: entry.applied.map(timestamp),
+        duration: entry.duration.map(duration),
+        statements_done: small_count(done.into()),
+        statements_total: small_count(total.into()),
+    }
+}
+
+/// The operation that was started, or, where everything was only checked, one without a name.
+pub fn started(run: StartedRun) -> v1::Operation {
+    match run {
+        StartedRun::Operation(started) => operation::operation(*started),
+        StartedRun::Valid(checked) => operation::checked(*checked),
+    }
 }
 
 /// The files of an import.

@@ -12,6 +12,7 @@ use crate::{
             Progress, ProgressUnit,
         },
     },
+    operation::NewOperation,
 };
 
 /// An operation.
@@ -31,6 +32,17 @@ pub fn operation(operation: Operation) -> v1::Operation {
         metadata: Some(metadata(operation.spec)),
         result: operation.result.map(result),
         error: operation.error.map(operation_error),
+    }
+}
+
+/// An operation that was checked and not started: it has no name.
+pub fn checked(new: NewOperation) -> v1::Operation {
+    v1::Operation {
+        kind: kind(new.spec.kind()).into(),
+        connection: name::connection(&new.connection),
+        progress: Some(progress(new.progress)),
+        metadata: Some(metadata(new.spec)),
+        ..Default::default()
     }
 }
 
