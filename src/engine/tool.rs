@@ -27,6 +27,12 @@ use crate::model::{Detail, Error, Reason, Result};
 pub const SECRET_FD: i32 = 3;
 /// Path of the first secret file as the child sees it.
 pub const SECRET_PATH: &str = "/proc/self/fd/3";
+/// Path of the second secret file as the child sees it.
+pub const SECOND_SECRET_PATH: &str = "/proc/self/fd/4";
+/// Path of the third secret file as the child sees it.
+pub const THIRD_SECRET_PATH: &str = "/proc/self/fd/5";
+/// Path of the fourth secret file as the child sees it.
+pub const FOURTH_SECRET_PATH: &str = "/proc/self/fd/6";
 /// Most that is kept of what a tool says on its standard error.
 const MAX_STDERR: usize = 16 * 1024;
 /// How long a tool may take to print its version.
