@@ -6,11 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgPoolOptions, PgRow},
-};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -143,11 +139,6 @@ impl Leases {
         Ok(transaction)
     }
 
-    /// The dialer of the pool, for a connection beside it.
-    pub(super) fn dialer(&self) -> &Dialer {
-        &self.dialer
-    }
-
     pub(super) fn figures(&self) -> PoolFigures {
         let pool = self.pool.get();
         PoolFigures {
@@ -234,14 +225,6 @@ impl ReadTransaction<'_> {
     pub(super) async fn execute(&mut self, sql: String) -> Result<()> {
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.connection()).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.failure(error)),
-        }
-    }
-
-    /// All rows of a query of our own without binds.
-    pub(super) async fn rows(&mut self, sql: &'static str) -> Result<Vec<PgRow>> {
-        match sqlx::query(sql).fetch_all(self.connection()).await {
-            Ok(rows) => Ok(rows),
             Err(error) => Err(self.failure(error)),
         }
     }

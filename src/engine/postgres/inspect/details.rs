@@ -27,6 +27,9 @@ const VIEWS: &str = include_str!("views.sql");
 /// Bit of `indoption` that says descending.
 const DESCENDING: i16 = 1;
 
+/// Adds what a row tells to its table.
+type AddRow = fn(&mut Draft, &PgRow);
+
 /// A table that is being put together. Catalogs name columns by number, and numbers have gaps.
 struct Draft {
     table: Table,
@@ -43,7 +46,7 @@ pub(super) async fn read_details(
         .into_iter()
         .map(|relation| (relation.oid, Draft { table: relation.into_table(), column_names: HashMap::new() }))
         .collect();
-    let steps: [(&'static str, fn(&mut Draft, &PgRow)); 5] = [
+    let steps: [(&'static str, AddRow); 5] = [
         (COLUMNS, Draft::add_column),
         (CONSTRAINTS, Draft::add_constraint),
         (INDEXES, Draft::add_index),

@@ -119,6 +119,7 @@ pub(super) fn nothing_happened(error: Error) -> StepError {
 }
 
 /// Refuses a step of which a statement cannot run at all, before its first statement runs.
+#[expect(clippy::result_large_err, reason = "the error is the one of the trait, and it is rare")]
 pub(super) fn refuse_objections(step: &MigrationStep, statements_done: usize) -> Result<(), StepError> {
     for (index, statement) in step.statements.iter().enumerate() {
         if let Some(objection) = words::objection(&statement.text) {

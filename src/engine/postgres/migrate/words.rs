@@ -121,7 +121,7 @@ fn token_length(text: &str) -> usize {
     for (position, character) in text.char_indices() {
         if character == '"' {
             quoted = !quoted;
-        } else if !quoted && !(character.is_alphanumeric() || matches!(character, '_' | '$' | '.')) {
+        } else if !(quoted || character.is_alphanumeric() || matches!(character, '_' | '$' | '.')) {
             return position.max(character.len_utf8() * usize::from(position == 0));
         }
     }
