@@ -4,6 +4,7 @@
 //! plugs in with a fixture and one line.
 
 mod dumps;
+mod mariadb;
 mod migrations;
 mod monitoring;
 mod postgres;

@@ -125,7 +125,8 @@ pub(crate) async fn the_database_is_counted(fixture: &impl Fixture) {
     let tables = all_tables(&*database).await;
     let info = database.inspect().unwrap().database().await.unwrap();
     assert_eq!(info.database, name);
-    let views = tables.iter().filter(|table| table.kind == TableKind::View).count();
+    let is_view = |table: &&Table| matches!(table.kind, TableKind::View | TableKind::MaterializedView);
+    let views = tables.iter().filter(is_view).count();
     assert_eq!(info.view_count as usize, views);
     assert_eq!(info.table_count as usize, tables.len() - views);
     assert!(info.size_bytes > 0 && info.index_count > 0 && !info.character_set.is_empty(), "{info:?}");
