@@ -41,6 +41,7 @@ fn settings_that_cannot_work_are_refused_with_their_fields() {
 async fn a_probe_tells_who_answers() {
     let server = PostgresServer::shared();
     let probe = engine().probe(&target(server.settings("postgres"), server.password())).await.expect("a probe");
+    assert_eq!(server.settings("postgres").port, server.port());
     assert_eq!(probe.server.product, "PostgreSQL");
     assert!(probe.server.version_number.0 >= 13);
     assert!(!probe.server.tls_active);

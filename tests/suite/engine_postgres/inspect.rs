@@ -178,7 +178,7 @@ async fn an_exclusive_lock_of_another_hangs_nothing() {
         assert_eq!(inspect.database().await.expect("a database").skipped.len(), 1);
     };
     let done = tokio::time::timeout(Duration::from_secs(60), work).await;
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%LOCK TABLE app.indexed%' \
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' \
                AND datname = current_database() AND pid <> pg_backend_pid()";
     server.psql(&database, end);
     assert!(holder.join().expect("the thread ends").is_err(), "the holder was ended");

@@ -103,9 +103,11 @@ impl PostgresServer {
     /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database, "-h"])
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-h"])
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-f", "-"])
+            // Not as an argument, which psql would read as more than a name where it holds a `=`.
+            .env("PGDATABASE", database)
             .env("PGPASSWORD", PASSWORD)
             .env("PGCLIENTENCODING", "UTF8")
             .stdin(Stdio::piped())
