@@ -25,7 +25,7 @@ async fn a_table_is_read_in_full() {
     assert_eq!(kinds.columns[0].name, "id");
     assert_eq!(column("id").generation, Generation::AutoIncrement);
     assert_eq!(column("id").data_type, "bigint(20) unsigned");
-    assert_eq!(column("word").default_expression.as_deref(), Some("'it\\'s'"));
+    assert_eq!(column("word").default_expression.as_deref(), Some("'it''s'"));
     assert_eq!(column("made").default_expression, None);
     let seen = column("seen").default_expression.as_deref();
     assert_eq!(seen, Some("current_timestamp() ON UPDATE current_timestamp()"));
