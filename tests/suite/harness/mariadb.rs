@@ -150,12 +150,15 @@ impl MariadbServer {
         let mut install = Command::new(find_program("mariadb-install-db"));
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         install.arg(format!("--datadir={}", data.display())).args(as_this_user());
+        // The default folder for temporary files is shared with whatever else starts a server on this machine.
+        install.arg(format!("--tmpdir={}", folder.display()));
         check("mariadb-install-db", &install.output().expect("mariadb-install-db starts"));
 
         let port = free_port();
         let mut server = Command::new(find_program("mariadbd"));
         server.arg("--no-defaults").args(as_this_user());
         server.arg(format!("--datadir={}", data.display()));
+        server.arg(format!("--tmpdir={}", folder.display()));
         server.arg(format!("--socket={}", folder.join("socket").display()));
         server.arg(format!("--pid-file={}", folder.join("pid").display()));
         server.arg(format!("--port={port}"));

@@ -133,7 +133,9 @@ impl Scanner {
     /// Bytes that cannot change anything: most of a dump is inside of strings and tuples.
     fn skip(&self, bytes: &[u8]) -> usize {
         let end = match self.place {
-            Place::Quoted(quote) => bytes.iter().position(|byte| *byte == quote || *byte == b'\\'),
+            Place::Quoted(quote) if self.kind != Kind::Unknown || self.head.len() >= HEAD_LENGTH => {
+                bytes.iter().position(|byte| *byte == quote || *byte == b'\\')
+            }
             Place::LineComment if self.comment.len() >= COMMENT_LENGTH => bytes.iter().position(|byte| *byte == b'\n'),
             Place::Text if self.depth > 0 && matches!(self.kind, Kind::Insert { values: true, .. }) => {
                 bytes.iter().position(|byte| matches!(byte, b'\'' | b'"' | b'`' | b'(' | b')'))
