@@ -8,4 +8,5 @@ mod conformance;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
+mod migration;
 mod monitor;
