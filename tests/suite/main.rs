@@ -17,4 +17,5 @@ mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
 mod grpc;
+mod migration;
 mod monitor;

@@ -88,7 +88,8 @@ fn refused(migrations: &[Migration], history: &[HistoryEntry], request: PlanRequ
 #[test]
 fn upwards() {
     let all = set(&["001", "9", "10", "11"]);
-    let cases: &[(&[&str], Extent, &[&str], Option<&str>)] = &[
+    type Case<'a> = (&'a [&'a str], Extent, &'a [&'a str], Option<&'a str>);
+    let cases: &[Case<'_>] = &[
         (&[], Extent::All, &["001", "9", "10", "11"], None),
         (&["1"], Extent::All, &["9", "10", "11"], Some("1")),
         (&["001", "9"], to("10"), &["10"], Some("9")),

@@ -164,7 +164,7 @@ fn statement_hint(
             call(job.direction)
         ),
         _ if statements_done > 0 => format!(
-            "mend the statement and leave those before it as they are, import the file again with allow_changes, then call \
+            "mend the statement, leave those before it and their number as they are, import the file again with allow_changes, then call \
              {} again: it goes on with this statement",
             call(job.direction)
         ),

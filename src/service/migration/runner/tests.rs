@@ -104,12 +104,12 @@ impl Migrate for FakeDatabase {
 }
 
 impl FakeSession {
-    fn run(&mut self, step: &MigrationStep, way: &str) -> Result<(), StepError> {
+    fn run(&mut self, step: &MigrationStep, way: &str) -> Result<(), Box<StepError>> {
         assert!(self.locked, "a step runs under the lock only");
         let mut state = self.database.state();
         match state.faults.pop_front().flatten() {
             Some(Fault::Statement { index, offset, retryable, statements_done, sql_state }) => {
-                return Err(StepError::Statement {
+                return Err(Box::new(StepError::Statement {
                     index,
                     offset,
                     failure: StatementFailure {
@@ -119,19 +119,21 @@ impl FakeSession {
                     },
                     retryable,
                     statements_done,
-                });
+                }));
             }
-            Some(Fault::Cancelled { statements_done }) => return Err(StepError::Cancelled { statements_done }),
+            Some(Fault::Cancelled { statements_done }) => {
+                return Err(Box::new(StepError::Cancelled { statements_done }));
+            }
             Some(Fault::Lost) => {
                 let error = unreachable_database();
-                return Err(StepError::Other { error, outcome_unknown: false, statements_done: 0 });
+                return Err(Box::new(StepError::Other { error, outcome_unknown: false, statements_done: 0 }));
             }
             Some(Fault::LostInCommit { applied }) => {
                 if applied {
                     take(&mut state, step, way);
                 }
                 let error = unreachable_database();
-                return Err(StepError::Other { error, outcome_unknown: true, statements_done: 0 });
+                return Err(Box::new(StepError::Other { error, outcome_unknown: true, statements_done: 0 }));
             }
             None => take(&mut state, step, way),
         }
@@ -174,11 +176,11 @@ impl MigrationSession for FakeSession {
     }
 
     async fn run_in_transaction(&mut self, step: &MigrationStep) -> Result<(), StepError> {
-        self.run(step, "transaction")
+        self.run(step, "transaction").map_err(|error| *error)
     }
 
     async fn run_journaled(&mut self, step: &MigrationStep) -> Result<(), StepError> {
-        self.run(step, "journal")
+        self.run(step, "journal").map_err(|error| *error)
     }
 
     async fn close(self: Box<Self>) {}
