@@ -11,6 +11,7 @@
 mod harness;
 
 mod backup_repository;
+mod backup_service;
 mod conformance;
 mod engine_mysql;
 mod engine_postgres;
