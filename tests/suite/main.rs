@@ -12,6 +12,7 @@ mod harness;
 
 mod architecture;
 mod backup_repository;
+mod backup_service;
 mod conformance;
 mod engine_mysql;
 mod engine_postgres;
