@@ -9,3 +9,4 @@ mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
 mod monitor;
+mod schema;
