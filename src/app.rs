@@ -50,7 +50,7 @@ impl App {
     /// Builds everything and listens. Calls are answered once [`App::run`] runs.
     pub async fn start(config: Config) -> Result<Self> {
         let directory = DataDirectory::take(&config.data_dir)?;
-        for folder in [&config.sqlite.root, &config.backup.directory, &settings::scratch_directory(&config)] {
+        for folder in [&config.sqlite.root, &config.backup.directory, &config.backup.scratch_directory] {
             data_directory::make(folder)?;
         }
         let store = Store::open(&config.store.file).await?;

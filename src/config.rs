@@ -93,7 +93,8 @@ impl Config {
         self.data_dir = here.join(&self.data_dir);
         let Self { data_dir, server, store, vault, sqlite, backup, .. } = self;
         let optional = [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().flatten();
-        let required = [&mut store.file, &mut vault.key_file, &mut sqlite.root, &mut backup.directory];
+        let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
+        let required = [&mut store.file, &mut vault.key_file].into_iter().chain(folders);
         for path in optional.chain(required).chain(&mut backup.tool_directories) {
             *path = data_dir.join(&*path);
         }
@@ -103,6 +104,7 @@ impl Config {
     fn check(&self, problems: &mut Problems<'_>) {
         self.server.check(problems);
         self.vault.check(problems);
+        self.backup.check(problems);
         self.pools.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);

@@ -44,10 +44,6 @@ pub const CLIENT_KEY_FIELD: &str = "client_key";
 pub struct PoolLimits {
     /// Most connections that all pools together may open; the sum of their caps is kept below it.
     pub max_connections: u32,
-    /// Most pools that are kept open.
-    pub max_pools: usize,
-    /// Dials to one host at one time.
-    pub dials_per_host: usize,
     /// A pool that nobody used for so long is closed.
     pub idle_timeout: Duration,
 }
@@ -74,7 +70,7 @@ struct Inner {
 impl Pools {
     /// A registry without any pool. Pools that close do so in tasks of `tracker`.
     pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
-        let (gates, slots) = (DialGates::new(limits.dials_per_host), Mutex::default());
+        let (gates, slots) = (DialGates::default(), Mutex::default());
         Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots }) }
     }
 
@@ -113,23 +109,21 @@ impl Pools {
         Ok((slot, in_use))
     }
 
-    /// Keeps the pools and the sum of their caps below the limits: closes the pools that were idle for longest, and refuses
-    /// where that is not enough.
+    /// Keeps the sum of the caps below the limit: closes the pools that were idle for longest, and refuses where that is
+    /// not enough.
     fn make_room(&self, slots: &mut Slots, replaced: &SlotKey, cap: u32) -> Result<()> {
-        let limits = &self.inner.limits;
+        let limit = self.inner.limits.max_connections;
         loop {
             let others = || slots.iter().filter(|(key, _)| *key != replaced);
-            let (pools, connections) = (others().count(), others().map(|(_, slot)| slot.cap()).sum::<u32>());
-            if pools < limits.max_pools && connections.saturating_add(cap) <= limits.max_connections {
+            let used = others().map(|(_, slot)| slot.cap()).sum::<u32>();
+            if used.saturating_add(cap) <= limit {
                 return Ok(());
             }
             let idle = others()
                 .filter(|(_, slot)| slot.is_idle_for(Duration::ZERO))
                 .min_by_key(|(_, slot)| slot.last_used())
                 .map(|(key, _)| key.clone());
-            let Some(slot) = idle.and_then(|key| slots.remove(&key)) else {
-                return Err(pools_exhausted(pools, connections, limits));
-            };
+            let Some(slot) = idle.and_then(|key| slots.remove(&key)) else { return Err(pools_exhausted(used, limit)) };
             slot.close(&self.inner.tracker);
         }
     }
@@ -251,12 +245,11 @@ impl Pools {
     }
 }
 
-fn pools_exhausted(pools: usize, connections: u32, limits: &PoolLimits) -> Error {
-    let (max_pools, max_connections) = (limits.max_pools, limits.max_connections);
-    let state = format!("{pools} of {max_pools} pools, {connections} of {max_connections} connections");
+fn pools_exhausted(used: u32, limit: u32) -> Error {
+    let state = format!("{used} of {limit} connections are spoken for");
     Error::new(
         Reason::PoolExhausted,
-        format!("this server has no room for another pool ({state}); repeat the call when others are done"),
+        format!("this server has no room for another pool: {state}; repeat the call when others are done"),
     )
     .with(Detail::Quota { subject: "pools".to_owned(), description: state })
     .with(Detail::RetryAfter(Duration::from_secs(1)))

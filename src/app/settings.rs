@@ -1,6 +1,6 @@
 //! Turns the configuration into the settings of the parts, which do not know it.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use crate::{
     config::{self, Config},
@@ -20,27 +20,17 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     }
 }
 
-/// Dumps and restores lay files down here for a moment; next to the backups, whose disk is sized for that.
-pub(super) fn scratch_directory(config: &Config) -> PathBuf {
-    config.data_dir.join("scratch")
-}
-
 pub(super) fn engine(config: &Config) -> EngineOptions {
     EngineOptions {
         sqlite_root: config.sqlite.root.clone(),
-        scratch_directory: scratch_directory(config),
+        scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
         tool_directories: config.backup.tool_directories.clone(),
     }
 }
 
 pub(super) fn pools(config: &Config) -> PoolLimits {
-    PoolLimits {
-        max_connections: config.pools.max_connections,
-        max_pools: config.pools.max_pools as usize,
-        dials_per_host: config.pools.dials_per_host as usize,
-        idle_timeout: config.pools.idle_eviction,
-    }
+    PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {
@@ -55,6 +45,10 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         max_send_bytes: limits.max_message_size.as_usize(),
         max_header_bytes: u32::try_from(limits.max_header_size.as_u64()).unwrap_or(u32::MAX),
         max_connections: limits.max_connections as usize,
+        max_handshakes: limits.max_handshakes as usize,
+        max_unary_calls: limits.max_unary_calls as usize,
+        max_streams: limits.max_streams as usize,
+        max_deadline: limits.max_deadline,
         max_streams_per_connection: limits.max_streams_per_connection,
         handshake_timeout: limits.handshake_timeout,
         keepalive_interval: limits.keepalive_interval,
@@ -64,6 +58,5 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         drain_timeout: config.shutdown.grace.mul_f32(0.8),
         web: server.grpc_web,
         tls,
-        ..ServerSettings::default()
     }
 }

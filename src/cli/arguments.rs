@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_configuration() {
         let line = "dbkeeper config --data-dir /d --listen 127.0.0.1:0 --insecure --tls-certificate /c --tls-key /k \
-                    --log debug --log-format json --set pools.max_pools=3";
+                    --log debug --log-format json --set pools.max_connections=3";
         let Command::Config(arguments) = Arguments::parse_from(line.split_whitespace()).command else {
             panic!("another command")
         };
@@ -210,12 +210,12 @@ mod tests {
         assert!(config.server.insecure && config.server.tls());
         assert_eq!(config.telemetry.log, "debug");
         assert_eq!(config.telemetry.log_format, crate::config::LogFormat::Json);
-        assert_eq!(config.pools.max_pools, 3);
+        assert_eq!(config.pools.max_connections, 3);
     }
 
     #[test]
     fn a_setting_without_a_value_is_refused() {
-        let error = Arguments::try_parse_from(["dbkeeper", "serve", "--set", "pools.max_pools"]).unwrap_err();
+        let error = Arguments::try_parse_from(["dbkeeper", "serve", "--set", "pools.max_connections"]).unwrap_err();
         assert!(error.to_string().contains("must be KEY=VALUE"), "{error}");
     }
 }

@@ -13,13 +13,9 @@ use super::{problem::Problems, value::duration};
 pub struct Pools {
     /// Most connections to all databases together.
     pub max_connections: u32,
-    /// Most databases of which a pool is kept open.
-    pub max_pools: u32,
     /// A pool that nobody used for this long is closed.
     #[serde(with = "duration")]
-    pub idle_eviction: Duration,
-    /// Most connections to one host that are being opened at one time.
-    pub dials_per_host: u32,
+    pub idle_timeout: Duration,
     /// Longest that dialling and authenticating may take.
     #[serde(with = "duration")]
     pub connect_timeout: Duration,
@@ -27,13 +23,7 @@ pub struct Pools {
 
 impl Default for Pools {
     fn default() -> Self {
-        Self {
-            max_connections: 500,
-            max_pools: 200,
-            idle_eviction: Duration::from_secs(600),
-            dials_per_host: 5,
-            connect_timeout: Duration::from_secs(10),
-        }
+        Self { max_connections: 500, idle_timeout: Duration::from_secs(600), connect_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -41,9 +31,7 @@ impl Pools {
     pub(super) fn check(&self, problems: &mut Problems<'_>) {
         let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
         problems.count("pools.max_connections", self.max_connections, 1..=10_000);
-        problems.count("pools.max_pools", self.max_pools, 1..=10_000);
-        problems.time("pools.idle_eviction", self.idle_eviction, second..=day);
-        problems.count("pools.dials_per_host", self.dials_per_host, 1..=100);
+        problems.time("pools.idle_timeout", self.idle_timeout, second..=day);
         problems.time("pools.connect_timeout", self.connect_timeout, second..=Duration::from_secs(120));
     }
 }

@@ -50,14 +50,23 @@ pub struct Limits {
     pub max_header_size: ByteSize,
     /// Most TCP connections at one time.
     pub max_connections: u32,
+    /// Most TLS handshakes at one time; more wait.
+    pub max_handshakes: u32,
     /// Most calls and streams at one time on one TCP connection.
     pub max_streams_per_connection: u32,
-    /// Longest a TLS handshake may take.
+    /// Most calls that are no streams at one time, over all connections.
+    pub max_unary_calls: u32,
+    /// Most streams at one time, over all connections.
+    pub max_streams: u32,
+    /// Longest a TLS handshake, and then the first bytes of HTTP/2, may take.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
     /// Deadline of a call that is no stream and brings none.
     #[serde(with = "duration")]
     pub default_deadline: Duration,
+    /// Latest deadline of a call that is no stream, whatever it brings.
+    #[serde(with = "duration")]
+    pub max_deadline: Duration,
     /// A silent peer is asked for a sign of life this often.
     #[serde(with = "duration")]
     pub keepalive_interval: Duration,
@@ -71,12 +80,16 @@ impl Default for Limits {
         Self {
             max_message_size: ByteSize::mib(16),
             max_header_size: ByteSize::kib(16),
-            max_connections: 1000,
-            max_streams_per_connection: 250,
-            handshake_timeout: Duration::from_secs(10),
+            max_connections: 1024,
+            max_handshakes: 64,
+            max_streams_per_connection: 256,
+            max_unary_calls: 1024,
+            max_streams: 1024,
+            handshake_timeout: Duration::from_secs(5),
             default_deadline: Duration::from_secs(60),
+            max_deadline: Duration::from_secs(15 * 60),
             keepalive_interval: Duration::from_secs(30),
-            keepalive_timeout: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -111,9 +124,13 @@ impl Limits {
         problems.size("server.limits.max_message_size", self.max_message_size, ByteSize::kib(64)..=largest_message);
         problems.size("server.limits.max_header_size", self.max_header_size, ByteSize::kib(4)..=largest_headers);
         problems.count("server.limits.max_connections", self.max_connections, 1..=100_000);
+        problems.count("server.limits.max_handshakes", self.max_handshakes, 1..=10_000);
+        problems.count("server.limits.max_unary_calls", self.max_unary_calls, 1..=100_000);
+        problems.count("server.limits.max_streams", self.max_streams, 1..=100_000);
         problems.count("server.limits.max_streams_per_connection", self.max_streams_per_connection, 1..=10_000);
         problems.time("server.limits.handshake_timeout", self.handshake_timeout, second..=Duration::from_secs(60));
-        problems.time("server.limits.default_deadline", self.default_deadline, second..=hour);
+        problems.time("server.limits.max_deadline", self.max_deadline, second..=hour);
+        problems.time("server.limits.default_deadline", self.default_deadline, second..=self.max_deadline.max(second));
         problems.time("server.limits.keepalive_interval", self.keepalive_interval, second..=hour);
         problems.time("server.limits.keepalive_timeout", self.keepalive_timeout, second..=hour);
     }

@@ -54,11 +54,10 @@ fn each_layer_overrides_the_one_before() {
 
 #[test]
 fn what_is_printed_can_be_read_again() {
-    let loaded =
-        load("", &[], &[("backup.tool_directories", "/opt/a:/opt/b"), ("pools.idle_eviction", "90s")]).unwrap();
+    let loaded = load("", &[], &[("backup.tool_directories", "/opt/a:/opt/b"), ("pools.idle_timeout", "90s")]).unwrap();
     let again = load(&loaded.to_string(), &[], &[]).unwrap();
     assert_eq!(again.config.backup.tool_directories, [Path::new("/opt/a"), Path::new("/opt/b")]);
-    assert_eq!(again.config.pools.idle_eviction.as_secs(), 90);
+    assert_eq!(again.config.pools.idle_timeout.as_secs(), 90);
 }
 
 #[test]
@@ -74,24 +73,24 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
 
 #[test]
 fn bad_values_are_told_together_with_key_value_origin_and_what_is_allowed() {
-    let file = "[pools]\ndials_per_host = 0\nmax_pools = 'many'\n[telemetry]\nlog_format = 'xml'\n";
+    let file = "[backup]\ncompression_level = 0\n[pools]\nmax_connections = 'many'\n[telemetry]\nlog_format = 'xml'\n";
     let flags = [
         ("server.listen", "localhost"),
         ("shutdown.grace", "5"),
         ("server.limits.max_message_size", "16 megabytes"),
         ("telemetry.log", "info,dbkeeper=loud"),
     ];
-    let text = refusal(file, &[("DBKEEPER_OPERATIONS_RETENTION", "1s")], &flags);
+    let text = refusal(file, &[("DBKEEPER_SERVER_LIMITS_MAX_DEADLINE", "0s")], &flags);
     for expected in [
-        "pools.dials_per_host = 0 (",
-        "must be between 1 and 100",
-        "pools.max_pools = \"many\" (",
+        "backup.compression_level = 0 (",
+        "must be between 1 and 19",
+        "pools.max_connections = \"many\" (",
         "telemetry.log_format = \"xml\" (",
         "must be auto, text or json",
         "server.listen = \"localhost\" (flag --set server.listen): must be ADDRESS:PORT",
         "shutdown.grace = \"5\" (flag --set shutdown.grace): must be a time with its unit",
         "server.limits.max_message_size = \"16 megabytes\"",
-        "operations.retention = \"1s\" (environment variable DBKEEPER_OPERATIONS_RETENTION): must be between 1h and",
+        "server.limits.max_deadline = \"0s\" (environment variable DBKEEPER_SERVER_LIMITS_MAX_DEADLINE): must be between 1s",
         "telemetry.log = \"info,dbkeeper=loud\"",
     ] {
         assert!(text.contains(expected), "{expected:?} is missing in:\n{text}");

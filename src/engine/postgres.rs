@@ -1,23 +1,41 @@
-//! Skeleton; replaced by the engine's owner.
-use std::sync::Arc;
+//! PostgreSQL 13 and later.
+//!
+//! `connect` dials, `failure` names what went wrong, `database` is the live pool; beside them one folder an ability.
+
+mod capability;
+mod connect;
+mod database;
+mod dump;
+mod failure;
+mod inspect;
+mod migrate;
+mod monitor;
+
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use sqlx::Connection;
 
+use self::{connect::Dialer, database::PostgresDatabase};
 use super::{Database, Engine, EngineOptions, Probe, Target};
 use crate::model::{
     AccountId, Error, Result,
-    connection::{ConnectionSettings, EngineKind},
+    connection::{ConnectionSettings, EngineKind, TlsMode},
 };
 
-/// Skeleton.
+const DEFAULT_PORT: u16 = 5432;
+/// Longest name of PostgreSQL in bytes; it cuts a longer one in silence.
+const MAX_NAME_BYTES: usize = 63;
+
+/// The PostgreSQL engine.
 pub struct PostgresEngine {
-    _options: EngineOptions,
+    options: EngineOptions,
 }
 
 impl PostgresEngine {
     /// Builds it.
     pub fn new(options: EngineOptions) -> Self {
-        Self { _options: options }
+        Self { options }
     }
 }
 
@@ -26,16 +44,63 @@ impl Engine for PostgresEngine {
     fn kind(&self) -> EngineKind {
         EngineKind::Postgresql
     }
+
     fn default_port(&self) -> Option<u16> {
-        (5432 != 0).then_some(5432)
+        Some(DEFAULT_PORT)
     }
-    fn check_settings(&self, _account: &AccountId, _settings: &ConnectionSettings) -> Result<()> {
-        Ok(())
+
+    fn check_settings(&self, _account: &AccountId, settings: &ConnectionSettings) -> Result<()> {
+        let mut violations = Vec::new();
+        let mut refuse = |field: &str, text: &str| violations.push((field.to_owned(), text.to_owned()));
+        if let Some(text) = host_violation(&settings.host) {
+            refuse("host", text);
+        }
+        if settings.port == 0 {
+            refuse("port", "must be 1 to 65535");
+        }
+        for (field, value) in [("database", &settings.database), ("username", &settings.username)] {
+            if value.is_empty() || value.len() > MAX_NAME_BYTES || value.contains('\0') {
+                refuse(field, "must be 1 to 63 bytes and hold no NUL");
+            }
+        }
+        let tls = &settings.tls;
+        let verifies = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyFull);
+        if !tls.ca_pem.is_empty() && !verifies {
+            refuse("tls.ca_pem", "is only used by TLS_MODE_VERIFY_CA and TLS_MODE_VERIFY_FULL; set one of them");
+        }
+        if !tls.client_cert_pem.is_empty() && tls.mode == TlsMode::Disabled {
+            refuse("tls.client_cert_pem", "cannot be used with TLS_MODE_DISABLED");
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(violations)) }
     }
-    async fn probe(&self, _target: &Target) -> Result<Probe> {
-        Err(Error::unsupported("skeleton", "probe"))
+
+    async fn probe(&self, target: &Target) -> Result<Probe> {
+        let dialer = Dialer::new(target, self.options.dial_timeout)?;
+        let began = Instant::now();
+        let mut connection = dialer.dial().await?;
+        let server = dialer.server_info(&mut connection).await?;
+        let latency = began.elapsed();
+        // The answer is known; a peer that does not take the good-bye changes nothing about it.
+        let _ = connection.close().await;
+        Ok(Probe { server, latency })
     }
-    async fn open(&self, _target: Target) -> Result<Arc<dyn Database>> {
-        Err(Error::unsupported("skeleton", "open"))
+
+    async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {
+        Ok(Arc::new(PostgresDatabase::open(target, &self.options).await?))
     }
+}
+
+/// Only a name or an address over TCP: a host that begins with `/` would be a Unix socket of dbkeeper's own machine.
+fn host_violation(host: &str) -> Option<&'static str> {
+    if host.is_empty() {
+        return Some("must be a host name or an address");
+    }
+    if host.starts_with('/') || host.starts_with('@') {
+        return Some("must be a host name or an address; a Unix socket is not allowed");
+    }
+    let forbidden = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '/' | '@' | ',' | '=' | '\'' | '\\')
+    };
+    (host.len() > 253 || host.contains(forbidden))
+        .then_some("must be one host name or address of at most 253 characters")
 }

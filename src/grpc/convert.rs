@@ -3,16 +3,20 @@
 //! What builds a response never fills in a field that is marked `(sensitive)`: the model types that services
 //! hand out hold no secret, so there is nothing to fill it with.
 
+pub mod backup;
 pub mod connection;
 pub mod etag;
 pub mod field_mask;
+pub mod migration;
+pub mod monitor;
 pub mod operation;
+pub mod schema;
 pub mod time;
 pub mod token;
 
 use crate::{
     grpc::proto::v1,
-    model::{Error, Result, connection::EngineKind},
+    model::{Error, Result, connection::EngineKind, schema::Skipped},
 };
 
 /// An engine that is required.
@@ -54,4 +58,9 @@ pub fn count(value: u64) -> i64 {
 /// A count of ours in the signed 32 bits of a page's total.
 pub fn small_count(value: u64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// Something that could not be read while the rest was delivered.
+pub fn skipped(skipped: Skipped) -> v1::Skipped {
+    v1::Skipped { subject: skipped.subject, reason: skipped.reason, remedy: skipped.remedy }
 }

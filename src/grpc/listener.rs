@@ -22,8 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use super::settings::ServerSettings;
 use crate::model::{Error, Result};
 
-/// What every HTTP/2 client sends first.
-const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Length of what every HTTP/2 client sends first; no request of gRPC-Web is shorter. What it says is for hyper to read.
+const PREFACE_LENGTH: usize = 24;
 /// After a failed accept, such as one for want of file descriptors, trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Finds peers that vanished without a word, below HTTP/2's own pings.
@@ -89,8 +89,6 @@ pub(super) struct Opening {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) timeout: Duration,
-    /// HTTP/1.1 is served, too.
-    pub(super) web: bool,
 }
 
 impl Accepted {
@@ -100,7 +98,7 @@ impl Accepted {
             None => Box::new(self.stream),
             Some(acceptor) => Box::new(timeout(opening.timeout, shake_hands(self.stream, acceptor, opening)).await??),
         };
-        let stream = timeout(opening.timeout, Begun::read(stream, opening.web)).await??;
+        let stream = timeout(opening.timeout, Begun::read(stream)).await??;
         Ok(OpenConnection { stream, _slot: self.slot })
     }
 }
@@ -127,17 +125,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// A stream whose first bytes were read, and are read again by who comes next.
 pub(super) struct Begun {
     stream: Box<dyn Stream>,
-    first: [u8; PREFACE.len()],
+    first: [u8; PREFACE_LENGTH],
     given: usize,
 }
 
 impl Begun {
-    async fn read(mut stream: Box<dyn Stream>, web: bool) -> io::Result<Self> {
-        let mut first = [0; PREFACE.len()];
+    async fn read(mut stream: Box<dyn Stream>) -> io::Result<Self> {
+        let mut first = [0; PREFACE_LENGTH];
         stream.read_exact(&mut first).await?;
-        if first != PREFACE && !web {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "not HTTP/2"));
-        }
         Ok(Self { stream, first, given: 0 })
     }
 }

@@ -65,7 +65,6 @@ impl GrpcServer {
             tls: tls.as_ref().map(Tls::acceptor),
             handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
             timeout: settings.handshake_timeout,
-            web: settings.web,
         };
         let http = Arc::new(http_builder(&settings));
         let edge = Arc::new(Edge {

@@ -104,9 +104,9 @@ fn log(error: &Error, request_id: &RequestId) {
     let cause = error.source().map(chain).unwrap_or_default();
     match error.kind() {
         ErrorKind::Internal | ErrorKind::DataLoss => {
-            tracing::error!(%request_id, reason, ?code, message = error.message(), cause, "call failed");
+            tracing::error!(%request_id, reason, ?code, text = error.message(), cause, "call failed");
         }
-        _ => tracing::info!(%request_id, reason, ?code, message = error.message(), cause, "call failed"),
+        _ => tracing::info!(%request_id, reason, ?code, text = error.message(), cause, "call failed"),
     }
 }
 

@@ -122,3 +122,39 @@ impl ResolvesServerCert for CurrentCertificate {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_certificate_that_cannot_be_used_is_not_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            certificate: directory.path().join("cert.pem"),
+            key: directory.path().join("key.pem"),
+            reload_interval: Duration::ZERO,
+        };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        fs::write(&files.certificate, made.cert.pem()).unwrap();
+        let mut tls = Tls::load(files.clone(), false).await.unwrap();
+        let shown = |tls: &Tls| tls.current.0.read().unwrap().cert.clone();
+        let first = shown(&tls);
+        tls.reload().await.unwrap();
+
+        let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&files.key, stranger.signing_key.serialize_pem()).unwrap();
+        assert!(tls.reload().await.unwrap_err().message().starts_with("tls.key"));
+        assert_eq!(shown(&tls), first);
+        fs::write(&files.certificate, "rubbish").unwrap();
+        assert!(tls.reload().await.unwrap_err().message().starts_with("tls.certificate"));
+        assert_eq!(shown(&tls), first);
+
+        fs::write(&files.certificate, stranger.cert.pem()).unwrap();
+        tls.reload().await.unwrap();
+        assert_ne!(shown(&tls), first);
+    }
+}

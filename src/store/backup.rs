@@ -170,7 +170,8 @@ pub fn not_found(name: &BackupName) -> Error {
     Error::not_found(Reason::BackupNotFound, "backup", name.to_string())
 }
 
-fn exists(name: &BackupName) -> Error {
+/// BACKUP_EXISTS for a name.
+pub fn exists(name: &BackupName) -> Error {
     Error::new(Reason::BackupExists, format!("{name} exists; take another backup_id or leave it empty"))
         .with(Detail::Resource { kind: "backup", name: name.to_string() })
 }

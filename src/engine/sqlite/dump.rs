@@ -32,8 +32,6 @@ use crate::{
 
 /// Bytes of a chunk: 16 pages of the usual size, and a whole number of pages of every size that SQLite knows.
 const CHUNK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
-/// What is wrong in the pages is told so many times at most.
-const MAX_FINDINGS: u32 = 3;
 
 #[async_trait]
 impl Dump for SqliteDatabase {
@@ -206,8 +204,7 @@ async fn inspect_open_copy(
     stop: &CancellationToken,
 ) -> Result<Vec<TableCount>, CopyFault> {
     set_limits(connection, Limits::cancelled_by(stop), None).await.map_err(CopyFault::Query)?;
-    let findings: Vec<String> = sqlx::query_scalar("SELECT integrity_check FROM pragma_integrity_check(?1)")
-        .bind(MAX_FINDINGS)
+    let findings: Vec<String> = sqlx::query_scalar("SELECT integrity_check FROM pragma_integrity_check LIMIT 3")
         .fetch_all(&mut *connection)
         .await
         .map_err(CopyFault::Query)?;

@@ -48,12 +48,14 @@ pub struct RepositorySettings {
     pub compression_level: i32,
     /// Chunks that one backup compresses at a time.
     pub parallelism: usize,
+    /// A pack is closed when it has so many bytes; at most 1 GiB.
+    pub pack_size: u64,
 }
 
 impl Default for RepositorySettings {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get);
-        Self { compression_level: 1, parallelism: cores.clamp(2, 8) }
+        Self { compression_level: 1, parallelism: cores.clamp(2, 8), pack_size: 32 * 1024 * 1024 }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     engine::{Migrate, MigrationSession, migrate::StepError},
     model::{
-        Error, ErrorKind, MigrationSetId, OperationId, Reason, Result,
+        Error, ErrorKind, MigrationSetId, OperationId, Result,
         migration::{Direction, HistoryEntry, Migration, MigrationLimits, MigrationScript, MigrationStep, Version},
         operation::{OperationResult, Progress, ProgressUnit},
     },
@@ -163,7 +163,7 @@ async fn open_locked(job: &Job<'_>) -> Result<Box<dyn MigrationSession>> {
         if attempt == 0 {
             job.report.log("another run works on this database; waiting for it to end".to_owned());
         }
-        job.pause(attempt, LOCK_PAUSE).await?;
+        job.pause(attempt, LOCK_PAUSE).await.map_err(|_| failure::cancelled(job, &[], None))?;
     }
     session.prepare_history().await?;
     Ok(session)
@@ -234,7 +234,8 @@ async fn run_step(
         title: planned.migration.title.clone(),
         checksum: planned.migration.checksum.clone(),
         direction: job.direction,
-        statements: script::statements(script, job.migrate.dialect(), in_transaction)?,
+        statements: script::statements(script, job.migrate.dialect(), in_transaction)
+            .map_err(|error| failure::of_script(job, done, error))?,
     };
     let began = Instant::now();
     for attempt in 0.. {

@@ -15,8 +15,6 @@ use super::{
 };
 use crate::model::Result;
 
-/// A pack is closed when it holds as much.
-pub(super) const PACK_SIZE: u64 = 32 * 1024 * 1024;
 const MAGIC: &[u8; 8] = b"DBKPACK1";
 const LENGTH_SIZE: u64 = 4;
 /// Bytes of an entry of a table.
@@ -77,7 +75,7 @@ impl PackWriter {
     /// Adds a sealed chunk.
     pub(super) async fn append(&mut self, id: ChunkId, plain_length: u32, sealed: Vec<u8>) -> Result<PackedChunk> {
         let sealed = Bytes::from(sealed);
-        // A pack is closed at PACK_SIZE and a chunk is no larger than MAX_CHUNK, so that both fit.
+        // A pack is closed long before 4 GiB, and a chunk is no larger than MAX_CHUNK, so that both fit.
         let chunk = PackedChunk {
             id,
             offset: u32::try_from(self.size).unwrap_or(u32::MAX),
@@ -90,9 +88,9 @@ impl PackWriter {
         Ok(chunk)
     }
 
-    /// True when the next chunk belongs into the next pack.
-    pub(super) fn is_full(&self) -> bool {
-        self.size >= PACK_SIZE
+    /// Bytes so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Writes the table and closes the pack.

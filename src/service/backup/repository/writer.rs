@@ -42,6 +42,8 @@ pub struct BackupWriter {
     current: Option<PackWriter>,
     closing: JoinSet<Result<Pack>>,
     finished: Vec<Pack>,
+    /// Index object that was put for the finished packs.
+    index_object: Option<String>,
     references: References,
     summary: Option<StreamSummary>,
     stored_length: u64,
@@ -93,6 +95,7 @@ impl BackupWriter {
             current: None,
             closing: JoinSet::new(),
             finished: Vec::new(),
+            index_object: None,
             references: References::default(),
             summary: None,
             stored_length: 0,
@@ -173,7 +176,7 @@ impl BackupWriter {
     }
 
     async fn append(&mut self, id: ChunkId, plain_length: u32, sealed: Vec<u8>) -> Result<(PackId, PackedChunk)> {
-        if self.current.as_ref().is_some_and(PackWriter::is_full) {
+        if self.current.as_ref().is_some_and(|writer| writer.size() >= self.repository.settings.pack_size) {
             self.close_current();
             self.wait_closed(CLOSING_PACKS - 1).await?;
         }
@@ -214,8 +217,8 @@ impl BackupWriter {
         let Some(summary) = summary else {
             return Err(Error::new(Reason::ToolFailed, "the tool ended well and wrote no dump; nothing is published"));
         };
-        let index_object = self.repository.put_index(&self.finished).await?;
-        self.check_packs().await?;
+        self.index_object = self.repository.put_index(&self.finished).await?;
+        check_packs(&self.repository, &self.references.packs).await?;
 
         let references = mem::take(&mut self.references);
         let manifest = Manifest {
@@ -233,34 +236,10 @@ impl BackupWriter {
         };
         self.put_manifest(&manifest).await?;
         self.published = true;
-        if let Some(name) = index_object {
+        if let Some(name) = self.index_object.take() {
             self.repository.lock_index().add_object(name, &self.finished, |_| 1);
         }
         Ok(manifest)
-    }
-
-    /// Every pack is there with its size, those of other backups too.
-    async fn check_packs(&self) -> Result<()> {
-        stream::iter(self.references.packs.clone())
-            .map(|reference| async move {
-                let size = self.repository.storage.size(&pack::path(reference.id)).await?;
-                if size == Some(reference.size) {
-                    return Ok(());
-                }
-                // No later backup shall build on it; the next one stores its chunks again.
-                self.repository.lock_index().forget(vec![reference.id]);
-                Err(Error::new(
-                    Reason::StoreUnavailable,
-                    format!(
-                        "pack {} is missing from the backup storage or has another size, nothing is published; \
-                         take the backup again and verify the older ones",
-                        reference.id
-                    ),
-                ))
-            })
-            .buffer_unordered(8)
-            .try_collect()
-            .await
     }
 
     async fn put_manifest(&mut self, manifest: &Manifest) -> Result<()> {
@@ -281,6 +260,7 @@ impl BackupWriter {
                 Err(_) => {
                     // Nobody knows. The packs stay; the next opening sees whether a manifest needs them.
                     self.begun.clear();
+                    self.index_object = None;
                     Err(error)
                 }
             },
@@ -308,8 +288,33 @@ impl Drop for BackupWriter {
         }
         let mut unused = self.repository.lock_index().release(self.held.drain());
         unused.packs.append(&mut self.begun);
+        unused.index_objects.extend(self.index_object.take());
         self.repository.abandon(unused);
     }
+}
+
+/// Every pack is there with its size, those of other backups too.
+async fn check_packs(repository: &Repository, packs: &[PackReference]) -> Result<()> {
+    stream::iter(packs.to_vec())
+        .map(|reference| async move {
+            let size = repository.storage.size(&pack::path(reference.id)).await?;
+            if size == Some(reference.size) {
+                return Ok(());
+            }
+            // No later backup shall build on it; the next one stores its chunks again.
+            repository.lock_index().forget(vec![reference.id]);
+            Err(Error::new(
+                Reason::StoreUnavailable,
+                format!(
+                    "pack {} is missing from the backup storage or has another size, nothing is published; \
+                     take the backup again and verify the older ones",
+                    reference.id
+                ),
+            ))
+        })
+        .buffer_unordered(8)
+        .try_collect()
+        .await
 }
 
 async fn place(

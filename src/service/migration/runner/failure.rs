@@ -61,6 +61,12 @@ pub(super) fn of_step(
     }
 }
 
+/// A script was changed after the run was planned, and cannot be cut any more.
+pub(super) fn of_script(job: &Job<'_>, done: &[Version], error: Error) -> Error {
+    let so_far = so_far(job, done, None);
+    error.context(so_far)
+}
+
 fn with_facts(error: Error, done: &[Version], step: &MigrationStep, statements_done: usize) -> Error {
     error
         .with_metadata("version", step.version.as_str())

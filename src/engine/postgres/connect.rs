@@ -1,0 +1,206 @@
+//! Dials a server: structured settings only, nothing from the environment, one deadline over all of it.
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, Row,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use super::failure::{self, Place};
+use crate::{
+    engine::{Target, monitor::APPLICATION_NAME},
+    model::{
+        Error, OperationId, Reason, Result,
+        connection::{ConnectionSettings, ServerInfo, TlsMode, TlsSettings},
+    },
+};
+
+/// libpq variables that sqlx takes over and that its options cannot unset.
+const STICKY_VARIABLES: [&str; 3] = ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"];
+const SERVER_INFO: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int4, \
+                           coalesce((SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()), false)";
+/// Counts the sessions that it tells to end; none are left where that is 0.
+const END_SESSIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+                            WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()";
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+const END_PAUSE: Duration = Duration::from_millis(50);
+
+/// Everything that is needed to dial one database again: for pools, for runs, and to cancel what runs.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    options: PgConnectOptions,
+    /// Where it leads, for the texts of errors.
+    pub(super) place: Place,
+    pub(super) tls: TlsSettings,
+    pub(super) password: SecretString,
+    pub(super) client_key_pem: Option<SecretString>,
+    timeout: Duration,
+}
+
+impl Dialer {
+    pub(super) fn new(target: &Target, timeout: Duration) -> Result<Self> {
+        refuse_sticky_variables()?;
+        let settings = &target.settings;
+        let credentials = &target.credentials;
+        let client_key = credentials.client_key_pem.as_ref().map(ExposeSecret::expose_secret);
+        Ok(Self {
+            options: connect_options(settings, credentials.password.expose_secret(), client_key)?,
+            place: Place {
+                host: settings.host.clone(),
+                port: settings.port,
+                database: settings.database.clone(),
+                username: settings.username.clone(),
+                timeout,
+            },
+            tls: settings.tls.clone(),
+            password: credentials.password.clone(),
+            client_key_pem: credentials.client_key_pem.clone(),
+            timeout,
+        })
+    }
+
+    /// The options for a pool, which dials by itself.
+    pub(super) fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// The same server, another database.
+    pub(super) fn for_database(&self, database: &str) -> Self {
+        let mut other = self.clone();
+        other.options = other.options.database(database);
+        database.clone_into(&mut other.place.database);
+        other
+    }
+
+    /// The same database under the application name of an operation.
+    pub(super) fn for_operation(&self, operation: &OperationId) -> Self {
+        let mut other = self.clone();
+        other.options = other.options.application_name(&operation_name(operation));
+        other
+    }
+
+    /// Looks the name up, connects, encrypts and authenticates, all within the deadline.
+    pub(super) async fn dial(&self) -> Result<PgConnection> {
+        let work = async {
+            self.look_up().await?;
+            self.options.connect().await.map_err(|error| failure::classify(error, &self.place))
+        };
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.place.timed_out()),
+        }
+    }
+
+    /// Who answers, in one round trip.
+    pub(super) async fn server_info(&self, connection: &mut PgConnection) -> Result<ServerInfo> {
+        let query = sqlx::query(SERVER_INFO).fetch_one(connection);
+        let row = match tokio::time::timeout(self.timeout, query).await {
+            Ok(outcome) => outcome.map_err(|error| failure::classify(error, &self.place))?,
+            Err(_) => return Err(self.place.timed_out()),
+        };
+        let number: i32 = row.get(1);
+        let number = u32::try_from(number).unwrap_or(0);
+        Ok(ServerInfo {
+            product: "PostgreSQL",
+            version: row.get(0),
+            version_number: (number / 10_000, number % 10_000),
+            tls_active: row.get(2),
+        })
+    }
+
+    /// Ends our sessions of that application name in any database, and waits until they are gone.
+    pub(super) async fn end_sessions(&self, application_name: &str) -> Result<()> {
+        let mut connection = self.dial().await?;
+        let began = Instant::now();
+        let outcome = loop {
+            let query = sqlx::query_scalar::<_, i64>(END_SESSIONS).bind(application_name);
+            match query.fetch_one(&mut connection).await {
+                Ok(0) => break Ok(()),
+                Ok(_) if began.elapsed() > END_TIMEOUT => {
+                    let text = format!(
+                        "sessions named {application_name:?} do not end; end them on the server, then try again"
+                    );
+                    break Err(Error::new(Reason::DatabaseBusy, text));
+                }
+                Ok(_) => tokio::time::sleep(END_PAUSE).await,
+                Err(error) => break Err(failure::classify(error, &self.place)),
+            }
+        };
+        // The sessions are gone or not; a failed good-bye changes nothing about it.
+        let _ = connection.close().await;
+        outcome
+    }
+
+    async fn look_up(&self) -> Result<()> {
+        let found = tokio::net::lookup_host((self.place.host.as_str(), self.place.port)).await;
+        match found.map(|mut addresses| addresses.next().is_some()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.place.host_unknown()),
+            Err(cause) => Err(self.place.host_unknown().caused_by(cause)),
+        }
+    }
+}
+
+/// Application name of the sessions of an operation. PostgreSQL cuts a longer one, so a long id is hashed.
+pub(super) fn operation_name(operation: &OperationId) -> String {
+    let name = format!("{APPLICATION_NAME} operation/{operation}");
+    if name.len() <= super::MAX_NAME_BYTES {
+        return name;
+    }
+    let hash = blake3::hash(operation.as_str().as_bytes()).to_hex();
+    format!("{APPLICATION_NAME} operation/{}", &hash[..32])
+}
+
+fn connect_options(
+    settings: &ConnectionSettings,
+    password: &str,
+    client_key_pem: Option<&str>,
+) -> Result<PgConnectOptions> {
+    // Every field is set, for this constructor fills them from PG* variables.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .host(&settings.host)
+        .port(settings.port)
+        .database(&settings.database)
+        .username(&settings.username)
+        .password(password)
+        .application_name(APPLICATION_NAME)
+        .extra_float_digits(None)
+        .ssl_mode(ssl_mode(settings.tls.mode))
+        .ssl_root_cert_from_pem(settings.tls.ca_pem.clone().into_bytes())
+        // sqlx would log the statements, texts of users among them.
+        .disable_statement_logging();
+    match (settings.tls.client_cert_pem.as_str(), client_key_pem) {
+        ("", _) => {}
+        (_, None) => {
+            return Err(Error::invalid_field("tls.client_key_pem", "is needed beside tls.client_cert_pem"));
+        }
+        (certificate, Some(key)) => {
+            options = options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key);
+        }
+    }
+    Ok(options)
+}
+
+fn ssl_mode(mode: TlsMode) -> PgSslMode {
+    match mode {
+        TlsMode::Disabled => PgSslMode::Disable,
+        TlsMode::Required => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyFull => PgSslMode::VerifyFull,
+    }
+}
+
+fn refuse_sticky_variables() -> Result<()> {
+    match STICKY_VARIABLES.into_iter().find(|name| env::var_os(name).is_some()) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Reason::Internal,
+            format!("the environment of dbkeeper sets {name}, which would change every connection; start it without"),
+        )),
+    }
+}
