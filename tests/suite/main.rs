@@ -20,3 +20,4 @@ mod engine_sqlite;
 mod grpc;
 mod migration;
 mod monitor;
+mod schema;
