@@ -7,3 +7,4 @@ mod shutdown;
 mod streams;
 mod support;
 mod tls;
+mod web;
