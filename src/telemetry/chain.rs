@@ -36,13 +36,20 @@ mod tests {
     use super::chain;
     use crate::model::{Error, Reason};
 
+    /// Prints its cause itself, as many errors do.
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write the pack: {0}")]
+    struct Talkative(#[source] io::Error);
+
     #[test]
     fn causes_follow_and_none_is_told_twice() {
-        let inner = io::Error::other(Error::new(Reason::StorageFull, "no space").caused_by("errno 28"));
-        let error = Error::internal(inner);
+        let disk = io::Error::other("disk is full");
+        let error = Error::internal(Talkative(disk));
         let text = chain(&error).to_string();
         assert!(text.starts_with("INTERNAL: internal error"), "{text}");
-        assert!(text.ends_with(": STORAGE_FULL: no space: errno 28"), "{text}");
-        assert_eq!(text.matches("no space").count(), 1, "{text}");
+        assert!(text.ends_with(": cannot write the pack: disk is full"), "{text}");
+
+        let error = Error::internal(Error::new(Reason::StorageFull, "no space").caused_by("errno 28"));
+        assert!(chain(&error).to_string().ends_with(": STORAGE_FULL: no space: errno 28"));
     }
 }
