@@ -142,7 +142,7 @@ pub trait Database: Send + Sync {
     }
 }
 
-impl dyn Database {
+impl dyn Database + '_ {
     /// Reading the schema, or ENGINE_UNSUPPORTED.
     pub fn require_inspect(&self) -> Result<&dyn Inspect> {
         self.inspect().ok_or_else(|| Error::unsupported(self.kind().as_str(), "schema inspection"))
@@ -185,6 +185,14 @@ impl Engines {
             Arc::new(sqlite::SqliteEngine::new(options.clone())),
         ];
         Self(Arc::new(engines.into_iter().map(|engine| (engine.kind(), engine)).collect()))
+    }
+
+    /// Removes what dumps and restores of a killed server left in the scratch directory. Before any operation runs.
+    pub fn sweep_scratch(options: &EngineOptions) -> Result<()> {
+        #[cfg(feature = "sqlite")]
+        sqlite::sweep_scratch(&options.scratch_directory)
+            .map_err(|cause| Error::internal(cause).context("the scratch directory cannot be swept"))?;
+        Ok(())
     }
 
     /// The engine of a kind, or ENGINE_UNSUPPORTED where this binary was built without it.

@@ -19,6 +19,7 @@ pub mod connection_service;
 pub mod layers;
 pub mod migration_service;
 pub mod monitor_service;
+pub mod schema_service;
 pub mod stream;
 
 pub mod health;

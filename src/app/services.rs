@@ -11,7 +11,7 @@ use crate::{
     grpc::{
         backup_service::BackupAdapter, connection_service::ConnectionAdapter, convert::token::Tokens,
         migration_service::MigrationAdapter, monitor_service::MonitorAdapter, operation_service::OperationAdapter,
-        routes::Routes, settings::ServerSettings,
+        routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
@@ -22,8 +22,10 @@ use crate::{
             repository::{RepositorySettings, Storage},
         },
         connection::ConnectionService,
+        databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
+        schema::SchemaService,
     },
     store::Store,
     tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
@@ -37,6 +39,7 @@ pub(super) struct Services {
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
+    schemas: SchemaService,
     migrations: MigrationService,
     backups: Arc<BackupService>,
     monitor: Arc<MonitorService>,
@@ -51,7 +54,9 @@ impl Services {
         tracker: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Self> {
-        let engines = Engines::new(&settings::engine(config));
+        let options = settings::engine(config);
+        Engines::sweep_scratch(&options)?;
+        let engines = Engines::new(&options);
         let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
@@ -68,7 +73,8 @@ impl Services {
                 ..RepositorySettings::default()
             },
         ));
-        let databases = Arc::new(pools.clone());
+        let databases: Arc<dyn Databases> = Arc::new(pools.clone());
+        let schemas = SchemaService::new(databases.clone(), tracker.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
         operations.install(executors(store, &pools, &backups));
         backups.recover().await?;
@@ -78,6 +84,7 @@ impl Services {
             operations,
             pools,
             connections,
+            schemas,
             migrations,
             backups,
             monitor: Arc::new(monitor),
@@ -89,6 +96,7 @@ impl Services {
         tokens.set_key(token_key);
         Routes::new(server)
             .connections(ConnectionAdapter::new(self.connections.clone(), tokens.clone()))
+            .schemas(SchemaAdapter::new(self.schemas.clone(), tokens.clone()))
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
