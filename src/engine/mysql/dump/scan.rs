@@ -236,9 +236,9 @@ impl Scanner {
         } else if self.recent.ends_with(b"/*") {
             self.recent.clear();
             self.place = Place::BlockCommentStart;
-        } else if self.recent.ends_with(b"*/") && self.head.starts_with(SANDBOX) {
-            self.next_statement();
-        } else if self.recent.ends_with(&self.delimiter) {
+        } else if self.recent.ends_with(&self.delimiter)
+            || (self.recent.ends_with(b"*/") && self.head.starts_with(SANDBOX))
+        {
             self.next_statement();
         } else if self.head.eq_ignore_ascii_case(b"DELIMITER ") {
             self.head.clear();
