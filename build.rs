@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
+        // The digest that tells a repeated request from a changed one needs one order of the entries.
+        .btree_map(".")
         .compile_fds(documented.file_descriptor_set())?;
     Ok(())
 }

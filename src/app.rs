@@ -1,1 +1,138 @@
 //! The composition root: builds every part from the configuration; the only place that knows all of them.
+//!
+//! `start` takes the data directory, opens store and vault, builds the services and listens; `run` serves until it is
+//! told to stop and then drains: health says NOT_SERVING, streams end, operations are stored as they stand.
+
+mod data_directory;
+mod secrets;
+mod services;
+mod settings;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Config,
+    grpc::{
+        authenticator::KeyAuthenticator,
+        routes::Routes,
+        server::{GrpcServer, Parts},
+    },
+    model::Result,
+    operation::Operations,
+    service::access::AccessService,
+    store::Store,
+    tasks::{self, BackgroundTask},
+    vault::{SealReason, Vault},
+};
+use data_directory::DataDirectory;
+use services::Services;
+
+/// A server that listens and is ready to run.
+pub struct App {
+    server: GrpcServer,
+    store: Store,
+    opened: Result<Opened, SealReason>,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+    config: Config,
+    _directory: DataDirectory,
+}
+
+/// What there is only with an open vault.
+struct Opened {
+    operations: Operations,
+    tasks: Vec<Arc<dyn BackgroundTask>>,
+}
+
+impl App {
+    /// Builds everything and listens. Calls are answered once [`App::run`] runs.
+    pub async fn start(config: Config) -> Result<Self> {
+        let directory = DataDirectory::take(&config.data_dir)?;
+        for folder in [&config.sqlite.root, &config.backup.directory, &config.backup.scratch_directory] {
+            data_directory::make(folder)?;
+        }
+        let store = Store::open(&config.store.file).await?;
+        let vault = secrets::open_vault(&store, &settings::key_source(&config)).await?;
+        let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let (parts, opened) = match vault.seal_reason() {
+            Some(reason) => (sealed_parts(&config), Err(reason)),
+            None => {
+                let (parts, opened) = open_parts(&config, &store, vault, &tracker, &shutdown).await?;
+                (parts, Ok(opened))
+            }
+        };
+        let server = GrpcServer::bind(config.server.listen, settings::server(&config), parts).await?;
+        Ok(Self { server, store, opened, tracker, shutdown, config, _directory: directory })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.server.local_address()
+    }
+
+    /// Where the admin key of the first start lies.
+    pub fn admin_key_file(&self) -> PathBuf {
+        self.config.admin_key_file()
+    }
+
+    /// Serves until `stop`, then drains within the grace of the configuration.
+    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+        let readiness = self.server.readiness();
+        match self.opened {
+            Ok(opened) => {
+                tasks::start(opened.tasks, &self.tracker, &self.shutdown);
+                let unfinished = opened.operations.recover().await?;
+                if unfinished > 0 {
+                    tracing::info!(unfinished, "operations of an earlier run taken up");
+                }
+                readiness.open().await;
+            }
+            Err(reason) => tracing::error!(reason = reason.describe(), "vault sealed, no call is answered"),
+        }
+        let stopping = self.shutdown.clone();
+        let serving = self.server.run(stop.clone());
+        let interrupting = async {
+            stop.cancelled().await;
+            // Operations are told at once, so that they stop while the open calls drain.
+            stopping.cancel();
+        };
+        let drained = async {
+            tokio::join!(serving, interrupting);
+            self.tracker.close();
+            self.tracker.wait().await;
+        };
+        let cut_off = async {
+            stop.cancelled().await;
+            tokio::time::sleep(self.config.shutdown.grace).await;
+        };
+        tokio::select! {
+            () = drained => tracing::info!("drained"),
+            () = cut_off => tracing::warn!("grace ended, work cut off; the next start finds out what became of it"),
+        }
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn sealed_parts(config: &Config) -> Parts {
+    let routes = Routes::sealed(&settings::server(config));
+    Parts { routes, authenticator: Arc::new(KeyAuthenticator(None)), audit: None }
+}
+
+async fn open_parts(
+    config: &Config,
+    store: &Store,
+    vault: Vault,
+    tracker: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(Parts, Opened)> {
+    let keys = secrets::server_keys(store, &vault).await?;
+    let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
+    access.ensure_admin_key(&config.data_dir).await?;
+    let services = Services::build(config, store, Arc::new(vault), keys.repository, tracker, shutdown).await?;
+    let routes = services.routes(&settings::server(config), keys.token);
+    let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
+    Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))
+}

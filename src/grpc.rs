@@ -1,3 +1,36 @@
 //! The gRPC edge. Only here are tonic and prost named.
+//!
+//! The way of one call: [`listener`] accepts a connection, [`server`] speaks HTTP/2 on it, [`layers`] lets the
+//! call in (request id, span, method, seal, slots, deadline, caller, permission), the adapter of the service
+//! hands it to [`call`], which runs a few lines: convert, call the service, convert. Whatever goes wrong on
+//! that way becomes a status in [`status`] and nowhere else.
 
 pub mod proto;
+
+pub mod convert;
+pub mod options;
+pub mod settings;
+pub mod status;
+
+pub mod authenticator;
+pub mod backup_service;
+pub mod call;
+pub mod connection_service;
+pub mod layers;
+pub mod migration_service;
+pub mod monitor_service;
+pub mod stream;
+
+pub mod health;
+pub mod listener;
+pub mod routes;
+pub mod server;
+pub mod tls;
+
+pub mod operation_service;
+
+pub mod client;
+
+pub use layers::{AuditEvent, AuditSink, Authenticator};
+pub use server::{GrpcServer, Parts};
+pub use settings::{ServerSettings, TlsFiles};

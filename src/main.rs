@@ -1,3 +1,57 @@
 //! The `dbkeeper` command.
 
-fn main() {}
+use std::{error::Error, io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+use dbkeeper::{
+    app::App,
+    cli::{self, Arguments, Command},
+    config::{self, Config, Flags},
+    telemetry,
+};
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // The last words of a process whose logs may not have been set up.
+            let _ = writeln!(std::io::stderr(), "dbkeeper: {}", telemetry::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Config(arguments) => {
+            write!(std::io::stdout().lock(), "{}", config::load(&arguments.flags())?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Serve(arguments) => on_runtime(&arguments.flags(), serve),
+        Command::Quickstart(_) => Err("this command is not wired up yet".into()),
+    }
+}
+
+/// Loads the configuration, starts telemetry and runs a command. Work that does not end with the command is left behind
+/// after it: the grace of a shutdown has passed by then.
+fn on_runtime<F>(flags: &Flags, command: impl FnOnce(Config) -> F) -> Result<ExitCode, Box<dyn Error>>
+where
+    F: Future<Output = Result<ExitCode, Box<dyn Error>>>,
+{
+    let config = config::load(flags)?.config;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let guard =
+        runtime.block_on(async { telemetry::start(&config.telemetry) }).map_err(|error| error as Box<dyn Error>)?;
+    let outcome = runtime.block_on(command(config));
+    guard.shutdown();
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
+    let stop = cli::stop_on_signal()?;
+    let app = App::start(config).await?;
+    tracing::info!(address = %app.address()?, admin_key_file = %app.admin_key_file().display(), "listening");
+    app.run(stop).await?;
+    Ok(ExitCode::SUCCESS)
+}

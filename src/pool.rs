@@ -1,1 +1,256 @@
-//! The registry of live databases: one pool a connection, made once, capped, evicted, closed on change.
+//! The registry of live databases: one pool a connection for all services.
+//!
+//! The key is (connection, settings version, credential version). A pool is made by the first that asks, while others wait
+//! for the same dial; a change or a delete closes it at once and ends the work on it; idle pools go after a while.
+
+mod dial;
+mod lease;
+mod slot;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use secrecy::SecretString;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use dial::DialGates;
+pub use lease::Lease;
+use slot::{Slot, Use};
+
+use crate::{
+    engine::{Credentials, Engine, Engines, Probe, Target},
+    model::{
+        AccountId, ConnectionId, Detail, Error, ErrorKind, Reason, Result, Timestamp,
+        connection::{ConnectionFailure, ConnectionHealth, ConnectionState, PoolFigures},
+        name,
+    },
+    store::{
+        Store,
+        connection::{ConnectionRecord, StatusRecord},
+    },
+    vault::{SecretScope, Vault},
+};
+
+/// Field names of the sealed secrets, part of the place that they are sealed for.
+pub const PASSWORD_FIELD: &str = "password";
+/// See [`PASSWORD_FIELD`].
+pub const CLIENT_KEY_FIELD: &str = "client_key";
+
+/// Limits over all pools.
+#[derive(Debug, Clone)]
+pub struct PoolLimits {
+    /// Most connections that all pools together may open; the sum of their caps is kept below it.
+    pub max_connections: u32,
+    /// A pool that nobody used for so long is closed.
+    pub idle_timeout: Duration,
+}
+
+/// The registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Pools {
+    inner: Arc<Inner>,
+}
+
+type SlotKey = (AccountId, ConnectionId);
+type Slots = HashMap<SlotKey, Arc<Slot>>;
+
+struct Inner {
+    store: Store,
+    vault: Arc<Vault>,
+    engines: Engines,
+    limits: PoolLimits,
+    tracker: TaskTracker,
+    gates: DialGates,
+    slots: Mutex<Slots>,
+}
+
+impl Pools {
+    /// A registry without any pool. Pools that close do so in tasks of `tracker`.
+    pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
+        let (gates, slots) = (DialGates::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots }) }
+    }
+
+    /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
+    /// for the same dial and share its failure.
+    pub async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease> {
+        let record = self.inner.store.connection(account, connection).await?;
+        let (slot, in_use) = self.slot(&record)?;
+        let opened = slot.open(in_use, || self.dial(record)).await;
+        if opened.is_err() {
+            self.forget_failed(&(account.clone(), connection.clone()), &slot);
+        }
+        opened
+    }
+
+    /// The slot of the record's settings and credentials. One of older settings is closed and replaced.
+    fn slot(&self, record: &ConnectionRecord) -> Result<(Arc<Slot>, Use)> {
+        let key = (record.account.clone(), record.connection.id.clone());
+        let version = (record.connection.revision, record.connection.credential_revision);
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(&key) {
+            if slot.version() == version && !slot.is_closed() {
+                return Ok((slot.clone(), slot.enter()));
+            }
+            // A reader that is behind must not close the pool of newer settings.
+            if slot.version() > version {
+                return Err(Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call"));
+            }
+            slot.close(&self.inner.tracker);
+        }
+        let cap = record.connection.settings.pool.max_connections;
+        self.make_room(&mut slots, &key, cap)?;
+        let slot = Arc::new(Slot::new(version, cap));
+        let in_use = slot.enter();
+        slots.insert(key, slot.clone());
+        Ok((slot, in_use))
+    }
+
+    /// Keeps the sum of the caps below the limit: closes the pools that were idle for longest, and refuses where that is
+    /// not enough.
+    fn make_room(&self, slots: &mut Slots, replaced: &SlotKey, cap: u32) -> Result<()> {
+        let limit = self.inner.limits.max_connections;
+        loop {
+            let others = || slots.iter().filter(|(key, _)| *key != replaced);
+            let used = others().map(|(_, slot)| slot.cap()).sum::<u32>();
+            if used.saturating_add(cap) <= limit {
+                return Ok(());
+            }
+            let idle = others()
+                .filter(|(_, slot)| slot.is_idle_for(Duration::ZERO))
+                .min_by_key(|(_, slot)| slot.last_used())
+                .map(|(key, _)| key.clone());
+            let Some(slot) = idle.and_then(|key| slots.remove(&key)) else { return Err(pools_exhausted(used, limit)) };
+            slot.close(&self.inner.tracker);
+        }
+    }
+
+    fn forget_failed(&self, key: &SlotKey, slot: &Arc<Slot>) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.get(key).is_some_and(|current| Arc::ptr_eq(current, slot) && slot.is_unused()) {
+            slots.remove(key);
+        }
+    }
+
+    async fn dial(&self, record: Arc<ConnectionRecord>) -> Result<Arc<dyn crate::engine::Database>> {
+        let engine = self.inner.engines.get(record.connection.settings.engine)?;
+        let _permit = self.inner.gates.enter(&record.connection.settings).await;
+        let began = Timestamp::now();
+        let outcome = engine.open(self.target(&record)?).await;
+        let seen = outcome.as_ref().map(|database| database.server().version.clone());
+        self.note(&record, began, seen, false).await;
+        outcome
+    }
+
+    /// Dials a registered connection afresh, without its pool, and notes what was found. `asked` where a person asked for it.
+    pub async fn probe_registered(&self, record: &ConnectionRecord, asked: bool) -> Result<Probe> {
+        let target = self.target(record)?;
+        let began = Timestamp::now();
+        let outcome = self.probe(&target).await;
+        self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), asked).await;
+        outcome
+    }
+
+    /// Dials settings that need not be registered, without a pool.
+    pub async fn probe(&self, target: &Target) -> Result<Probe> {
+        let engine = self.engine(target.settings.engine)?;
+        let _permit = self.inner.gates.enter(&target.settings).await;
+        engine.probe(target).await
+    }
+
+    /// The engine of a kind.
+    pub fn engine(&self, kind: crate::model::connection::EngineKind) -> Result<&Arc<dyn Engine>> {
+        self.inner.engines.get(kind)
+    }
+
+    fn target(&self, record: &ConnectionRecord) -> Result<Target> {
+        let resource = name::connection(&record.connection.id);
+        let open = |field, sealed: &Option<Vec<u8>>| {
+            let scope = SecretScope::new(&record.account, &resource, field, record.connection.credential_revision);
+            sealed.as_deref().map(|sealed| self.inner.vault.open_secret(&scope, sealed)).transpose()
+        };
+        Ok(Target {
+            account: record.account.clone(),
+            connection: Some(record.connection.id.clone()),
+            settings: record.connection.settings.clone(),
+            credentials: Credentials {
+                password: open(PASSWORD_FIELD, &record.sealed_password)?.unwrap_or_else(|| SecretString::from("")),
+                client_key_pem: open(CLIENT_KEY_FIELD, &record.sealed_client_key)?,
+            },
+        })
+    }
+
+    /// Notes what a look found. That it cannot be noted must not hide what was found, so it is logged only.
+    async fn note(&self, record: &ConnectionRecord, began: Timestamp, seen: Result<String, &Error>, asked: bool) {
+        let checked = Timestamp::now();
+        let status = StatusRecord {
+            revision: record.connection.revision,
+            state: match &seen {
+                Ok(_) => ConnectionState::Online,
+                Err(error) if error.kind() == ErrorKind::Unavailable => ConnectionState::Offline,
+                Err(_) => ConnectionState::Refused,
+            },
+            health: ConnectionHealth {
+                checked,
+                response_time: began.until(checked),
+                failure: seen.as_ref().err().map(|error| ConnectionFailure::from_error(error)),
+            },
+            server_version: seen.unwrap_or_default(),
+            tested: asked.then_some(checked),
+        };
+        if let Err(error) = self.inner.store.record_status(&record.account, &record.connection.id, &status).await {
+            tracing::warn!(connection = %record.connection.id, error = %error, "status not stored");
+        }
+    }
+
+    /// Figures of a pool with the moment it was opened; absent where none is open.
+    pub fn figures(&self, account: &AccountId, connection: &ConnectionId) -> Option<(PoolFigures, Timestamp)> {
+        let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.get(&(account.clone(), connection.clone())).and_then(|slot| slot.figures())
+    }
+
+    /// Closes the pool of a connection that was changed or deleted, and ends the work on it.
+    pub fn close(&self, account: &AccountId, connection: &ConnectionId) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.remove(&(account.clone(), connection.clone())) {
+            slot.close(&self.inner.tracker);
+        }
+    }
+
+    /// Closes pools that nobody used for a while. Runs until the token is cancelled, then closes all.
+    pub async fn evict_idle(&self, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval((self.inner.limits.idle_timeout / 4).max(Duration::from_secs(1)));
+        loop {
+            tokio::select! {
+                _ = interval.tick() => self.close_where(|slot| slot.is_idle_for(self.inner.limits.idle_timeout)),
+                () = shutdown.cancelled() => break,
+            }
+        }
+        self.close_where(|_| true);
+    }
+
+    fn close_where(&self, condition: impl Fn(&Slot) -> bool) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|(_, connection), slot| {
+            let close = condition(slot);
+            if close {
+                slot.close(&self.inner.tracker);
+                tracing::debug!(connection = %connection, "pool closed");
+            }
+            !close
+        });
+    }
+}
+
+fn pools_exhausted(used: u32, limit: u32) -> Error {
+    let state = format!("{used} of {limit} connections are spoken for");
+    Error::new(
+        Reason::PoolExhausted,
+        format!("this server has no room for another pool: {state}; repeat the call when others are done"),
+    )
+    .with(Detail::Quota { subject: "pools".to_owned(), description: state })
+    .with(Detail::RetryAfter(Duration::from_secs(1)))
+}

@@ -1,7 +1,9 @@
 //! What the services do, without any transport.
 
+pub mod access;
 pub mod backup;
 pub mod connection;
+pub mod databases;
 pub mod migration;
 pub mod monitor;
 pub mod operation;

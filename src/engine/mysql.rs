@@ -1,23 +1,41 @@
-//! Skeleton; replaced by the engine's owner.
-use std::sync::Arc;
+//! MySQL and MariaDB.
+//!
+//! One engine for both: they share the protocol and most of the catalog, and where they differ the code asks
+//! [`server::Server`]. Each ability is a module; `connect` opens sessions, `error` words what the server says.
+
+mod capability;
+mod connect;
+mod database;
+mod dump;
+mod error;
+mod fingerprint;
+mod inspect;
+mod migrate;
+mod monitor;
+mod named_lock;
+mod row;
+mod server;
+
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
+use self::{connect::Connector, database::MysqlDatabase};
 use super::{Database, Engine, EngineOptions, Probe, Target};
 use crate::model::{
     AccountId, Error, Result,
-    connection::{ConnectionSettings, EngineKind},
+    connection::{ConnectionSettings, EngineKind, TlsMode},
 };
 
-/// Skeleton.
+/// MySQL and MariaDB.
 pub struct MysqlEngine {
-    _options: EngineOptions,
+    options: EngineOptions,
 }
 
 impl MysqlEngine {
     /// Builds it.
     pub fn new(options: EngineOptions) -> Self {
-        Self { _options: options }
+        Self { options }
     }
 }
 
@@ -26,16 +44,54 @@ impl Engine for MysqlEngine {
     fn kind(&self) -> EngineKind {
         EngineKind::Mysql
     }
+
     fn default_port(&self) -> Option<u16> {
-        (3306 != 0).then_some(3306)
+        Some(3306)
     }
-    fn check_settings(&self, _account: &AccountId, _settings: &ConnectionSettings) -> Result<()> {
-        Ok(())
+
+    fn check_settings(&self, _account: &AccountId, settings: &ConnectionSettings) -> Result<()> {
+        let violations = violations(settings);
+        if violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(violations)) }
     }
-    async fn probe(&self, _target: &Target) -> Result<Probe> {
-        Err(Error::unsupported("skeleton", "probe"))
+
+    async fn probe(&self, target: &Target) -> Result<Probe> {
+        let connector = Connector::new(target, self.options.dial_timeout);
+        let began = Instant::now();
+        let (connection, server) = connector.dial().await?;
+        let latency = began.elapsed();
+        // The answer is known; a server that is slow to say goodbye changes nothing about it.
+        let _ = sqlx::Connection::close(connection).await;
+        Ok(Probe { server: server.info, latency })
     }
-    async fn open(&self, _target: Target) -> Result<Arc<dyn Database>> {
-        Err(Error::unsupported("skeleton", "open"))
+
+    async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {
+        Ok(Arc::new(MysqlDatabase::open(&self.options, target).await?))
     }
+}
+
+fn violations(settings: &ConnectionSettings) -> Vec<(String, String)> {
+    let mut violations = Vec::new();
+    let mut refuse = |field: &str, text: &str| violations.push((field.to_owned(), text.to_owned()));
+    if settings.host.is_empty() || settings.host.contains(['/', '\0']) || settings.host.contains(char::is_whitespace) {
+        refuse("host", "must be a host name or an address; sockets in the file system are not dialled");
+    }
+    if settings.port == 0 {
+        refuse("port", "must be 1 to 65535");
+    }
+    if settings.database.is_empty() || settings.database.chars().count() > 64 || settings.database.contains('\0') {
+        refuse("database", "must be 1 to 64 characters and hold no NUL");
+    }
+    if settings.username.is_empty() || settings.username.contains('\0') {
+        refuse("username", "must not be empty and hold no NUL");
+    }
+    let tls = &settings.tls;
+    if tls.mode == TlsMode::Disabled && !(tls.ca_pem.is_empty() && tls.client_cert_pem.is_empty()) {
+        refuse("tls.mode", "must not be disabled where certificates are given");
+    }
+    for (field, pem) in [("tls.ca_pem", &tls.ca_pem), ("tls.client_cert_pem", &tls.client_cert_pem)] {
+        if !pem.is_empty() && !connect::holds_certificates(pem) {
+            refuse(field, "must be certificates in PEM");
+        }
+    }
+    violations
 }

@@ -109,7 +109,7 @@ impl ToolRun {
 
     /// Path, as the child sees it, of the secret file that is added next.
     pub fn next_secret_path(&self) -> String {
-        format!("/proc/self/fd/{}", secret_fd(self.secrets.len()))
+        secret_path(self.secrets.len())
     }
 
     /// Gives the tool a standard input to write to.
@@ -198,6 +198,11 @@ impl RunningTool {
             None => String::new(),
         }
     }
+}
+
+/// Path, as the child sees it, of the secret file at a position, counted from 0.
+pub fn secret_path(position: usize) -> String {
+    format!("/proc/self/fd/{}", secret_fd(position))
 }
 
 fn secret_fd(position: usize) -> i32 {

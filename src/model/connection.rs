@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::Error, id::ConnectionId, time::Timestamp};
+use super::{
+    error::Error,
+    id::{AccountId, ConnectionId},
+    time::Timestamp,
+};
 
 /// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +116,17 @@ pub struct ConnectionSettings {
     pub labels: BTreeMap<String, String>,
     /// Never migrated, never restored into.
     pub read_only: bool,
+}
+
+impl ConnectionSettings {
+    /// Key of a database on the server that these settings lead to, the same for every connection that names it so.
+    /// Two names of one host give two keys: the locks on the database itself hold there.
+    pub fn database_key(&self, account: &AccountId, database: &str) -> String {
+        match self.engine {
+            EngineKind::Sqlite => format!("sqlite|{account}|{database}"),
+            engine => format!("{}|{}|{}|{database}", engine.as_str(), self.host.to_ascii_lowercase(), self.port),
+        }
+    }
 }
 
 /// What is known of reaching a database.

@@ -337,6 +337,17 @@ impl Error {
         Self::new(Reason::Cancelled, "cancelled")
     }
 
+    /// The same error for another caller who waits for the same. The cause stays with the first.
+    #[must_use]
+    pub fn repeat(&self) -> Self {
+        Self(Box::new(Inner {
+            reason: self.0.reason,
+            message: self.0.message.clone(),
+            details: self.0.details.clone(),
+            source: None,
+        }))
+    }
+
     /// Adds a detail.
     #[must_use]
     pub fn with(mut self, detail: Detail) -> Self {

@@ -52,6 +52,13 @@ impl Version {
         &self.0
     }
 
+    /// A text that sorts as the version does, for a store that compares bytes. It is the same for `1` and
+    /// `01`, which are one version.
+    pub fn sort_key(&self) -> String {
+        // Each part says first how many digits it has, so that no separator is needed.
+        self.parts().map(|part| format!("{:02}{part}", part.len())).collect()
+    }
+
     fn parts(&self) -> impl Iterator<Item = &str> {
         self.0.split(['.', '_']).map(|part| part.trim_start_matches('0'))
     }
@@ -115,6 +122,40 @@ pub struct Migration {
     pub up: MigrationScript,
     /// The down part.
     pub down: Option<MigrationScript>,
+}
+
+/// What a list shows of a migration: all but its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationSummary {
+    /// Version.
+    pub version: Version,
+    /// Title.
+    pub title: String,
+    /// Checksum.
+    pub checksum: String,
+    /// Name of the file of the up part.
+    pub file: String,
+    /// It has a down part.
+    pub reversible: bool,
+    /// Its up part may run in one transaction with its history row.
+    pub transactional: bool,
+    /// Bytes of the up part.
+    pub up_size: u64,
+}
+
+impl Migration {
+    /// What a list shows of it.
+    pub fn summary(&self) -> MigrationSummary {
+        MigrationSummary {
+            version: self.version.clone(),
+            title: self.title.clone(),
+            checksum: self.checksum.clone(),
+            file: self.up.file.clone(),
+            reversible: self.down.is_some(),
+            transactional: self.up.transactional,
+            up_size: self.up.sql.len() as u64,
+        }
+    }
 }
 
 /// A set of migrations.
@@ -230,5 +271,25 @@ impl Default for MigrationLimits {
             lock_retries: 3,
             run_lock_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_sort_by_number_part_by_part() {
+        let ascending = ["0", "1", "1.0", "1.2", "1.10", "2", "10", "20240101120000", "18446744073709551616"];
+        let versions: Vec<_> = ascending.iter().map(|text| Version::parse(text, "version").unwrap()).collect();
+        assert!(versions.is_sorted());
+        assert!(versions.iter().map(Version::sort_key).is_sorted());
+    }
+
+    #[test]
+    fn leading_zeroes_make_no_other_version() {
+        let [long, short] = ["001_02", "1.2"].map(|text| Version::parse(text, "version").unwrap());
+        assert_eq!(long.sort_key(), short.sort_key());
+        assert_ne!(long, short);
     }
 }

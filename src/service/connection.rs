@@ -1,1 +1,290 @@
-//! Registered databases.
+//! Registered databases: settings and sealed credentials, and how the databases behind them are.
+
+pub mod filter;
+pub mod input;
+mod rules;
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use secrecy::SecretString;
+
+use filter::{ConnectionFilter, ConnectionOrder};
+use input::{ConnectionInput, ConnectionPatch};
+
+use crate::{
+    engine::{Credentials, Probe, Target},
+    model::{
+        AccountId, CallContext, ConnectionId, RequestKey, Result, Timestamp,
+        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
+        name,
+        page::{Page, PageRequest},
+    },
+    pool::{CLIENT_KEY_FIELD, PASSWORD_FIELD, Pools},
+    store::{
+        Store,
+        connection::{ConnectionRecord, etag_mismatch},
+        request::Inserted,
+    },
+    vault::{SecretScope, Vault},
+};
+
+/// Databases of a page of statuses that are tested at one time.
+const PARALLEL_TESTS: usize = 5;
+
+/// Which connections are listed, and how.
+#[derive(Debug, Clone)]
+pub struct ListConnections {
+    /// Which.
+    pub filter: ConnectionFilter,
+    /// In what order.
+    pub order: ConnectionOrder,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+/// What is tested.
+pub enum TestTarget {
+    /// A registered database.
+    Registered(ConnectionId),
+    /// Settings that are not registered.
+    Settings(Box<ConnectionInput>),
+}
+
+/// Registered databases. Cheap to clone.
+#[derive(Clone)]
+pub struct ConnectionService {
+    store: Store,
+    vault: Arc<Vault>,
+    pools: Pools,
+}
+
+impl ConnectionService {
+    /// A service over the store, the vault and the pools.
+    pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
+        Self { store, vault, pools }
+    }
+
+    /// Registers a database without dialling it.
+    pub async fn create(
+        &self,
+        context: &CallContext,
+        id: Option<ConnectionId>,
+        input: ConnectionInput,
+        request: Option<&RequestKey>,
+        validate_only: bool,
+    ) -> Result<Connection> {
+        if let Some(resource) = self.store.earlier_request(context.account(), request).await? {
+            return self.get(context, &name::parse_connection(&resource, "name")?).await;
+        }
+        let (settings, secrets) = self.checked(context.account(), input)?;
+        let now = Timestamp::now();
+        let connection = Connection {
+            id: id.unwrap_or_else(ConnectionId::generate),
+            settings,
+            password_set: false,
+            client_key_set: false,
+            state: ConnectionState::Untested,
+            health: None,
+            server_version: String::new(),
+            created: now,
+            updated: now,
+            last_tested: None,
+            revision: 1,
+            credential_revision: 1,
+        };
+        let record = self.sealed(context.account(), connection, &secrets)?;
+        if validate_only {
+            return Ok(record.connection);
+        }
+        match self.store.insert_connection(&record, request).await? {
+            Inserted::New => Ok(record.connection),
+            Inserted::Earlier(resource) => self.get(context, &name::parse_connection(&resource, "name")?).await,
+        }
+    }
+
+    /// One registered database.
+    pub async fn get(&self, context: &CallContext, id: &ConnectionId) -> Result<Connection> {
+        Ok(self.store.connection(context.account(), id).await?.connection.clone())
+    }
+
+    /// A page of registered databases, with the count of all that match.
+    pub async fn list(&self, context: &CallContext, list: &ListConnections) -> Result<Page<Connection>> {
+        let records = self.store.connections(context.account()).await?;
+        let connections = records.into_iter().map(|record| record.connection);
+        Ok(filter::page(connections, &list.filter, list.order, &list.page))
+    }
+
+    /// Changes a registered database. Its pool is closed where anything changed that the pool was made with.
+    pub async fn update(
+        &self,
+        context: &CallContext,
+        id: &ConnectionId,
+        patch: ConnectionPatch,
+        expected: Option<u64>,
+        validate_only: bool,
+    ) -> Result<Connection> {
+        let current = self.store.connection(context.account(), id).await?;
+        let revision = current.connection.revision;
+        if expected.is_some_and(|expected| expected != revision) {
+            return Err(etag_mismatch(id));
+        }
+        rules::check_password_given_again(&current.connection, &patch)?;
+        let mut input = ConnectionInput::from_settings(&current.connection.settings);
+        patch.apply(&mut input);
+        let (settings, secrets) = self.checked(context.account(), input)?;
+
+        let mut connection = current.connection.clone();
+        connection.settings = settings;
+        connection.revision += 1;
+        connection.updated = Timestamp::now();
+        let record = if secrets.is_empty() {
+            ConnectionRecord { connection, ..(*current).clone() }
+        } else {
+            let secrets = self.kept(&current, secrets)?;
+            connection.credential_revision += 1;
+            self.sealed(context.account(), connection, &secrets)?
+        };
+        if validate_only {
+            return Ok(record.connection);
+        }
+        self.store.update_connection(&record, revision).await?;
+        self.pools.close(context.account(), id);
+        self.get(context, id).await
+    }
+
+    /// Forgets a registered database, its credentials and its pool.
+    pub async fn delete(
+        &self,
+        context: &CallContext,
+        id: &ConnectionId,
+        expected: Option<u64>,
+        validate_only: bool,
+    ) -> Result<()> {
+        if validate_only {
+            return self.store.check_delete_connection(context.account(), id, expected).await;
+        }
+        self.store.delete_connection(context.account(), id, expected).await?;
+        self.pools.close(context.account(), id);
+        Ok(())
+    }
+
+    /// Dials and authenticates on a connection of its own. The inner error is the answer of the database, the outer one
+    /// that the call cannot be made.
+    pub async fn test(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
+        match target {
+            TestTarget::Registered(id) => {
+                let record = self.store.connection(context.account(), &id).await?;
+                Ok(self.pools.probe_registered(&record, true).await)
+            }
+            TestTarget::Settings(input) => {
+                let (settings, secrets) = self.checked(context.account(), *input)?;
+                let credentials = Credentials {
+                    password: secrets.password.unwrap_or_else(|| SecretString::from("")),
+                    client_key_pem: secrets.client_key_pem,
+                };
+                let target = Target { account: context.account().clone(), connection: None, settings, credentials };
+                Ok(self.pools.probe(&target).await)
+            }
+        }
+    }
+
+    /// How a page of registered databases was when last seen, or, with `refresh`, is now.
+    pub async fn statuses(
+        &self,
+        context: &CallContext,
+        list: &ListConnections,
+        refresh: bool,
+    ) -> Result<Page<Connection>> {
+        let mut page = self.list(context, list).await?;
+        if refresh {
+            let ids: Vec<ConnectionId> = page.items.iter().map(|connection| connection.id.clone()).collect();
+            page.items = stream::iter(ids)
+                .map(|id| self.refreshed(context, id))
+                .buffered(PARALLEL_TESTS)
+                .filter_map(|connection| async { connection })
+                .collect()
+                .await;
+        }
+        Ok(page)
+    }
+
+    /// Tests one database; absent where it was deleted meanwhile.
+    async fn refreshed(&self, context: &CallContext, id: ConnectionId) -> Option<Connection> {
+        let record = self.store.connection(context.account(), &id).await.ok()?;
+        // What the test finds stands in the status that is read next.
+        let _ = self.pools.probe_registered(&record, false).await;
+        self.get(context, &id).await.ok()
+    }
+
+    /// What can be done with a database.
+    pub async fn capabilities(&self, context: &CallContext, id: &ConnectionId) -> Result<Capabilities> {
+        let lease = self.pools.database(context.account(), id).await?;
+        let capabilities = lease.run(lease.capabilities()).await?;
+        Ok(Capabilities { server: lease.server().clone(), capabilities })
+    }
+
+    /// Figures of the pool and when it was opened; absent where none is open.
+    pub async fn pool_figures(
+        &self,
+        context: &CallContext,
+        id: &ConnectionId,
+    ) -> Result<Option<(PoolFigures, Timestamp)>> {
+        self.store.connection(context.account(), id).await?;
+        Ok(self.pools.figures(context.account(), id))
+    }
+
+    /// Fills in defaults and checks every rule, the engine's own included.
+    fn checked(&self, account: &AccountId, input: ConnectionInput) -> Result<(ConnectionSettings, Secrets)> {
+        let engine = input.engine.map(|kind| self.pools.engine(kind)).transpose()?;
+        let (settings, secrets) = rules::check(input, engine.and_then(|engine| engine.default_port()))?;
+        self.pools.engine(settings.engine)?.check_settings(account, &settings)?;
+        Ok((settings, secrets))
+    }
+
+    /// The secrets of a record with those that were given again in place of the old: both are sealed for the new version.
+    fn kept(&self, current: &ConnectionRecord, given: Secrets) -> Result<Secrets> {
+        let resource = name::connection(&current.connection.id);
+        let open = |field, sealed: &Option<Vec<u8>>| {
+            let version = current.connection.credential_revision;
+            let scope = SecretScope::new(&current.account, &resource, field, version);
+            sealed.as_deref().map(|sealed| self.vault.open_secret(&scope, sealed)).transpose()
+        };
+        let password = match given.password {
+            Some(password) => Some(password),
+            None => open(PASSWORD_FIELD, &current.sealed_password)?,
+        };
+        let client_key_pem = match given.client_key_pem {
+            Some(key) => Some(key),
+            None => open(CLIENT_KEY_FIELD, &current.sealed_client_key)?,
+        };
+        Ok(Secrets { password, client_key_pem })
+    }
+
+    fn sealed(&self, account: &AccountId, mut connection: Connection, secrets: &Secrets) -> Result<ConnectionRecord> {
+        let resource = name::connection(&connection.id);
+        let version = connection.credential_revision;
+        let seal = |field, secret: &Option<SecretString>| {
+            let scope = SecretScope::new(account, &resource, field, version);
+            secret.as_ref().map(|secret| self.vault.seal(&scope, secret)).transpose()
+        };
+        let sealed_password = seal(PASSWORD_FIELD, &secrets.password)?;
+        let sealed_client_key = seal(CLIENT_KEY_FIELD, &secrets.client_key_pem)?;
+        connection.password_set = sealed_password.is_some();
+        connection.client_key_set = sealed_client_key.is_some();
+        Ok(ConnectionRecord { account: account.clone(), connection, sealed_password, sealed_client_key })
+    }
+}
+
+/// The secrets of a connection, in clear, on their way to the vault or to an engine.
+#[derive(Default)]
+struct Secrets {
+    password: Option<SecretString>,
+    client_key_pem: Option<SecretString>,
+}
+
+impl Secrets {
+    fn is_empty(&self) -> bool {
+        self.password.is_none() && self.client_key_pem.is_none()
+    }
+}

@@ -2,9 +2,22 @@
 //!
 //! `harness` starts real servers in temporary folders on free ports. One file tests one area.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test says what it expects, and a panic is how it fails"
+)]
+
 mod harness;
 
+mod architecture;
+mod backup_repository;
+mod backup_service;
 mod conformance;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
+mod grpc;
+mod migration;
+mod monitor;
+mod schema;

@@ -1,5 +1,7 @@
 //! Real servers for the tests, started by the tests themselves.
 
 pub(crate) mod certificates;
+pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod sqlite;

@@ -1,0 +1,113 @@
+//! Builds the services over store, vault and engines, and the adapters over the services.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::settings;
+use crate::{
+    config::Config,
+    engine::Engines,
+    grpc::{
+        backup_service::BackupAdapter, connection_service::ConnectionAdapter, convert::token::Tokens,
+        migration_service::MigrationAdapter, monitor_service::MonitorAdapter, operation_service::OperationAdapter,
+        routes::Routes, settings::ServerSettings,
+    },
+    model::{Result, operation::OperationKind},
+    operation::{Executor, Operations},
+    pool::Pools,
+    service::{
+        backup::{
+            BackupService,
+            repository::{RepositorySettings, Storage},
+        },
+        connection::ConnectionService,
+        migration::{MigrationExecutor, MigrationService},
+        monitor::{MonitorOptions, MonitorService},
+    },
+    store::Store,
+    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    vault::{RepositoryKey, TokenKey, Vault},
+};
+
+/// The services of an open server.
+pub(super) struct Services {
+    store: Store,
+    operation_retention: Duration,
+    pub(super) operations: Operations,
+    pools: Pools,
+    connections: ConnectionService,
+    migrations: MigrationService,
+    backups: Arc<BackupService>,
+    monitor: Arc<MonitorService>,
+}
+
+impl Services {
+    pub(super) async fn build(
+        config: &Config,
+        store: &Store,
+        vault: Arc<Vault>,
+        repository_key: RepositoryKey,
+        tracker: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<Self> {
+        let engines = Engines::new(&settings::engine(config));
+        let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
+        let parallel = config.operations.max_running as usize;
+        let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
+        let connections = ConnectionService::new(store.clone(), vault, pools.clone());
+        let migrations = MigrationService::new(store.clone(), pools.clone(), operations.clone());
+        let backups = Arc::new(BackupService::new(
+            store.clone(),
+            pools.clone(),
+            operations.clone(),
+            Storage::directory(config.backup.directory.clone())?,
+            &repository_key,
+            RepositorySettings {
+                compression_level: i32::try_from(config.backup.compression_level).unwrap_or(1),
+                ..RepositorySettings::default()
+            },
+        ));
+        let databases = Arc::new(pools.clone());
+        let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
+        operations.install(executors(store, &pools, &backups));
+        backups.recover().await?;
+        Ok(Self {
+            store: store.clone(),
+            operation_retention: config.operations.retention,
+            operations,
+            pools,
+            connections,
+            migrations,
+            backups,
+            monitor: Arc::new(monitor),
+        })
+    }
+
+    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey) -> Routes {
+        let tokens = Tokens::default();
+        tokens.set_key(token_key);
+        Routes::new(server)
+            .connections(ConnectionAdapter::new(self.connections.clone(), tokens.clone()))
+            .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
+            .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
+            .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
+            .operations(OperationAdapter::new(self.operations.clone(), tokens))
+    }
+
+    pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        vec![
+            Arc::new(PoolEviction(self.pools.clone())),
+            Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
+        ]
+    }
+}
+
+/// What each kind of operation does.
+fn executors(store: &Store, pools: &Pools, backups: &BackupService) -> HashMap<OperationKind, Arc<dyn Executor>> {
+    let migrations: Arc<dyn Executor> = Arc::new(MigrationExecutor::new(store.clone(), pools.clone()));
+    let mut executors = backups.executors();
+    executors.insert(OperationKind::ApplyMigrations, migrations.clone());
+    executors.insert(OperationKind::RevertMigrations, migrations);
+    executors
+}

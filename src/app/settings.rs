@@ -1,0 +1,62 @@
+//! Turns the configuration into the settings of the parts, which do not know it.
+
+use std::time::Duration;
+
+use crate::{
+    config::{self, Config},
+    engine::EngineOptions,
+    grpc::settings::{ServerSettings, TlsFiles},
+    pool::PoolLimits,
+    vault::KeySource,
+};
+
+/// How often certificate files are looked at.
+const CERTIFICATE_RELOAD: Duration = Duration::from_secs(5);
+
+pub(super) fn key_source(config: &Config) -> KeySource {
+    match config.vault.key_source() {
+        config::KeySource::File(path) => KeySource::File(path),
+        config::KeySource::Variable(name) => KeySource::Environment(name),
+    }
+}
+
+pub(super) fn engine(config: &Config) -> EngineOptions {
+    EngineOptions {
+        sqlite_root: config.sqlite.root.clone(),
+        scratch_directory: config.backup.scratch_directory.clone(),
+        dial_timeout: config.pools.connect_timeout,
+        tool_directories: config.backup.tool_directories.clone(),
+    }
+}
+
+pub(super) fn pools(config: &Config) -> PoolLimits {
+    PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+}
+
+pub(super) fn server(config: &Config) -> ServerSettings {
+    let (server, limits) = (&config.server, &config.server.limits);
+    let tls = server.tls_certificate_file.clone().zip(server.tls_key_file.clone()).map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        reload_interval: CERTIFICATE_RELOAD,
+    });
+    ServerSettings {
+        max_receive_bytes: limits.max_message_size.as_usize(),
+        max_send_bytes: limits.max_message_size.as_usize(),
+        max_header_bytes: u32::try_from(limits.max_header_size.as_u64()).unwrap_or(u32::MAX),
+        max_connections: limits.max_connections as usize,
+        max_handshakes: limits.max_handshakes as usize,
+        max_unary_calls: limits.max_unary_calls as usize,
+        max_streams: limits.max_streams as usize,
+        max_deadline: limits.max_deadline,
+        max_streams_per_connection: limits.max_streams_per_connection,
+        handshake_timeout: limits.handshake_timeout,
+        keepalive_interval: limits.keepalive_interval,
+        keepalive_timeout: limits.keepalive_timeout,
+        default_deadline: limits.default_deadline,
+        // The work that is left after the drain gets the rest of the grace to note how it stands.
+        drain_timeout: config.shutdown.grace.mul_f32(0.8),
+        web: server.grpc_web,
+        tls,
+    }
+}

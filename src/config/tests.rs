@@ -1,0 +1,179 @@
+//! The layers, the refusals, and the page that documents the keys.
+
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
+
+use super::{
+    ByteSize, ConfigurationError, Flags, KeySource, Loaded,
+    layers::{defaults, variable_of},
+    load::load_from,
+};
+
+/// Loads from a temporary folder with an optional `dbkeeper.toml` as data directory.
+fn load(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded, ConfigurationError> {
+    let folder = tempfile::tempdir().unwrap();
+    if !file.is_empty() {
+        fs::write(folder.path().join("dbkeeper.toml"), file).unwrap();
+    }
+    let mut given = Flags::default();
+    given.set("data_dir", ".", "--data-dir");
+    for (key, value) in flags {
+        given.set(*key, *value, format!("--set {key}"));
+    }
+    let variables: BTreeMap<OsString, OsString> =
+        variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+    load_from(&given, &variables, folder.path())
+}
+
+fn refusal(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
+    load(file, variables, flags).unwrap_err().to_string()
+}
+
+#[test]
+fn defaults_are_usable_and_within_their_bounds() {
+    let loaded = load("", &[], &[]).unwrap();
+    assert_eq!(loaded.config.server.listen.to_string(), "127.0.0.1:7341");
+    assert_eq!(loaded.config.vault.key_source(), KeySource::File(loaded.config.data_dir.join("master.key")));
+    assert!(loaded.file.is_none());
+}
+
+#[test]
+fn each_layer_overrides_the_one_before() {
+    let file = "[server]\nlisten = '127.0.0.1:1'\n[server.limits]\nmax_message_size = '1MiB'\nmax_connections = 7\n";
+    let variables = [("DBKEEPER_SERVER_LISTEN", "127.0.0.1:2"), ("DBKEEPER_SERVER_LIMITS_MAX_MESSAGE_SIZE", "2MiB")];
+    let loaded = load(file, &variables, &[("server.listen", "127.0.0.1:3")]).unwrap();
+    assert_eq!(loaded.config.server.listen.port(), 3);
+    assert_eq!(loaded.config.server.limits.max_message_size, ByteSize::mib(2));
+    assert_eq!(loaded.config.server.limits.max_connections, 7);
+
+    let printed = loaded.to_string();
+    assert!(printed.contains("listen = \"127.0.0.1:3\"  "), "{printed}");
+    assert!(printed.contains("# flag --set server.listen"), "{printed}");
+    assert!(printed.contains("# environment variable DBKEEPER_SERVER_LIMITS_MAX_MESSAGE_SIZE"), "{printed}");
+    assert!(printed.contains("dbkeeper.toml\n"), "{printed}");
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let loaded = load("", &[], &[("backup.tool_directories", "/opt/a:/opt/b"), ("pools.idle_timeout", "90s")]).unwrap();
+    let again = load(&loaded.to_string(), &[], &[]).unwrap();
+    assert_eq!(again.config.backup.tool_directories, [Path::new("/opt/a"), Path::new("/opt/b")]);
+    assert_eq!(again.config.pools.idle_timeout.as_secs(), 90);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_known_one() {
+    let text = refusal("[server]\nlisen = '127.0.0.1:1'\n", &[], &[]);
+    assert!(text.contains("server.lisen = \"127.0.0.1:1\" (") && text.contains("dbkeeper.toml)"), "{text}");
+    assert!(text.contains("did you mean server.listen?"), "{text}");
+    let text = refusal("", &[("DBKEEPER_SERVER_LISTENS", "127.0.0.1:1")], &[]);
+    assert!(text.contains("did you mean DBKEEPER_SERVER_LISTEN?"), "{text}");
+    let text = refusal("server = 3\n", &[], &[]);
+    assert!(text.contains("server = 3"), "{text}");
+}
+
+#[test]
+fn bad_values_are_told_together_with_key_value_origin_and_what_is_allowed() {
+    let file = "[backup]\ncompression_level = 0\n[pools]\nmax_connections = 'many'\n[telemetry]\nlog_format = 'xml'\n";
+    let flags = [
+        ("server.listen", "localhost"),
+        ("shutdown.grace", "5"),
+        ("server.limits.max_message_size", "16 megabytes"),
+        ("telemetry.log", "info,dbkeeper=loud"),
+    ];
+    let text = refusal(file, &[("DBKEEPER_SERVER_LIMITS_MAX_DEADLINE", "0s")], &flags);
+    for expected in [
+        "backup.compression_level = 0 (",
+        "must be between 1 and 19",
+        "pools.max_connections = \"many\" (",
+        "telemetry.log_format = \"xml\" (",
+        "must be auto, text or json",
+        "server.listen = \"localhost\" (flag --set server.listen): must be ADDRESS:PORT",
+        "shutdown.grace = \"5\" (flag --set shutdown.grace): must be a time with its unit",
+        "server.limits.max_message_size = \"16 megabytes\"",
+        "server.limits.max_deadline = \"0s\" (environment variable DBKEEPER_SERVER_LIMITS_MAX_DEADLINE): must be between 1s",
+        "telemetry.log = \"info,dbkeeper=loud\"",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_needs_tls_or_consent() {
+    let text = refusal("", &[], &[("server.listen", "0.0.0.0:7341")]);
+    assert!(text.contains("--insecure") && text.contains("server.tls_certificate_file"), "{text}");
+    load("", &[], &[("server.listen", "0.0.0.0:7341"), ("server.insecure", "true")]).unwrap();
+    let tls = [("server.tls_certificate_file", "c.pem"), ("server.tls_key_file", "k.pem")];
+    let loaded = load("", &[("DBKEEPER_SERVER_LISTEN", "0.0.0.0:7341")], &tls).unwrap();
+    assert_eq!(loaded.config.server.tls_key_file, Some(loaded.config.data_dir.join("k.pem")));
+    let text = refusal("", &[], &tls[..1]);
+    assert!(text.contains("server.tls_key_file"), "{text}");
+}
+
+#[test]
+fn a_mistyped_level_is_no_module() {
+    let text = refusal("", &[], &[("telemetry.log", "verbose")]);
+    assert!(text.contains("must be off, error, warn"), "{text}");
+    load("", &[], &[("telemetry.log", "warn,dbkeeper::pool=debug")]).unwrap();
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let secret = "authorization=Bearer hunter2";
+    let loaded = load("", &[("DBKEEPER_TELEMETRY_OTLP_HEADERS", secret)], &[]).unwrap();
+    assert!(loaded.to_string().contains("otlp_headers = \"***\""));
+    assert!(!loaded.to_string().contains("hunter2"));
+    assert!(!format!("{:?}", loaded.config).contains("hunter2"));
+
+    let key = "aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMjE=";
+    let text = refusal("", &[], &[("vault.key_env", key), ("telemetry.otlp_endpoint", "http://u:hunter2@host:1")]);
+    assert!(text.contains("vault.key_env = *** ("), "{text}");
+    assert!(!text.contains(key) && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn the_variable_of_the_master_key_is_no_setting() {
+    let key = ("DBKEEPER_MASTER_KEY", "c2VjcmV0");
+    let loaded = load("[vault]\nkey_env = 'DBKEEPER_MASTER_KEY'\n", &[key], &[]).unwrap();
+    assert_eq!(loaded.config.vault.key_source(), KeySource::Variable("DBKEEPER_MASTER_KEY".to_owned()));
+    let text = refusal("", &[key], &[]);
+    assert!(text.contains("DBKEEPER_MASTER_KEY") && !text.contains("c2VjcmV0"), "{text}");
+}
+
+#[test]
+fn a_named_file_must_be_there_and_be_toml() {
+    let text = refusal("", &[("DBKEEPER_CONFIG", "absent.toml")], &[]);
+    assert!(text.contains("absent.toml"), "{text}");
+    let text = refusal("[server\n", &[], &[]);
+    assert!(text.contains("dbkeeper.toml"), "{text}");
+}
+
+#[test]
+fn variables_of_keys_are_distinct() {
+    let keys = defaults();
+    let variables: std::collections::BTreeSet<String> = keys.keys().map(|key| variable_of(key)).collect();
+    assert_eq!(variables.len(), keys.len());
+}
+
+#[test]
+fn the_page_documents_exactly_the_keys_with_their_defaults() {
+    let page = include_str!("../../docs/configuration.md");
+    let rows: BTreeMap<&str, &str> = page
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            Some((cells.next()?.trim_end_matches('`'), cells.next()?.trim_matches('`')))
+        })
+        .collect();
+    let mut keys = defaults();
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), keys.keys().map(String::as_str).collect::<Vec<_>>());
+    // Where the data lies depends on who starts the server; the page describes it in words.
+    keys.remove("data_dir");
+    for (key, default) in keys {
+        let default = match default {
+            serde_json::Value::Null => "not set".to_owned(),
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        assert_eq!(rows[key.as_str()], default, "default of {key}");
+    }
+}

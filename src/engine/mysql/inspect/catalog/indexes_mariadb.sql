@@ -1,0 +1,5 @@
+-- One row a part of an index. IGNORED says that the optimiser does not use it (MariaDB 10.6).
+SELECT TABLE_NAME, INDEX_NAME, CAST(SEQ_IN_INDEX AS SIGNED), CAST(NON_UNIQUE AS SIGNED), INDEX_TYPE, COLUMN_NAME,
+       COLLATION, CAST(SUB_PART AS SIGNED), NULL, IGNORED
+FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = ?

@@ -1,0 +1,120 @@
+//! Builds the neutral shape of a schema from the catalog and from the texts of the definitions.
+
+mod build;
+
+use async_trait::async_trait;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::mpsc;
+
+use super::{
+    SCHEMA, SqliteDatabase,
+    catalog::{self, Relation},
+    error::from_sqlx,
+};
+use crate::{
+    engine::Inspect,
+    model::{
+        Error, Result,
+        name::QualifiedName,
+        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
+    },
+};
+
+/// Tables that are held in memory at one time while all are streamed.
+const BATCH: usize = 1000;
+
+#[async_trait]
+impl Inspect for SqliteDatabase {
+    async fn database(&self) -> Result<DatabaseInfo> {
+        let found = async {
+            let mut lease = self.pool.lease().await?;
+            let mut snapshot = lease.begin().await?;
+            catalog::database(&mut snapshot).await
+        };
+        let found = found.await.map_err(unreadable)?;
+        let (data, indexes) = found.measured.unwrap_or((-1, -1));
+        Ok(DatabaseInfo {
+            database: self.settings.database.clone(),
+            character_set: found.encoding,
+            collation: "BINARY".to_owned(),
+            size_bytes: found.bytes,
+            data_size_bytes: data,
+            index_size_bytes: indexes,
+            schema_count: 1,
+            table_count: found.tables,
+            view_count: found.views,
+            index_count: found.indexes,
+            row_estimate: found.rows.unwrap_or(-1),
+            skipped: Vec::new(),
+        })
+    }
+
+    async fn list_tables(
+        &self,
+        filter: &TableFilter,
+        after: Option<(&str, &str)>,
+        limit: u32,
+    ) -> Result<(Vec<TableSummary>, u64)> {
+        let found = async {
+            let mut lease = self.pool.lease().await?;
+            let mut snapshot = lease.begin().await?;
+            let matching = matching(&mut snapshot, filter).await?;
+            let first =
+                after.map_or(0, |after| matching.partition_point(|relation| (SCHEMA, relation.name.as_str()) <= after));
+            let last = matching.len().min(first.saturating_add(limit as usize));
+            let page = &matching[first..last];
+            let details = catalog::summaries(&mut snapshot, page).await?;
+            let summaries = page.iter().map(|relation| build::summary(relation, &details)).collect();
+            Ok((summaries, matching.len() as u64))
+        };
+        found.await.map_err(unreadable)
+    }
+
+    async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>> {
+        let mut lease = self.pool.lease().await.map_err(unreadable)?;
+        let mut snapshot = lease.begin().await.map_err(unreadable)?;
+        let matching = matching(&mut snapshot, filter).await.map_err(unreadable)?;
+        let mut skipped = Vec::new();
+        for batch in matching.chunks(BATCH) {
+            let mut details = catalog::details(&mut snapshot, batch).await.map_err(unreadable)?;
+            skipped.append(&mut details.skipped);
+            for relation in batch {
+                if tables.send(build::table(relation, &details)).await.is_err() {
+                    return Ok(skipped);
+                }
+            }
+        }
+        Ok(skipped)
+    }
+
+    async fn table(&self, name: &QualifiedName) -> Result<Option<Table>> {
+        if name.schema.as_ref().is_some_and(|schema| !schema.as_str().eq_ignore_ascii_case(SCHEMA)) {
+            return Ok(None);
+        }
+        let found = async {
+            let mut lease = self.pool.lease().await?;
+            let mut snapshot = lease.begin().await?;
+            let found = catalog::relations(&mut snapshot, Some(name.name.as_str())).await?;
+            let Some(relation) = found.first() else {
+                return Ok(None);
+            };
+            let details = catalog::details(&mut snapshot, std::slice::from_ref(relation)).await?;
+            Ok(Some(build::table(relation, &details)))
+        };
+        found.await.map_err(unreadable)
+    }
+}
+
+/// The tables that a filter asks for.
+async fn matching(connection: &mut SqliteConnection, filter: &TableFilter) -> Result<Vec<Relation>, sqlx::Error> {
+    if filter.schema.as_ref().is_some_and(|schema| !schema.eq_ignore_ascii_case(SCHEMA)) {
+        return Ok(Vec::new());
+    }
+    let mut relations = catalog::relations(connection, None).await?;
+    relations.retain(|relation| filter.kind.is_none_or(|kind| relation.kind == kind));
+    Ok(relations)
+}
+
+fn unreadable(error: sqlx::Error) -> Error {
+    from_sqlx(error, "cannot read the schema")
+}

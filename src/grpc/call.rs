@@ -1,0 +1,77 @@
+//! The wrapper around the lines of a unary handler:
+//!
+//! ```ignore
+//! async fn get_operation(&self, request: Request<v1::GetOperationRequest>) -> Result<Response<v1::Operation>, Status> {
+//!     unary(request, async |context, message| {
+//!         let id = name::parse_operation(&message.name, "name")?;
+//!         Ok(convert::operation::operation(self.operations.get(&context, &id).await?))
+//!     })
+//!     .await
+//! }
+//! ```
+//!
+//! Who calls, the permission, the deadline and the log line were seen to in [`super::layers`]; what the handler
+//! gets is the [`CallContext`] and the message, and it answers with a [`crate::model::Error`] or a response.
+
+use std::future::Future;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status};
+
+use super::{layers, status};
+use crate::model::{CallContext, Error, RequestId, Result};
+
+/// A call that was let in, as it travels in the extensions of its request.
+#[derive(Clone)]
+pub(super) struct ActiveCall {
+    pub(super) context: CallContext,
+    pub(super) stopping: CancellationToken,
+    pub(super) streams: TaskTracker,
+}
+
+impl ActiveCall {
+    /// Takes the call and the message out of a request.
+    pub(super) fn take<M>(request: Request<M>) -> Result<(Self, M), Status> {
+        let (_, mut extensions, message) = request.into_parts();
+        match extensions.remove::<Self>() {
+            Some(call) => Ok((call, message)),
+            None => {
+                let error = Error::internal("a handler was reached around the layers");
+                Err(status::from_error(&error, &RequestId::generate()))
+            }
+        }
+    }
+}
+
+/// Runs a unary handler.
+pub async fn unary<M, T, F>(
+    request: Request<M>,
+    handler: impl FnOnce(CallContext, M) -> F,
+) -> Result<Response<T>, Status>
+where
+    F: Future<Output = Result<T>>,
+{
+    let (call, message) = ActiveCall::take(request)?;
+    let request_id = call.context.request_id.clone();
+    let answer = handler(call.context, message).await;
+    answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+}
+
+/// Runs a unary handler that waits for something to happen, such as the end of an operation. It ends with
+/// SHUTTING_DOWN when the server stops, where an ordinary call is finished first.
+pub async fn long_poll<M, T, F>(
+    request: Request<M>,
+    handler: impl FnOnce(CallContext, M) -> F,
+) -> Result<Response<T>, Status>
+where
+    F: Future<Output = Result<T>>,
+{
+    let (call, message) = ActiveCall::take(request)?;
+    let request_id = call.context.request_id.clone();
+    let answer = tokio::select! {
+        biased;
+        answer = handler(call.context, message) => answer,
+        () = call.stopping.cancelled() => Err(layers::shutting_down()),
+    };
+    answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+}

@@ -1,0 +1,174 @@
+//! ConnectionService.
+
+use std::time::Instant;
+
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::unary,
+    convert::{
+        connection as convert, etag, required,
+        token::{ListScope, Tokens},
+    },
+    proto::v1,
+};
+use crate::{
+    model::{CallContext, ConnectionId, Result, name},
+    service::connection::{
+        ConnectionService, ListConnections, TestTarget,
+        filter::{ConnectionFilter, ConnectionOrder},
+    },
+};
+
+/// Answers for ConnectionService.
+pub struct ConnectionAdapter {
+    connections: ConnectionService,
+    tokens: Tokens,
+}
+
+impl ConnectionAdapter {
+    /// An adapter over the service.
+    pub fn new(connections: ConnectionService, tokens: Tokens) -> Self {
+        Self { connections, tokens }
+    }
+
+    fn list(&self, page_size: i32, page_token: &str, scope: ListScope<'_>) -> Result<ListConnections> {
+        let [filter, order_by] = scope.selection else {
+            return Err(crate::model::Error::internal("a list has two selectors"));
+        };
+        Ok(ListConnections {
+            page: self.tokens.page(page_size, page_token, scope)?,
+            filter: ConnectionFilter::parse(filter)?,
+            order: ConnectionOrder::parse(order_by)?,
+        })
+    }
+}
+
+fn scope<'a>(context: &'a CallContext, method: &'static str, selection: &'a [&'a str; 2]) -> ListScope<'a> {
+    ListScope { account: context.account(), method, selection }
+}
+
+#[async_trait]
+impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
+    async fn create_connection(
+        &self,
+        request: Request<v1::CreateConnectionRequest>,
+    ) -> Result<Response<v1::Connection>, Status> {
+        unary(request, async |context, message| {
+            let key = self.tokens.request_key("CreateConnection", &message.request_id, &message)?;
+            let id = match message.connection_id.as_str() {
+                "" => None,
+                id => Some(ConnectionId::parse(id, "connection_id")?),
+            };
+            let input = convert::input(required(message.connection, "connection")?)?;
+            let made = self.connections.create(&context, id, input, key.as_ref(), message.validate_only).await?;
+            Ok(convert::connection(made))
+        })
+        .await
+    }
+
+    async fn get_connection(
+        &self,
+        request: Request<v1::GetConnectionRequest>,
+    ) -> Result<Response<v1::Connection>, Status> {
+        unary(request, async |context, message| {
+            let id = name::parse_connection(&message.name, "name")?;
+            Ok(convert::connection(self.connections.get(&context, &id).await?))
+        })
+        .await
+    }
+
+    async fn list_connections(
+        &self,
+        request: Request<v1::ListConnectionsRequest>,
+    ) -> Result<Response<v1::ListConnectionsResponse>, Status> {
+        unary(request, async |context, message| {
+            let selection = [message.filter.as_str(), message.order_by.as_str()];
+            let scope = scope(&context, "ListConnections", &selection);
+            let list = self.list(message.page_size, &message.page_token, scope)?;
+            let page = self.connections.list(&context, &list).await?;
+            let token = self.tokens.next_page(page.next.as_deref(), scope)?;
+            Ok(convert::list_response(page, token))
+        })
+        .await
+    }
+
+    async fn update_connection(
+        &self,
+        request: Request<v1::UpdateConnectionRequest>,
+    ) -> Result<Response<v1::Connection>, Status> {
+        unary(request, async |context, message| {
+            let connection = required(message.connection, "connection")?;
+            let id = name::parse_connection(&connection.name, "connection.name")?;
+            let expected = etag::revision_from_etag(&connection.etag)?;
+            let patch = convert::patch(connection, message.update_mask.as_ref())?;
+            let changed = self.connections.update(&context, &id, patch, expected, message.validate_only).await?;
+            Ok(convert::connection(changed))
+        })
+        .await
+    }
+
+    async fn delete_connection(&self, request: Request<v1::DeleteConnectionRequest>) -> Result<Response<()>, Status> {
+        unary(request, async |context, message| {
+            let id = name::parse_connection(&message.name, "name")?;
+            let expected = etag::revision_from_etag(&message.etag)?;
+            self.connections.delete(&context, &id, expected, message.validate_only).await
+        })
+        .await
+    }
+
+    async fn test_connection(
+        &self,
+        request: Request<v1::TestConnectionRequest>,
+    ) -> Result<Response<v1::TestConnectionResponse>, Status> {
+        use v1::test_connection_request::Target;
+        unary(request, async |context, message| {
+            let target = match required(message.target, "target")? {
+                Target::Name(name) => TestTarget::Registered(name::parse_connection(&name, "name")?),
+                Target::Connection(connection) => TestTarget::Settings(Box::new(convert::input(connection)?)),
+            };
+            let began = Instant::now();
+            let outcome = self.connections.test(&context, target).await?;
+            Ok(convert::test_response(outcome, began.elapsed()))
+        })
+        .await
+    }
+
+    async fn list_connection_statuses(
+        &self,
+        request: Request<v1::ListConnectionStatusesRequest>,
+    ) -> Result<Response<v1::ListConnectionStatusesResponse>, Status> {
+        unary(request, async |context, message| {
+            let selection = [message.filter.as_str(), ""];
+            let scope = scope(&context, "ListConnectionStatuses", &selection);
+            let list = self.list(message.page_size, &message.page_token, scope)?;
+            let page = self.connections.statuses(&context, &list, message.refresh).await?;
+            let next_page_token = self.tokens.next_page(page.next.as_deref(), scope)?;
+            let statuses = page.items.into_iter().map(convert::connection_status).collect();
+            Ok(v1::ListConnectionStatusesResponse { statuses, next_page_token })
+        })
+        .await
+    }
+
+    async fn get_capabilities(
+        &self,
+        request: Request<v1::GetCapabilitiesRequest>,
+    ) -> Result<Response<v1::Capabilities>, Status> {
+        unary(request, async |context, message| {
+            let id = name::parse_connection(&message.connection, "connection")?;
+            Ok(convert::capabilities(&id, self.connections.capabilities(&context, &id).await?))
+        })
+        .await
+    }
+
+    async fn get_pool_stats(
+        &self,
+        request: Request<v1::GetPoolStatsRequest>,
+    ) -> Result<Response<v1::PoolStats>, Status> {
+        unary(request, async |context, message| {
+            let id = name::parse_connection(&message.connection, "connection")?;
+            Ok(convert::pool_stats(&id, self.connections.pool_figures(&context, &id).await?))
+        })
+        .await
+    }
+}

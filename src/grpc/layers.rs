@@ -1,0 +1,200 @@
+//! What every call passes before a handler sees it, in one service: the parts are files of their own, the
+//! order stands here. One service instead of a stack of them keeps the cost of a call at one boxed future.
+
+mod admission;
+mod body;
+mod deadline;
+mod request_id;
+mod trace;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use http::{Request, Response, header::HeaderValue};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Code, body::Body, service::Routes};
+use tower::Service;
+use tracing::Instrument;
+
+pub use admission::Authenticator;
+use body::{CallBody, CallEnd};
+pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
+
+use super::{
+    call::ActiveCall,
+    health::Readiness,
+    options::{MethodPolicies, MethodPolicy},
+    settings::ServerSettings,
+    status,
+};
+use crate::model::{CallContext, Error, Reason, RequestId};
+
+/// Services that answer without a caller, also while the vault is sealed.
+const OPEN_SERVICES: [&str; 3] =
+    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
+
+/// What became of a call that must leave a record.
+#[derive(Debug)]
+pub struct AuditEvent<'a> {
+    /// Path of the method.
+    pub method: &'a str,
+    /// Who called, and the request id.
+    pub context: &'a CallContext,
+    /// Where from.
+    pub peer: SocketAddr,
+    /// How it ended; for a stream, how it began.
+    pub outcome: Code,
+}
+
+/// Keeps a record of audited calls.
+#[async_trait]
+pub trait AuditSink: Send + Sync {
+    /// Stores one event. It is awaited before the caller gets its answer.
+    async fn record(&self, event: AuditEvent<'_>);
+}
+
+/// What all calls share.
+pub(super) struct Edge {
+    pub(super) policies: MethodPolicies,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) audit: Option<Arc<dyn AuditSink>>,
+    pub(super) readiness: Readiness,
+    pub(super) settings: ServerSettings,
+    pub(super) unary_slots: Arc<Semaphore>,
+    pub(super) stream_slots: Arc<Semaphore>,
+    /// Cancelled when the server begins to stop: streams end.
+    pub(super) stopping: CancellationToken,
+    /// Cancelled when the patience with open calls has ended: contexts are cancelled.
+    pub(super) aborting: CancellationToken,
+    /// The tasks behind open streams.
+    pub(super) streams: TaskTracker,
+}
+
+/// The service behind one connection.
+#[derive(Clone)]
+pub(super) struct EdgeService {
+    edge: Arc<Edge>,
+    routes: Routes,
+    peer: SocketAddr,
+}
+
+impl EdgeService {
+    pub(super) fn new(edge: Arc<Edge>, routes: Routes, peer: SocketAddr) -> Self {
+        Self { edge, routes, peer }
+    }
+
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let request_id = request_id::of(request.headers());
+        let path = request.uri().path();
+        let mut response = if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+            self.answer_openly(request).await
+        } else if let Some(policy) = self.edge.policies.get(path).cloned() {
+            let span = trace::span(&policy, &request_id, request.headers());
+            self.answer_known(request, policy, request_id.clone()).instrument(span).await
+        } else {
+            status::response(&status::unknown_method(), &request_id)
+        };
+        if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+            response.headers_mut().insert(request_id::HEADER, value);
+        }
+        response
+    }
+
+    /// Health and reflection. Their streams end with the server, too.
+    async fn answer_openly(mut self, request: Request<Body>) -> Response<Body> {
+        let Ok(response) = self.routes.call(request).await;
+        let stopping = self.edge.stopping.clone();
+        response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
+    }
+
+    async fn answer_known(
+        self,
+        mut request: Request<Body>,
+        policy: Arc<MethodPolicy>,
+        request_id: RequestId,
+    ) -> Response<Body> {
+        let started = Instant::now();
+        let admitted = match self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await {
+            Ok(admitted) => admitted,
+            Err(error) => return status::response(&error, &request_id),
+        };
+        let context = admitted.context.clone();
+        let end = CallEnd::new(started, policy.audited, &context, admitted.slot);
+        request.extensions_mut().insert(ActiveCall {
+            context: admitted.context,
+            stopping: self.edge.stopping.clone(),
+            streams: self.edge.streams.clone(),
+        });
+        let response = run(self.routes, request, &context).await;
+        let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
+        if policy.audited
+            && let Some(audit) = &self.edge.audit
+        {
+            audit.record(AuditEvent { method: &policy.path, context: &context, peer: self.peer, outcome }).await;
+        }
+        response.map(|inner| Body::new(CallBody::new(inner, end, outcome)))
+    }
+}
+
+/// Runs the handler up to the headers of its answer: for a unary call that is all of it.
+async fn run(mut routes: Routes, request: Request<Body>, context: &CallContext) -> Response<Body> {
+    let handler = AssertUnwindSafe(routes.call(request)).catch_unwind();
+    let ended = tokio::select! {
+        // An answer that is there at the last moment is still an answer.
+        biased;
+        ended = handler => ended,
+        () = deadline::passed(context.deadline) => {
+            context.cancellation.cancel();
+            return status::response(&deadline_exceeded(), &context.request_id);
+        }
+    };
+    let response = match ended {
+        Ok(Ok(response)) => response,
+        Err(panic) => return status::response(&panicked(panic.as_ref()), &context.request_id),
+    };
+    match status::error_made_by_tonic(response.headers()) {
+        Some(error) => status::response(&error, &context.request_id),
+        None => response,
+    }
+}
+
+/// The error of a handler that panicked.
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
+}
+
+/// The error of everything that the end of the server cuts short.
+pub(super) fn shutting_down() -> Error {
+    Error::new(Reason::ShuttingDown, "the server stops; call again, it or another replica will answer")
+}
+
+impl<B> Service<Request<B>> for EdgeService
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Box::pin(self.clone().answer(request.map(Body::new)).map(Ok))
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether a call is let in: the vault is open, a slot is free, the caller is known and may do this.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use async_trait::async_trait;
+use http::{HeaderMap, header::AUTHORIZATION};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{Edge, deadline, deadline_exceeded};
+use crate::{
+    grpc::options::MethodPolicy,
+    model::{CallContext, Caller, Detail, Error, Reason, RequestId, Result},
+};
+
+/// Tells who calls.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Checks what stood behind `Bearer`. API_KEY_INVALID where it is malformed, unknown, expired or revoked,
+    /// with the same text for all of these.
+    async fn authenticate(&self, bearer: &str, peer: SocketAddr) -> Result<Caller>;
+}
+
+/// A call that may run.
+pub(super) struct Admitted {
+    pub(super) context: CallContext,
+    /// Held until the call has ended.
+    pub(super) slot: OwnedSemaphorePermit,
+}
+
+impl Edge {
+    /// Lets a call in, or says why not.
+    pub(super) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        policy: &MethodPolicy,
+        peer: SocketAddr,
+        request_id: RequestId,
+    ) -> Result<Admitted> {
+        if self.readiness.is_sealed() {
+            return Err(Error::new(
+                Reason::VaultSealed,
+                "the vault is sealed: the server has no key that opens its store; give it the right master key",
+            ));
+        }
+        let slots = if policy.server_streaming { &self.stream_slots } else { &self.unary_slots };
+        let slot = take_slot(slots, policy)?;
+        let deadline = deadline::of(headers, policy, &self.settings)?;
+        let authenticated = self.authenticator.authenticate(bearer(headers)?, peer);
+        let caller = tokio::select! {
+            biased;
+            caller = authenticated => caller?,
+            () = deadline::passed(deadline) => return Err(deadline_exceeded()),
+        };
+        tracing::Span::current().record("principal", caller.principal.as_str());
+        caller.require(policy.permission)?;
+        let cancellation = self.aborting.child_token();
+        Ok(Admitted { context: CallContext { caller, request_id, deadline, cancellation }, slot })
+    }
+}
+
+fn take_slot(slots: &Arc<Semaphore>, policy: &MethodPolicy) -> Result<OwnedSemaphorePermit> {
+    Arc::clone(slots).try_acquire_owned().map_err(|_| {
+        let what = if policy.server_streaming { "streams" } else { "calls" };
+        Error::new(Reason::TooManyRequests, format!("too many {what} are open; try again in a moment")).with(
+            Detail::Quota { subject: what.to_owned(), description: "the server's own limit is reached".to_owned() },
+        )
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let missing = || {
+        Error::new(
+            Reason::CredentialsMissing,
+            "the call carries no API key; send the header: authorization: Bearer <API key>",
+        )
+    };
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    let token = token.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(missing());
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bearer_is_taken() {
+        let headers = |value: &str| HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+        assert_eq!(bearer(&headers("Bearer k")).unwrap(), "k");
+        assert_eq!(bearer(&headers("bearer  k ")).unwrap(), "k");
+        for value in ["", "k", "Bearer", "Bearer ", "Basic k"] {
+            assert_eq!(bearer(&headers(value)).unwrap_err().reason(), Reason::CredentialsMissing, "{value:?}");
+        }
+        assert!(bearer(&HeaderMap::new()).is_err());
+    }
+}

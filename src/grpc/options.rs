@@ -1,0 +1,131 @@
+//! What the contract says about each method: who may call it, and whether a call is recorded.
+//!
+//! The options stand in the proto files and are read from the compiled descriptors when the server is
+//! built. A method without a permission stops the start, so that none can be left open by oversight.
+
+use std::{collections::HashMap, sync::Arc};
+
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+
+use super::proto::FILE_DESCRIPTOR_SET;
+use crate::model::{Error, Permission, Result};
+
+/// Package whose methods are ours; those of other packages (health, reflection) are not looked at.
+const PACKAGE: &str = "dbkeeper.v1";
+
+/// What holds for one method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodPolicy {
+    /// `/dbkeeper.v1.ConnectionService/GetConnection`.
+    pub path: String,
+    /// What a caller must hold.
+    pub permission: Permission,
+    /// Each call leaves a record.
+    pub audited: bool,
+    /// The answer is a stream.
+    pub server_streaming: bool,
+}
+
+/// The policies of all methods of the contract, by path.
+#[derive(Debug, Clone)]
+pub struct MethodPolicies(HashMap<String, Arc<MethodPolicy>>);
+
+impl MethodPolicies {
+    /// Reads the contract that this binary was built with.
+    pub fn of_contract() -> Result<Self> {
+        Self::read(FILE_DESCRIPTOR_SET)
+    }
+
+    /// Reads an encoded descriptor set. An error names the method that lacks a permission.
+    pub fn read(descriptors: &[u8]) -> Result<Self> {
+        let pool = DescriptorPool::decode(descriptors).map_err(Error::internal)?;
+        let permission = extension(&pool, "permission")?;
+        let audited = extension(&pool, "audited")?;
+        let methods = pool
+            .services()
+            .filter(|service| service.package_name() == PACKAGE)
+            .flat_map(|service| service.methods().collect::<Vec<_>>());
+        let mut policies = HashMap::new();
+        for method in methods {
+            let policy = policy(&method, &permission, &audited)?;
+            policies.insert(policy.path.clone(), Arc::new(policy));
+        }
+        Ok(Self(policies))
+    }
+
+    /// The policy of a path; absent where the contract has no such method.
+    pub fn get(&self, path: &str) -> Option<&Arc<MethodPolicy>> {
+        self.0.get(path)
+    }
+
+    /// Every policy, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &MethodPolicy> {
+        self.0.values().map(AsRef::as_ref)
+    }
+}
+
+fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDescriptor> {
+    pool.get_extension_by_name(&format!("{PACKAGE}.{name}"))
+        .ok_or_else(|| Error::internal(format!("the contract lacks the option {PACKAGE}.{name}")))
+}
+
+fn policy(
+    method: &MethodDescriptor,
+    permission: &ExtensionDescriptor,
+    audited: &ExtensionDescriptor,
+) -> Result<MethodPolicy> {
+    let options = method.options();
+    let permission = declared_permission(&options, permission).ok_or_else(|| {
+        Error::internal(format!("method {} declares no permission", method.full_name()))
+            .context(format!("set the option (permission) on {}", method.full_name()))
+    })?;
+    Ok(MethodPolicy {
+        path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
+        permission,
+        audited: options.get_extension(audited).as_bool().unwrap_or(false),
+        server_streaming: method.is_server_streaming(),
+    })
+}
+
+/// The numbers are those of the enum `Permission` in options.proto.
+fn declared_permission(options: &DynamicMessage, extension: &ExtensionDescriptor) -> Option<Permission> {
+    let value = options.get_extension(extension);
+    match *value {
+        Value::EnumNumber(1) => Some(Permission::Read),
+        Value::EnumNumber(2) => Some(Permission::Operate),
+        Value::EnumNumber(3) => Some(Permission::Admin),
+        Value::EnumNumber(4) => Some(Permission::Restore),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contract_has_a_policy() {
+        let policies = MethodPolicies::of_contract().unwrap();
+        let get = policies.get("/dbkeeper.v1.ConnectionService/GetConnection").unwrap();
+        assert_eq!((get.permission, get.audited, get.server_streaming), (Permission::Read, false, false));
+        let download = policies.get("/dbkeeper.v1.BackupService/DownloadBackup").unwrap();
+        assert_eq!(
+            (download.permission, download.audited, download.server_streaming),
+            (Permission::Restore, true, true)
+        );
+        let changing_unaudited: Vec<_> =
+            policies.iter().filter(|policy| policy.permission != Permission::Read && !policy.audited).collect();
+        assert_eq!(changing_unaudited, Vec::<&MethodPolicy>::new());
+    }
+
+    #[test]
+    fn a_method_without_a_permission_is_named() {
+        let mut set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        // The decoded set has lost our own options, which is what a method without them looks like.
+        set.file.retain(|file| !file.name().ends_with("_service.proto") || file.name().contains("operation"));
+        let error = MethodPolicies::read(&set.encode_to_vec()).unwrap_err();
+        assert!(error.message().contains("dbkeeper.v1.OperationService.GetOperation"), "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! Where the services find a live database: the registry of pools, or what a test puts in its place.
+
+use async_trait::async_trait;
+
+use crate::{
+    model::{AccountId, ConnectionId, Result},
+    pool::{Lease, Pools},
+};
+
+/// Finds the live database of a registered connection, opening it where need be.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// The live database, or CONNECTION_NOT_FOUND, or why it cannot be reached.
+    async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease>;
+}
+
+#[async_trait]
+impl Databases for Pools {
+    async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease> {
+        Pools::database(self, account, connection).await
+    }
+}

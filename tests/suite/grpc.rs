@@ -1,0 +1,10 @@
+//! The gRPC edge over real sockets, with a service behind it that does what a test needs.
+
+mod calls;
+mod connections;
+mod discovery;
+mod shutdown;
+mod streams;
+mod support;
+mod tls;
+mod web;
