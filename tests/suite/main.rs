@@ -18,4 +18,5 @@ mod engine_postgres;
 mod engine_sqlite;
 mod grpc;
 mod monitor;
+mod quickstart;
 mod schema;
