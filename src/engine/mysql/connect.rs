@@ -13,7 +13,7 @@ use super::{error, row, server::Server};
 use crate::{
     engine::Target,
     model::{
-        Result,
+        Error, Result,
         connection::{ConnectionSettings, TlsMode},
     },
 };
@@ -85,8 +85,10 @@ impl Connector {
     pub(super) async fn dial(&self) -> Result<(MySqlConnection, Server)> {
         let work = async {
             self.look_up().await?;
-            let mut connection =
-                self.options().connect().await.map_err(|cause| error::while_connecting(cause, &self.settings))?;
+            let mut connection = match self.options().connect().await {
+                Ok(connection) => connection,
+                Err(cause) => return Err(self.refused(cause).await),
+            };
             let server =
                 set_up(&mut connection).await.map_err(|cause| error::while_connecting(cause, &self.settings))?;
             Ok((connection, server))
@@ -94,6 +96,19 @@ impl Connector {
         tokio::time::timeout(self.dial_timeout, work)
             .await
             .map_err(|_| error::connect_timeout(&self.settings, self.dial_timeout))?
+    }
+
+    /// MariaDB before 11 answers "access denied" where it demands TLS and the session has none. Whether that is meant shows
+    /// when the same user is let in with TLS; its password has travelled in clear by then.
+    async fn refused(&self, cause: sqlx::Error) -> Error {
+        let in_clear = self.settings.tls.mode == TlsMode::Disabled;
+        if in_clear && error::vendor_code(&cause) == Some(1045) {
+            let encrypted = self.options().ssl_mode(MySqlSslMode::Required).connect().await;
+            if encrypted.is_ok() {
+                return error::tls_required(cause);
+            }
+        }
+        error::while_connecting(cause, &self.settings)
     }
 
     /// The driver looks the name up as well, but does not tell an unknown name from a refused call.

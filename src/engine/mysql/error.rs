@@ -9,6 +9,12 @@ use crate::model::{Detail, Error, Reason, StatementFailure, connection::Connecti
 /// How soon a repeat makes sense where a limit was reached.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
+/// What is wrong and what to do where TLS is demanded.
+const TLS_REQUIRED: (&str, &str) = (
+    "the server demands TLS and the connection does not use it",
+    "set tls.mode to TLS_MODE_VERIFY_FULL, with tls.ca_pem where the CA is your own",
+);
+
 /// The server's own words about an error, where it was the server that answered.
 pub(super) fn server_error(error: &sqlx::Error) -> Option<&MySqlDatabaseError> {
     match error {
@@ -86,6 +92,11 @@ pub(super) fn host_unknown(host: &str, cause: io::Error) -> Error {
     .caused_by(cause)
 }
 
+/// The server lets the user in with TLS only, and said no more than that access is denied.
+pub(super) fn tls_required(cause: sqlx::Error) -> Error {
+    hinted(Reason::TlsRequired, TLS_REQUIRED.0.to_owned(), TLS_REQUIRED.1).caused_by(cause)
+}
+
 /// Look-up, dial and authentication took too long.
 pub(super) fn connect_timeout(settings: &ConnectionSettings, limit: Duration) -> Error {
     hinted(
@@ -153,11 +164,7 @@ fn from_server(error: sqlx::Error, settings: &ConnectionSettings) -> Error {
             format!("user {user:?} lacks a privilege: {message}"),
             "grant the privilege that the message names to this user",
         ),
-        3159 | 4151 => (
-            Reason::TlsRequired,
-            "the server demands TLS and the connection does not use it".to_owned(),
-            "set tls.mode to TLS_MODE_VERIFY_FULL, with tls.ca_pem where the CA is your own",
-        ),
+        3159 | 4151 => (Reason::TlsRequired, TLS_REQUIRED.0.to_owned(), TLS_REQUIRED.1),
         1040 | 1203 | 1226 => (
             Reason::TooManyConnections,
             format!("the server has no connection left for us: {message}"),

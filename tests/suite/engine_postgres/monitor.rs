@@ -100,7 +100,7 @@ async fn vitals_and_sessions_tell_who_blocks_whom() {
     let ours: Vec<_> = listed.iter().filter(|session| session.database == database).collect();
     let waiting = ours.iter().find(|session| session.statement.contains("waiter")).expect("the waiter is listed");
     let holding = ours.iter().find(|session| session.statement.contains("pg_sleep")).expect("the holder is listed");
-    assert_eq!(waiting.blocked_by, [holding.id.clone()]);
+    assert_eq!(waiting.blocked_by.join(","), holding.id);
     assert!(waiting.wait.starts_with("Lock"), "{waiting:?}");
     assert!(holding.transaction_started.is_some() && holding.blocked_by.is_empty() && !holding.own);
     assert!(ours.iter().any(|session| session.own && session.application == "dbkeeper"));

@@ -24,7 +24,9 @@ const OWN_SESSION: &str = "SET autocommit = 1, character_set_client = utf8mb4, c
 
 /// Runs a step from where an earlier run of it stopped.
 pub(super) async fn run(session: &mut MysqlMigrationSession, step: &MigrationStep) -> Result<(), StepError> {
-    refuse_what_cannot_be_journaled(step)?;
+    if let Some(refusal) = refusal(step) {
+        return Err(refusal);
+    }
     session.prepare_step().await.map_err(|error| other(error, 0))?;
     let began = Instant::now();
     let database = session.database().to_owned();
@@ -262,14 +264,12 @@ fn stopped_run(earlier: Option<HistoryEntry>, step: &MigrationStep) -> Result<Op
     }
 }
 
-fn refuse_what_cannot_be_journaled(step: &MigrationStep) -> Result<(), StepError> {
-    let Some(index) = step.statements.iter().position(|statement| Nature::of(&statement.text) == Nature::Refused)
-    else {
-        return Ok(());
-    };
+/// What is told of a step with a statement that cannot be journaled.
+fn refusal(step: &MigrationStep) -> Option<StepError> {
+    let index = step.statements.iter().position(|statement| Nature::of(&statement.text) == Nature::Refused)?;
     let message = "transactions, table locks and handlers cannot be kept across statements here, because each statement \
                    is noted in the history by itself; take this statement out of the migration";
-    Err(StepError::Statement {
+    Some(StepError::Statement {
         index,
         offset: None,
         failure: StatementFailure { message: message.to_owned(), ..StatementFailure::default() },
