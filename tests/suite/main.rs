@@ -22,3 +22,4 @@ mod migration;
 mod monitor;
 mod quickstart;
 mod schema;
+mod telemetry;
