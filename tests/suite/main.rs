@@ -21,3 +21,4 @@ mod grpc;
 mod migration;
 mod monitor;
 mod schema;
+mod soak;
