@@ -31,8 +31,7 @@ impl ServerProcess {
     /// Starts a server on a new data directory and waits until it serves. Each setting is `key=value`.
     pub(crate) async fn start(settings: &[String]) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
-        let mut server =
-            Self { folder, settings: settings.to_vec(), child: None, starts: 0, address: String::new() };
+        let mut server = Self { folder, settings: settings.to_vec(), child: None, starts: 0, address: String::new() };
         server.launch();
         server.wait_until_serving().await;
         server

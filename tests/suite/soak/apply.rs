@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Migrations of the set.
-const COUNT: u32 = 40;
+const COUNT: u32 = 25;
 
 pub(super) async fn kill_and_look(site: &dyn Site) {
     let mut keeper = Keeper::start(site).await;
@@ -28,8 +28,7 @@ pub(super) async fn kill_and_look(site: &dyn Site) {
     for round in 0..rounds() {
         let (database, connection) = new_database(&keeper, site).await;
         let operation = apply(&keeper, &set, &connection).await;
-        let moment =
-            if round % 2 == 0 { Moment::Percent(random_percent()) } else { Moment::Within(whole_run) };
+        let moment = if round % 2 == 0 { Moment::Percent(random_percent()) } else { Moment::Within(whole_run) };
         keeper.until(moment, &operation).await;
         keeper.kill_and_restart(round).await;
 
@@ -49,7 +48,11 @@ pub(super) async fn kill_and_look(site: &dyn Site) {
 }
 
 async fn import(keeper: &Keeper, site: &dyn Site) -> String {
-    let request = v1::CreateMigrationSetRequest { migration_set_id: "soak".to_owned(), ..Default::default() };
+    let request = v1::CreateMigrationSetRequest {
+        migration_set_id: "soak".to_owned(),
+        migration_set: Some(v1::MigrationSet { display_name: "Soak".to_owned(), ..v1::MigrationSet::default() }),
+        ..v1::CreateMigrationSetRequest::default()
+    };
     let mut client = keeper.client().migrations();
     let set = client.create_migration_set(request).await.expect("a set can be made").into_inner().name;
     let file = |number| v1::MigrationFile { path: format!("{number:04}_made.sql"), content: site.migration(number) };
@@ -92,7 +95,8 @@ struct Found {
 /// Looks from outside, and checks that the history and the database agree.
 async fn look(site: &dyn Site, database: &str) -> Found {
     let tables = site.tables(database).await;
-    let numbers = |texts: Vec<String>| texts.iter().map(|text| text.parse().expect("a number")).collect::<Vec<u32>>();
+    let numbers =
+        |texts: Vec<String>| texts.iter().map(|text| text.trim().parse().expect("a number")).collect::<Vec<u32>>();
     let mut found = Found {
         ledger: numbers(site.column(database, "SELECT CAST(number AS CHAR(10)) FROM ledger ORDER BY number").await),
         made: tables.iter().filter_map(|table| table.strip_prefix("made_")?.parse().ok()).collect(),

@@ -198,7 +198,8 @@ impl Site for Mariadb {
             let holder = self.0.sql("mysql", &format!("SELECT COALESCE(IS_USED_LOCK('{name}'), 0)"));
             left.extend((holder != "0").then(|| format!("session {holder} with the lock {name}")));
         }
-        let marked = format!("SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_COMMENT LIKE '%{operation}%'");
+        let marked =
+            format!("SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_COMMENT LIKE '%{operation}%'");
         left.extend(lines(&self.0.sql("mysql", &marked)));
         left
     }
