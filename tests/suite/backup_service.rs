@@ -71,8 +71,6 @@ impl Stack {
         let limits = PoolLimits {
             max_connections: 100,
             idle_timeout: Duration::from_secs(60),
-            dials_per_host: 5,
-            max_pools: 10,
         };
         let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());

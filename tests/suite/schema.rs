@@ -166,8 +166,9 @@ async fn the_database_comes_with_who_serves_it() {
 async fn a_table_that_is_not_there_is_named_with_its_connection() {
     let scene = scene(1).await;
     let get = |name| scene.service.get_table(&scene.context, &scene.connection, name);
-    assert_eq!(get(&table("table_000")).await.unwrap().columns.len(), 2);
-    let error = get(&table("film")).await.unwrap_err();
+    let (present, absent) = (table("table_000"), table("film"));
+    assert_eq!(get(&present).await.unwrap().columns.len(), 2);
+    let error = get(&absent).await.unwrap_err();
     assert_eq!(error.reason(), Reason::TableNotFound);
     assert!(error.message().starts_with("connections/shop has no table \"film\""), "{}", error.message());
     assert_eq!(error.metadata("connection"), Some("connections/shop"));
