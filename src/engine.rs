@@ -188,6 +188,7 @@ impl Engines {
     }
 
     /// Removes what dumps and restores of a killed server left in the scratch directory. Before any operation runs.
+    #[cfg_attr(not(feature = "sqlite"), expect(unused_variables, reason = "only SQLite restores use the directory"))]
     pub fn sweep_scratch(options: &EngineOptions) -> Result<()> {
         #[cfg(feature = "sqlite")]
         sqlite::sweep_scratch(&options.scratch_directory)
