@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent import futures
 from typing import Any, Callable, Iterator, List
 
@@ -184,8 +185,11 @@ def test_wait_raises_what_made_the_operation_fail(client: dbkeeper.Client, fake:
 def test_wait_ends_at_its_timeout(client: dbkeeper.Client, fake: Fake) -> None:
     def answer(request: Any, context: Any) -> Iterator[Any]:
         yield event(1, operation=operation(operation_pb2.OPERATION_STATE_RUNNING))
-        while context.is_active():
-            pass
+        # Ends by itself in the end, so that a client without a limit fails this test and does not hang it.
+        limit = time.monotonic() + 10
+        while context.is_active() and time.monotonic() < limit:
+            time.sleep(0.01)
+        yield event(2, operation=operation(operation_pb2.OPERATION_STATE_SUCCEEDED))
 
     fake.answer = answer
     with pytest.raises(dbkeeper.DbkeeperError) as caught:
