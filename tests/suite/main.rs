@@ -20,4 +20,5 @@ mod engine_sqlite;
 mod grpc;
 mod migration;
 mod monitor;
+mod rpc;
 mod schema;

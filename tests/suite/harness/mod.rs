@@ -5,3 +5,4 @@ pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+pub(crate) mod server;

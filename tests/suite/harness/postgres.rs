@@ -102,10 +102,30 @@ impl PostgresServer {
 
     /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.programs.join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-h"])
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        let printed = self.feed(psql, database, sql.as_bytes());
+        String::from_utf8(printed).expect("psql prints UTF-8").trim_end().to_owned()
+    }
+
+    /// Restores a dump of pg_dump's custom format with pg_restore.
+    pub(crate) fn pg_restore(&self, database: &str, dump: &[u8]) {
+        let mut pg_restore = Command::new(self.programs.join("pg_restore"));
+        pg_restore.arg("--exit-on-error").arg("--dbname").arg(database);
+        self.feed(pg_restore, database, dump);
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Runs a client program as the superuser with an input, and returns what it prints.
+    fn feed(&self, mut program: Command, database: &str, input: &[u8]) -> Vec<u8> {
+        let mut client = program
+            .args(["-U", SUPERUSER, "-h"])
             .arg(&self.folder)
-            .args(["-p", &self.port.to_string(), "-f", "-"])
+            .args(["-p", &self.port.to_string()])
             // Not as an argument, which psql would read as more than a name where it holds a `=`.
             .env("PGDATABASE", database)
             .env("PGPASSWORD", PASSWORD)
@@ -114,11 +134,13 @@ impl PostgresServer {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("psql starts");
-        psql.stdin.take().expect("psql has an input").write_all(sql.as_bytes()).expect("psql reads");
-        let output = psql.wait_with_output().expect("psql ends");
-        assert!(output.status.success(), "psql failed on {sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("psql prints UTF-8").trim_end().to_owned()
+            .expect("the client starts");
+        // A client that fails early closes its input; its status tells then.
+        let _ = client.stdin.take().expect("the client has an input").write_all(input);
+        let output = client.wait_with_output().expect("the client ends");
+        let text = || String::from_utf8_lossy(&input[..input.len().min(2000)]);
+        assert!(output.status.success(), "{}: {} on {}", database, String::from_utf8_lossy(&output.stderr), text());
+        output.stdout
     }
 
     fn start(certificates: Option<Certificates>) -> Self {
@@ -140,7 +162,7 @@ impl PostgresServer {
         let port = free_port();
         let mut server = owner.command(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in ["fsync=off", "max_connections=200", "max_prepared_transactions=5"] {
+        for setting in ["fsync=off", "max_connections=200", "max_prepared_transactions=5", "log_line_prefix=[%d] "] {
             server.args(["-c", setting]);
         }
         let mut watchdog = Command::new("sh");
@@ -173,8 +195,7 @@ impl PostgresServer {
             if ready.success() {
                 return;
             }
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(began.elapsed() < START_TIMEOUT, "PostgreSQL does not start: {}", log());
+            assert!(began.elapsed() < START_TIMEOUT, "PostgreSQL does not start: {}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -45,6 +45,11 @@ impl SqliteFolder {
         }))
     }
 
+    /// The folder of all accounts.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
     /// Place of a database.
     pub(crate) fn path(&self, database: &str) -> PathBuf {
         self.root.path().join("default").join(database)
