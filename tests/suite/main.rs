@@ -20,5 +20,8 @@ mod engine_sqlite;
 mod grpc;
 mod migration;
 mod monitor;
+mod quickstart;
 mod rpc;
 mod schema;
+mod soak;
+mod telemetry;

@@ -165,8 +165,8 @@ async fn the_database_comes_with_who_serves_it() {
 #[tokio::test]
 async fn a_table_that_is_not_there_is_named_with_its_connection() {
     let scene = scene(1).await;
-    let get = |name| scene.service.get_table(&scene.context, &scene.connection, name);
     let (present, absent) = (table("table_000"), table("film"));
+    let get = |name| scene.service.get_table(&scene.context, &scene.connection, name);
     assert_eq!(get(&present).await.unwrap().columns.len(), 2);
     let error = get(&absent).await.unwrap_err();
     assert_eq!(error.reason(), Reason::TableNotFound);

@@ -4,5 +4,6 @@ pub(crate) mod certificates;
 pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod process;
 pub(crate) mod sqlite;
 pub(crate) mod server;

@@ -1,7 +1,7 @@
 //! A folder of SQLite databases of a test.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -46,8 +46,13 @@ impl SqliteFolder {
     }
 
     /// The folder of all accounts.
+<<<<<<< HEAD
     pub(crate) fn root(&self) -> PathBuf {
         self.root.path().to_owned()
+=======
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+>>>>>>> main
     }
 
     /// Place of a database.
