@@ -5,5 +5,5 @@ pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod process;
-pub(crate) mod sqlite;
 pub(crate) mod server;
+pub(crate) mod sqlite;

@@ -100,34 +100,6 @@ impl PostgresServer {
         }
     }
 
-<<<<<<< HEAD
-    /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
-    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
-        let printed = self.feed(psql, database, sql.as_bytes());
-        String::from_utf8(printed).expect("psql prints UTF-8").trim_end().to_owned()
-    }
-
-    /// Restores a dump of pg_dump's custom format with pg_restore.
-    pub(crate) fn pg_restore(&self, database: &str, dump: &[u8]) {
-        let mut pg_restore = Command::new(self.programs.join("pg_restore"));
-        pg_restore.arg("--exit-on-error").arg("--dbname").arg(database);
-        self.feed(pg_restore, database, dump);
-    }
-
-    /// What the server has logged.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
-    /// Runs a client program as the superuser with an input, and returns what it prints.
-    fn feed(&self, mut program: Command, database: &str, input: &[u8]) -> Vec<u8> {
-        let mut client = program
-            .args(["-U", SUPERUSER, "-h"])
-            .arg(&self.folder)
-            .args(["-p", &self.port.to_string()])
-=======
     /// One of the client programs as the superuser, connected to a database; arguments are the caller's to add.
     pub(crate) fn client(&self, program: &str, database: &str) -> Command {
         let mut client = Command::new(self.programs.join(program));
@@ -135,7 +107,6 @@ impl PostgresServer {
             .env("PGHOST", &self.folder)
             .env("PGPORT", self.port.to_string())
             .env("PGUSER", SUPERUSER)
->>>>>>> main
             // Not as an argument, which psql would read as more than a name where it holds a `=`.
             .env("PGDATABASE", database)
             .env("PGPASSWORD", PASSWORD)
@@ -145,20 +116,22 @@ impl PostgresServer {
 
     /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = self
-            .client("psql", database)
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the client starts");
-        // A client that fails early closes its input; its status tells then.
-        let _ = client.stdin.take().expect("the client has an input").write_all(input);
-        let output = client.wait_with_output().expect("the client ends");
-        let text = || String::from_utf8_lossy(&input[..input.len().min(2000)]);
-        assert!(output.status.success(), "{}: {} on {}", database, String::from_utf8_lossy(&output.stderr), text());
-        output.stdout
+        let mut psql = self.client("psql", database);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        let printed = feed(psql, sql.as_bytes());
+        String::from_utf8(printed).expect("psql prints UTF-8").trim_end().to_owned()
+    }
+
+    /// Restores a dump of pg_dump's custom format with pg_restore.
+    pub(crate) fn pg_restore(&self, database: &str, dump: &[u8]) {
+        let mut pg_restore = self.client("pg_restore", database);
+        pg_restore.args(["--exit-on-error", "--dbname", database]);
+        feed(pg_restore, dump);
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     fn start(certificates: Option<Certificates>) -> Self {
@@ -295,6 +268,18 @@ fn write_file(folder: &Path, name: &str, content: &str, owner: &ServerUser) -> P
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the mode of our own file can be set");
     owner.hand_over(&path);
     path
+}
+
+/// Runs a client program with an input and returns what it prints.
+fn feed(mut program: Command, input: &[u8]) -> Vec<u8> {
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = program.spawn().expect("the client starts");
+    // A client that fails early closes its input; its status tells then.
+    let _ = client.stdin.take().expect("the client has an input").write_all(input);
+    let output = client.wait_with_output().expect("the client ends");
+    let text = || String::from_utf8_lossy(&input[..input.len().min(2000)]);
+    assert!(output.status.success(), "{} on {}", String::from_utf8_lossy(&output.stderr), text());
+    output.stdout
 }
 
 fn free_port() -> u16 {

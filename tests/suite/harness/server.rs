@@ -47,7 +47,7 @@ impl TestServer {
 
     /// A server that finds its SQLite databases in the folder of a test.
     pub(crate) async fn start_on(folder: &SqliteFolder) -> Self {
-        Self::start_with(|config| config.sqlite.root = folder.root()).await
+        Self::start_with(|config| config.sqlite.root = folder.root().to_owned()).await
     }
 
     /// A server on a new data directory with other settings.
@@ -68,11 +68,6 @@ impl TestServer {
         format!("http://{}", self.address)
     }
 
-    /// Its data directory.
-    pub(crate) fn data_directory(&self) -> PathBuf {
-        self.config.data_dir.clone()
-    }
-
     /// Folder of the backups.
     pub(crate) fn backup_directory(&self) -> PathBuf {
         self.config.backup.directory.clone()
@@ -91,11 +86,6 @@ impl TestServer {
     /// A client with any key.
     pub(crate) fn client_with(&self, key: &SecretString) -> Client {
         Client::new(&self.url(), None).expect("an address").with_key(key).expect("a printable key")
-    }
-
-    /// A client without a key.
-    pub(crate) fn bare_client(&self) -> Client {
-        Client::new(&self.url(), None).expect("an address")
     }
 
     /// The admin key of a second account, which is made here through the store.
@@ -119,11 +109,6 @@ impl TestServer {
         self.stop.cancel();
         in_time(self.task).await.expect("the server does not panic").expect("the server ends well");
         StoppedServer { folder: self.folder, config: self.config }
-    }
-
-    /// Tells the server to stop and does not wait.
-    pub(crate) fn begin_stop(&self) {
-        self.stop.cancel();
     }
 }
 

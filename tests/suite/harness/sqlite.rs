@@ -46,13 +46,8 @@ impl SqliteFolder {
     }
 
     /// The folder of all accounts.
-<<<<<<< HEAD
-    pub(crate) fn root(&self) -> PathBuf {
-        self.root.path().to_owned()
-=======
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
->>>>>>> main
     }
 
     /// Place of a database.

@@ -210,7 +210,7 @@ async fn a_full_disk_fails_the_backup_and_keeps_the_earlier_one() {
     let disk = SmallDisk::new("6m");
     let folder = SqliteFolder::new();
     let server = TestServer::start_with(|config| {
-        config.sqlite.root = folder.root();
+        config.sqlite.root = folder.root().to_owned();
         config.backup.directory = disk.path().join("backups");
     })
     .await;

@@ -56,11 +56,7 @@ fn cases(scene: &Scene) -> Vec<Case> {
     let (connection, migration_set) = (CONNECTION.to_owned(), SET.to_owned());
     let operation = || scene.operation.clone();
     let backup = || scene.backup.clone();
-    let renamed = v1::Connection {
-        name: connection.clone(),
-        display_name: "Renamed".to_owned(),
-        ..Default::default()
-    };
+    let renamed = v1::Connection { name: connection.clone(), display_name: "Renamed".to_owned(), ..Default::default() };
     let create = v1::CreateConnectionRequest {
         connection_id: "second".to_owned(),
         connection: Some(scene.registration.clone()),
@@ -98,11 +94,8 @@ fn cases(scene: &Scene) -> Vec<Case> {
         target_database: scene.restored.clone(),
         ..Default::default()
     };
-    let table = v1::GetTableRequest {
-        connection: connection.clone(),
-        table: "orders".to_owned(),
-        ..Default::default()
-    };
+    let table =
+        v1::GetTableRequest { connection: connection.clone(), table: "orders".to_owned(), ..Default::default() };
     let metrics = v1::StreamMetricsRequest { connection: connection.clone(), ..Default::default() };
     let second = v1::DeleteConnectionRequest { name: "connections/second".to_owned(), ..Default::default() };
     let verify = v1::VerifyBackupRequest { name: backup(), level: v1::VerifyLevel::Manifest.into() };
@@ -110,54 +103,63 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("ConnectionService.CreateConnection", Served, create),
         case("ConnectionService.GetConnection", Refused, v1::GetConnectionRequest { name: connection.clone() }),
         case("ConnectionService.ListConnections", SeesNothing, v1::ListConnectionsRequest::default()),
-        case("ConnectionService.UpdateConnection", Refused, v1::UpdateConnectionRequest {
-            connection: Some(renamed),
-            ..Default::default()
-        }),
+        case(
+            "ConnectionService.UpdateConnection",
+            Refused,
+            v1::UpdateConnectionRequest { connection: Some(renamed), ..Default::default() },
+        ),
         case("ConnectionService.TestConnection", Refused, v1::TestConnectionRequest { target: Some(test) }),
         case("ConnectionService.ListConnectionStatuses", SeesNothing, v1::ListConnectionStatusesRequest::default()),
-        case("ConnectionService.GetCapabilities", Refused, v1::GetCapabilitiesRequest {
-            connection: connection.clone(),
-        }),
+        case(
+            "ConnectionService.GetCapabilities",
+            Refused,
+            v1::GetCapabilitiesRequest { connection: connection.clone() },
+        ),
         case("ConnectionService.GetPoolStats", Refused, v1::GetPoolStatsRequest { connection: connection.clone() }),
         case("SchemaService.GetDatabase", Refused, v1::GetDatabaseRequest { connection: connection.clone() }),
-        case("SchemaService.ListTables", Refused, v1::ListTablesRequest {
-            connection: connection.clone(),
-            ..Default::default()
-        }),
-        case("SchemaService.StreamTables", Refused, v1::StreamTablesRequest {
-            connection: connection.clone(),
-            ..Default::default()
-        }),
+        case(
+            "SchemaService.ListTables",
+            Refused,
+            v1::ListTablesRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case(
+            "SchemaService.StreamTables",
+            Refused,
+            v1::StreamTablesRequest { connection: connection.clone(), ..Default::default() },
+        ),
         case("SchemaService.GetTable", Refused, table),
         case("MigrationService.CreateMigrationSet", Served, create_set),
         case("MigrationService.ImportMigrations", Refused, import),
-        case("MigrationService.ListMigrations", Refused, v1::ListMigrationsRequest {
-            migration_set: migration_set.clone(),
-            ..Default::default()
-        }),
+        case(
+            "MigrationService.ListMigrations",
+            Refused,
+            v1::ListMigrationsRequest { migration_set: migration_set.clone(), ..Default::default() },
+        ),
         case("MigrationService.PlanMigrations", Refused, plan),
         case("MigrationService.ApplyMigrations", Refused, apply(SET, CONNECTION)),
         case("MigrationService.RevertMigrations", Refused, revert),
         case("MigrationService.GetMigrationStatus", Refused, status),
         case("MonitorService.GetHealth", Refused, v1::GetHealthRequest { connection: connection.clone() }),
-        case("MonitorService.GetMetrics", Refused, v1::GetMetricsRequest {
-            connection: connection.clone(),
-            ..Default::default()
-        }),
+        case(
+            "MonitorService.GetMetrics",
+            Refused,
+            v1::GetMetricsRequest { connection: connection.clone(), ..Default::default() },
+        ),
         case("MonitorService.StreamMetrics", Refused, metrics),
-        case("MonitorService.ListSessions", Refused, v1::ListSessionsRequest {
-            connection: connection.clone(),
-            ..Default::default()
-        }),
+        case(
+            "MonitorService.ListSessions",
+            Refused,
+            v1::ListSessionsRequest { connection: connection.clone(), ..Default::default() },
+        ),
         case("OperationService.GetOperation", Refused, v1::GetOperationRequest { name: operation() }),
         case("OperationService.ListOperations", SeesNothing, v1::ListOperationsRequest::default()),
         case("OperationService.CancelOperation", Refused, v1::CancelOperationRequest { name: operation() }),
         case("OperationService.WaitOperation", Refused, v1::WaitOperationRequest { name: operation(), timeout: None }),
-        case("OperationService.WatchOperation", Refused, v1::WatchOperationRequest {
-            name: operation(),
-            after_sequence: 0,
-        }),
+        case(
+            "OperationService.WatchOperation",
+            Refused,
+            v1::WatchOperationRequest { name: operation(), after_sequence: 0 },
+        ),
         case("BackupService.CreateBackup", Refused, v1::CreateBackupRequest { connection, ..Default::default() }),
         case("BackupService.GetBackup", Refused, v1::GetBackupRequest { name: backup() }),
         case("BackupService.ListBackups", SeesNothing, v1::ListBackupsRequest::default()),

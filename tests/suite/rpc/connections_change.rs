@@ -17,11 +17,7 @@ use crate::{
     },
 };
 
-async fn update(
-    client: &Client,
-    connection: v1::Connection,
-    paths: &[&str],
-) -> Result<v1::Connection, Status> {
+async fn update(client: &Client, connection: v1::Connection, paths: &[&str]) -> Result<v1::Connection, Status> {
     let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
     let request = v1::UpdateConnectionRequest { connection: Some(connection), update_mask, validate_only: false };
     client.connections().update_connection(request).await.map(tonic::Response::into_inner)

@@ -82,7 +82,8 @@ async fn mariadb_that_refuses_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_never_answers_is_given_up() {
-    let server = TestServer::start_with(|config| config.pools.connect_timeout = std::time::Duration::from_secs(1)).await;
+    let server =
+        TestServer::start_with(|config| config.pools.connect_timeout = std::time::Duration::from_secs(1)).await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();
     // Accepts and says nothing, for as long as the test runs.

@@ -80,7 +80,10 @@ async fn a_syntax_error_in_the_third_statement_is_placed(server: &TestServer, fi
     // The way on that the error tells: mend the file, import it anew, apply again.
     let request = v1::ImportMigrationsRequest {
         migration_set: set.clone(),
-        files: vec![file("2_broken.up.sql", &broken.replace("TABEL", "TABLE")), file("2_broken.down.sql", "DROP TABLE one;")],
+        files: vec![
+            file("2_broken.up.sql", &broken.replace("TABEL", "TABLE")),
+            file("2_broken.down.sql", "DROP TABLE one;"),
+        ],
         allow_changes: true,
         ..Default::default()
     };
@@ -97,7 +100,10 @@ async fn a_changed_migration_that_was_applied_is_drift(server: &TestServer, fixt
     let run = client.migrations().apply_migrations(apply(&set, CONNECTION)).await.unwrap().into_inner();
     succeeded(&client, run).await;
 
-    let changed = vec![file("1_a.sql", "CREATE TABLE a (id INTEGER, b INTEGER);"), file("2_b.sql", "CREATE TABLE b (id INTEGER);")];
+    let changed = vec![
+        file("1_a.sql", "CREATE TABLE a (id INTEGER, b INTEGER);"),
+        file("2_b.sql", "CREATE TABLE b (id INTEGER);"),
+    ];
     let error = import(&client, &set, changed.clone()).await.unwrap_err();
     assert_refused(&error, Code::AlreadyExists, "MIGRATION_CHANGED");
     assert_says(&error, "new migration");

@@ -24,7 +24,8 @@ async fn a_run_is_cancelled_in_the_middle_of_a_statement(server: &TestServer, fi
     let run = client.migrations().apply_migrations(apply(&set, "connections/shop")).await.unwrap().into_inner();
     let get = v1::GetOperationRequest { name: run.name.clone() };
     until(async || {
-        client.operations().get_operation(get.clone()).await.unwrap().into_inner().state() == v1::OperationState::Running
+        client.operations().get_operation(get.clone()).await.unwrap().into_inner().state()
+            == v1::OperationState::Running
     })
     .await;
 

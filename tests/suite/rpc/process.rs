@@ -90,7 +90,9 @@ async fn sigterm_ends_streams_with_a_word_and_operations_with_the_truth() {
     let slow = format!("CREATE TABLE half_done (id INTEGER);\n{};", fixture.slow_statement());
     let set = migration_set(&client, "app", vec![file("1_slow.sql", &slow)]).await;
     let run = client.migrations().apply_migrations(apply(&set, "connections/shop")).await.unwrap().into_inner();
-    let active = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%pg_sleep(300)%' AND state = 'active'");
+    let active = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%pg_sleep(300)%' AND state = 'active'"
+    );
     let postgres = crate::harness::postgres::PostgresServer::shared();
     until(async || postgres.psql("postgres", &active) != "0").await;
     let request = v1::StreamMetricsRequest { connection: "connections/shop".to_owned(), ..Default::default() };

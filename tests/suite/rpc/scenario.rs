@@ -32,7 +32,8 @@ async fn the_main_job(server: &TestServer, fixture: &impl Fixture) {
     let backup = back_up_while_watching(&client).await;
     let verify = v1::VerifyBackupRequest { name: backup.clone(), level: v1::VerifyLevel::Decode.into() };
     succeeded(&client, client.backups().verify_backup(verify).await.unwrap().into_inner()).await;
-    let counted = client.backups().get_backup(v1::GetBackupRequest { name: backup.clone() }).await.unwrap().into_inner();
+    let counted =
+        client.backups().get_backup(v1::GetBackupRequest { name: backup.clone() }).await.unwrap().into_inner();
     assert!(counted.verify_time.is_some() && counted.row_count > 5000, "{counted:?}");
 
     let target = fixture.unused_database();

@@ -138,11 +138,8 @@ pub(super) async fn failed(client: &Client, operation: v1::Operation, reason: &s
 
 /// Takes a backup of a connection and returns its name.
 pub(super) async fn back_up(client: &Client, connection: &str, id: &str) -> String {
-    let request = v1::CreateBackupRequest {
-        connection: connection.to_owned(),
-        backup_id: id.to_owned(),
-        ..Default::default()
-    };
+    let request =
+        v1::CreateBackupRequest { connection: connection.to_owned(), backup_id: id.to_owned(), ..Default::default() };
     let operation = client.backups().create_backup(request).await.expect("the backup begins").into_inner();
     succeeded(client, operation).await;
     format!("{connection}/backups/{id}")
