@@ -30,7 +30,7 @@ async fn a_name_of_the_wrong_form_is_told_from_one_that_is_absent() {
         let request = v1::GetConnectionRequest { name: name.to_owned() };
         let error = client.connections().get_connection(request).await.expect_err(name);
         assert_refused(&error, Code::InvalidArgument, "INVALID_FIELD");
-        assert_field(&error, "name", "connections/");
+        assert_field(&error, "name", "must ");
     }
     let request = v1::GetConnectionRequest { name: "connections/absent".to_owned() };
     let error = client.connections().get_connection(request).await.unwrap_err();

@@ -105,7 +105,8 @@ async fn what_cannot_be_sampled_is_told() {
         interval: Some(prost_types::Duration { seconds: 0, nanos: 1000 }),
         ..Default::default()
     };
-    let error = client.monitor().stream_metrics(request).await.expect_err("too often");
+    let error = in_time(client.monitor().stream_metrics(request).await.unwrap().into_inner().message()).await;
+    let error = error.expect_err("too often");
     assert_refused(&error, Code::InvalidArgument, "INVALID_FIELD");
     assert_field(&error, "interval", "must be 1s to 1h");
 

@@ -168,7 +168,7 @@ async fn a_set_takes_no_two_migrations_of_one_version() {
     let twice = vec![file("2_b.sql", "SELECT 1;"), file("2_c.sql", "SELECT 2;")];
     let error = import(&client, &set, twice).await.unwrap_err();
     assert_refused(&error, Code::InvalidArgument, "DUPLICATE_MIGRATION_VERSION");
-    assert_field(&error, "files", "2_b.sql");
+    assert_field(&error, "files[1].path", "2_b.sql");
     assert_says(&error, "2_c.sql");
     let list = v1::ListMigrationsRequest { migration_set: set, ..Default::default() };
     assert_eq!(client.migrations().list_migrations(list).await.unwrap().into_inner().migrations.len(), 1);

@@ -1,6 +1,6 @@
 //! A server with a wrong master key, or none: it starts, says so, answers nothing, and harms nothing.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use dbkeeper::grpc::proto::v1;
 use tonic::{Code, transport::Channel};
@@ -67,6 +67,7 @@ async fn a_wrong_master_key_seals_the_server_until_the_right_one_is_back() {
     assert_eq!(store_bytes(&mut stopped), before);
 
     fs::write(&key_file, &right).unwrap();
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
     let server = stopped.start().await;
     let test = Some(v1::test_connection_request::Target::Name("connections/shop".to_owned()));
     let request = v1::TestConnectionRequest { target: test };
