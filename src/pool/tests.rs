@@ -134,6 +134,15 @@ impl Scene {
         self.engine.dials.subscribe().wait_for(|dials| *dials >= count).await.expect("the engine lives");
     }
 
+    /// Waits until so many callers hold the place of a pool: they dial, or wait for the dial of another.
+    async fn came(&self, connection: &ConnectionId, callers: usize) {
+        let key = (account(), connection.clone());
+        let holders = || self.pools.inner.slots.lock().expect("no panic").get(&key).map_or(0, Arc::strong_count);
+        while holders() <= callers {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn dials(&self) -> u32 {
         *self.engine.dials.borrow()
     }
@@ -187,7 +196,7 @@ async fn a_hundred_callers_share_one_dial() {
     let connection = scene.register("shop", 5).await;
     let callers = futures::future::join_all((0..100).map(|_| scene.lease(&connection)));
     let dial = async {
-        scene.dialled(1).await;
+        scene.came(&connection, 100).await;
         scene.pass(100);
     };
     let (leases, ()) = tokio::join!(callers, dial);
@@ -202,9 +211,7 @@ async fn callers_that_waited_share_the_failure_and_a_later_one_dials_again() {
     scene.engine.refuse.store(true, Ordering::SeqCst);
     let callers = futures::future::join_all((0..100).map(|_| scene.lease(&connection)));
     let dial = async {
-        // Every caller has come by the time that the dial has begun: they are polled in turn.
-        scene.dialled(1).await;
-        tokio::task::yield_now().await;
+        scene.came(&connection, 100).await;
         scene.pass(1);
     };
     let (leases, ()) = tokio::join!(callers, dial);
