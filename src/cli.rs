@@ -1,6 +1,7 @@
 //! The command line: arguments, help, and the commands that talk to a server.
 
 mod arguments;
+pub mod quickstart;
 mod signals;
 
 pub use arguments::{Arguments, Command, Format, QuickstartArguments, ServerArguments};

@@ -114,7 +114,7 @@ impl Slot {
             return self.lease(database, in_use);
         }
         if let Some((_, error)) = failed.as_ref().filter(|(when, _)| *when >= came) {
-            return Err(public_copy(error));
+            return Err(error.repeat());
         }
         let outcome = tokio::select! {
             outcome = dial() => outcome,
@@ -126,7 +126,7 @@ impl Slot {
                 self.lease(database, in_use)
             }
             Err(error) => {
-                *failed = Some((Instant::now(), public_copy(&error)));
+                *failed = Some((Instant::now(), error.repeat()));
                 Err(error)
             }
         }
@@ -148,9 +148,4 @@ impl Slot {
             tracker.spawn(async move { database.close().await });
         }
     }
-}
-
-/// The same error without its cause, which the first that met it logs.
-fn public_copy(error: &Error) -> Error {
-    error.details().iter().cloned().fold(Error::new(error.reason(), error.message().to_owned()), Error::with)
 }

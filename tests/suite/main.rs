@@ -20,5 +20,7 @@ mod engine_sqlite;
 mod grpc;
 mod migration;
 mod monitor;
+mod quickstart;
 mod schema;
 mod soak;
+mod telemetry;

@@ -165,10 +165,10 @@ async fn the_database_comes_with_who_serves_it() {
 #[tokio::test]
 async fn a_table_that_is_not_there_is_named_with_its_connection() {
     let scene = scene(1).await;
+    let (present, absent) = (table("table_000"), table("film"));
     let get = |name| scene.service.get_table(&scene.context, &scene.connection, name);
-    let (known, unknown) = (table("table_000"), table("film"));
-    assert_eq!(get(&known).await.unwrap().columns.len(), 2);
-    let error = get(&unknown).await.unwrap_err();
+    assert_eq!(get(&present).await.unwrap().columns.len(), 2);
+    let error = get(&absent).await.unwrap_err();
     assert_eq!(error.reason(), Reason::TableNotFound);
     assert!(error.message().starts_with("connections/shop has no table \"film\""), "{}", error.message());
     assert_eq!(error.metadata("connection"), Some("connections/shop"));

@@ -108,7 +108,7 @@ impl AsyncRead for ScannedOutput {
         }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.output).poll_read(cx, buffer);
-        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).read(&buffer.filled()[before..]);
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).rewrite(&mut buffer.filled_mut()[before..]);
         outcome
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Scanner {
     rows: BTreeMap<String, u64>,
     header: bool,
     trailer: bool,
+    /// In the name of the database of an ALTER DATABASE.
+    database_name: bool,
 }
 
 /// What is wrong with a dump.
@@ -99,6 +101,7 @@ impl Scanner {
             rows: BTreeMap::new(),
             header: false,
             trailer: false,
+            database_name: false,
         }
     }
 
@@ -119,14 +122,31 @@ impl Scanner {
 
     /// Takes the next bytes.
     pub(super) fn read(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let skipped = self.skip(rest);
-            rest = &rest[skipped..];
-            if let Some((byte, others)) = rest.split_first() {
-                self.take(*byte);
-                rest = others;
+        self.follow(bytes, |_| {});
+    }
+
+    /// Takes the next bytes, and blanks the name in `ALTER DATABASE`, which the tools write around routines that were made
+    /// under another collation. Without a name the statement is about the database that is restored; with it, it would
+    /// change the one that was dumped.
+    pub(super) fn rewrite(&mut self, bytes: &mut [u8]) {
+        let mut blanks = Vec::new();
+        self.follow(bytes, |position| blanks.push(position));
+        for position in blanks {
+            bytes[position] = b' ';
+        }
+    }
+
+    fn follow(&mut self, bytes: &[u8], mut blank: impl FnMut(usize)) {
+        let mut position = 0;
+        while position < bytes.len() {
+            position += self.skip(&bytes[position..]);
+            let Some(byte) = bytes.get(position) else { return };
+            let named = self.database_name;
+            self.take(*byte);
+            if self.database_name || (named && *byte == b'`') {
+                blank(position);
             }
+            position += 1;
         }
     }
 
@@ -187,6 +207,7 @@ impl Scanner {
                 self.remember(byte);
                 if byte == quote {
                     self.place = Place::Text;
+                    self.database_name = false;
                 } else if byte == b'\\' && quote != b'`' {
                     self.place = Place::Escaped(quote);
                 }
@@ -211,6 +232,7 @@ impl Scanner {
         }
         match byte {
             b'\'' | b'"' | b'`' => {
+                self.database_name = byte == b'`' && self.is_at_database_name();
                 self.place = Place::Quoted(byte);
                 self.recent.clear();
                 self.remember(byte);
@@ -246,6 +268,13 @@ impl Scanner {
         } else {
             self.recognise_values();
         }
+    }
+
+    /// The next quoted name is that of an ALTER DATABASE, or goes on with one that has a backquote in it.
+    fn is_at_database_name(&self) -> bool {
+        const ALTER: &[u8] = b"ALTER DATABASE ";
+        let Some((start, name)) = self.head.split_at_checked(ALTER.len()) else { return false };
+        start.eq_ignore_ascii_case(ALTER) && (name.is_empty() || (name.starts_with(b"`") && name.ends_with(b"`")))
     }
 
     /// Keeps the beginning of a statement, white space before it apart.
@@ -359,6 +388,25 @@ mod tests {
         for piece in [1, 7, 10_000] {
             let rows = scan(body, piece).unwrap();
             assert_eq!(rows, [("a`(b".to_owned(), 5), ("empty".to_owned(), 0)], "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_dump_names_no_database_that_it_would_change() {
+        let body = "ALTER DATABASE `so``urce` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;\n\
+            INSERT INTO `t` VALUES ('ALTER DATABASE `kept`');\nDELIMITER ;;\n\
+            CREATE PROCEDURE `p`() BEGIN SELECT 1; ALTER DATABASE `kept` COLLATE utf8mb4_bin; END ;;\nDELIMITER ;\n";
+        for piece in [1, 3, 10_000] {
+            let mut text = format!("{HEADER}{body}{TRAILER}").into_bytes();
+            let mut scanner = Scanner::new();
+            text.chunks_mut(piece).for_each(|bytes| scanner.rewrite(bytes));
+            let expected = body.replace("`so``urce`", &" ".repeat(10));
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                format!("{HEADER}{expected}{TRAILER}"),
+                "in pieces of {piece}"
+            );
+            scanner.finish().unwrap();
         }
     }
 

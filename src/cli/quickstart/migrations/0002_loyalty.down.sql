@@ -1,0 +1,3 @@
+DROP TRIGGER purchase_line_points;
+
+ALTER TABLE customer DROP COLUMN points;
