@@ -2,25 +2,38 @@
 # Everything that has to hold before a change is merged, in sections. Ends at the first that fails, with its name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-PATH="$PWD/.tools/bin:$PWD/.tools/node_modules/.bin:/usr/local/go/bin:$HOME/go/bin:$PATH"
+PATH="$PWD/.tools/bin:$PWD/.tools/node_modules/.bin:/usr/local/go/bin:$HOME/go/bin:$HOME/.cargo/bin:$PATH"
 export PATH
 
+# Seconds of processor time, user and system together, that the ended children of this script have used.
+processor_seconds() { awk -v ticks="$(getconf CLK_TCK)" '{ print int(($16 + $17) / ticks) }' "/proc/$$/stat"; }
+
+summary=''
+summarise() { printf '\n=== summary ===\n  %-22s %8s %10s\n%s' section seconds processor "$summary"; }
+
 section() {
-    local name=$1 start=$SECONDS
+    local name=$1 start=$SECONDS processor result=passed
+    processor=$(processor_seconds)
     shift
     printf '\n=== %s ===\n' "$name"
-    "$@" || {
-        printf '\nFAILED: %s, after %s s: %s\n' "$name" "$((SECONDS - start))" "$*" >&2
+    "$@" || result=FAILED
+    local line
+    line=$(printf '%-22s %6s s %8s s   %s' "$name" "$((SECONDS - start))" "$(($(processor_seconds) - processor))" "$result")
+    summary+="  $line"$'\n'
+    printf -- '--- %s\n' "$line"
+    [ "$result" = passed ] || {
+        summarise
+        printf '\nFAILED: %s: %s\n' "$name" "$*" >&2
         exit 1
     }
-    printf -- '--- %s: passed in %s s\n' "$name" "$((SECONDS - start))"
 }
 
 section 'format' cargo fmt --check
-section 'contract (buf lint)' buf lint
+section 'contract' buf lint
 section 'clippy' cargo clippy --all-targets --quiet -- -D warnings
+section 'build' cargo test --no-run
 section 'rust tests' cargo test
-section 'binary' cargo build --bin dbkeeper
 section 'python types' env --chdir=clients/python ../../.venv/bin/mypy
 section 'python tests' env --chdir=clients/python ../../.venv/bin/python -m pytest
-printf '\nAll sections passed in %s s.\n' "$SECONDS"
+summarise
+printf '\nAll sections passed in %s s, with %s s of processor time.\n' "$SECONDS" "$(processor_seconds)"
