@@ -401,7 +401,11 @@ mod tests {
             let mut scanner = Scanner::new();
             text.chunks_mut(piece).for_each(|bytes| scanner.rewrite(bytes));
             let expected = body.replace("`so``urce`", &" ".repeat(10));
-            assert_eq!(String::from_utf8(text).unwrap(), format!("{HEADER}{expected}{TRAILER}"), "in pieces of {piece}");
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                format!("{HEADER}{expected}{TRAILER}"),
+                "in pieces of {piece}"
+            );
             scanner.finish().unwrap();
         }
     }
