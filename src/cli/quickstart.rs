@@ -88,8 +88,9 @@ pub async fn run(config: Config, exit: bool, stop: CancellationToken) -> Result<
 /// Takes the walk and tells of the first step that was wrong. An error: the output is gone.
 async fn walk(screen: &Screen, config: &Config, address: SocketAddr) -> Result<Outcome, Failure> {
     screen.title("dbkeeper quick start")?;
+    let reach = if config.server.listen.ip().is_loopback() { "for this machine only" } else { "for all who reach it" };
     screen.facts(&[
-        ("server", format!("{address}, in clear, for this machine only")),
+        ("server", format!("{address}, in clear, {reach}")),
         ("data", config.data_dir.display().to_string()),
         ("admin key", config.admin_key_file().display().to_string()),
     ])?;

@@ -61,6 +61,7 @@ impl<'a> Display<'a> {
     }
 
     fn progress(&mut self, progress: &v1::Progress) -> io::Result<()> {
+        self.screen.answer()?;
         if self.screen.is_terminal() {
             let bar = self.bar.get_or_insert_with(|| bar(progress.unit()));
             bar.set_length(progress.total.max(progress.done));
@@ -111,5 +112,5 @@ fn line(progress: &v1::Progress) -> String {
             format!("{} of {}", progress.done, progress.total)
         }
     };
-    format!("{figures}  {}", progress.message)
+    format!("{figures}  {}", progress.message).trim_end().to_owned()
 }

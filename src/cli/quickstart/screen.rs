@@ -1,6 +1,9 @@
 //! Where the walk is shown: paragraphs that fit the terminal, steps with a number, commands to copy, and results.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    cell::Cell,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use super::present::{Colour, Table};
 
@@ -19,6 +22,8 @@ pub(super) struct Screen {
     colour: Colour,
     width: usize,
     terminal: bool,
+    /// A command was written last: what answers it stands apart.
+    answering: Cell<bool>,
 }
 
 impl Screen {
@@ -26,7 +31,12 @@ impl Screen {
     pub(super) fn of_standard_output() -> Self {
         let terminal = io::stdout().is_terminal();
         let no_color = std::env::var("NO_COLOR").ok();
-        Self { colour: Colour::decide(terminal, no_color.as_deref()), width: width(terminal), terminal }
+        Self {
+            colour: Colour::decide(terminal, no_color.as_deref()),
+            width: width(terminal),
+            terminal,
+            answering: Cell::new(false),
+        }
     }
 
     /// True where somebody looks, so that a line can be drawn again.
@@ -71,7 +81,13 @@ impl Screen {
         for line in command.lines() {
             print(&format!("{INDENT}{}\n", self.colour.faint(line)))?;
         }
-        print("\n")
+        self.answering.set(true);
+        Ok(())
+    }
+
+    /// Leaves a line empty between a command and its answer.
+    pub(super) fn answer(&self) -> io::Result<()> {
+        if self.answering.replace(false) { print("\n") } else { Ok(()) }
     }
 
     /// A table.
@@ -84,6 +100,7 @@ impl Screen {
 
     /// A line of a step.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
+        self.answer()?;
         print(&format!("{INDENT}{text}\n"))
     }
 
@@ -98,6 +115,7 @@ impl Screen {
     }
 
     fn result(&self, shown: &str, plain: &str, text: &str) -> io::Result<()> {
+        self.answer()?;
         let hanging = format!("{INDENT}{}  ", " ".repeat(plain.len()));
         let filled = filled(text, self.width, &hanging);
         print(&format!("{INDENT}{shown}  {}", filled.trim_start()))

@@ -24,7 +24,7 @@ pub(in crate::cli::quickstart) async fn compare(walk: &mut Walk<'_>) -> Result<(
         &walk.place.restored_id(),
         "Bookshop, restored",
         &walk.place.restored_database(),
-        &walk.place.request_id(),
+        &format!("{}-restored", walk.place.request_id()),
     );
     walk.show("ConnectionService/CreateConnection", &request)?;
     answer(walk.calls().connections().create_connection(request)).await?;

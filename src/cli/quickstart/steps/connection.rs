@@ -32,7 +32,7 @@ pub(in crate::cli::quickstart) async fn register(walk: &mut Walk<'_>) -> Result<
         format!("the server registered {} and not {}", made.name, walk.place.connection())
     })?;
     ensure(made.database == walk.place.source_database(), || format!("it is for another file, {}", made.database))?;
-    Ok(walk.right(&format!("{}, {:?}, for {}", made.name, made.engine(), made.database))?)
+    Ok(walk.right(&format!("{} stands for {}", made.name, made.database))?)
 }
 
 /// What registers an SQLite database.
