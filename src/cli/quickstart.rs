@@ -74,6 +74,9 @@ pub async fn run(config: Config, exit: bool, stop: CancellationToken) -> Result<
             stop.cancel();
         }
         stop.cancelled().await;
+        if !exit && outcome.is_ok() {
+            screen.paragraph("Stopping: open calls come to their end; a second Ctrl-C does not wait for them.")?;
+        }
         outcome
     };
     let (served, outcome) = tokio::join!(serving, walking);

@@ -28,11 +28,12 @@ pub(super) async fn follow(walk: &Walk<'_>, request: v1::WatchOperationRequest) 
             None => {}
         }
     }
-    display.end();
     let Some(operation) = last else { return Err(Failure::Wrong(format!("nothing was told of {name}"))) };
     if operation.state() == v1::OperationState::Succeeded {
+        display.complete(operation.result.as_ref());
         return Ok(operation.result);
     }
+    display.leave();
     Err(Failure::Wrong(why(&operation)))
 }
 
@@ -84,8 +85,19 @@ impl<'a> Display<'a> {
         }
     }
 
+    /// Fills the bar. How long a dump is, is an estimate until it is there.
+    fn complete(&self, outcome: Option<&Outcome>) {
+        let Some(bar) = &self.bar else { return };
+        if let Some(Outcome::CreateBackupResult(made)) = outcome {
+            bar.set_length(u64::try_from(made.plain_size_bytes).unwrap_or(0));
+        }
+        bar.set_position(bar.length().unwrap_or(0));
+        bar.set_message("");
+        bar.abandon();
+    }
+
     /// Leaves the bar as it stands.
-    fn end(&self) {
+    fn leave(&self) {
         if let Some(bar) = &self.bar {
             bar.abandon();
         }

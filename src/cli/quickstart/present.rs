@@ -80,6 +80,8 @@ pub(super) enum Align {
 
 /// What stands between two columns.
 const GAP: &str = "  ";
+/// As many columns are always shown.
+const MIN_COLUMNS: usize = 2;
 /// A column of words is not cut further than this.
 const MIN_WORDS: usize = 8;
 
@@ -101,7 +103,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines of the table. Where they do not fit into `width`, its widest column of words is cut.
+    /// The lines of the table. Where they do not fit into `width`, the last columns are left out, and then words are cut.
     pub(super) fn render(&self, width: usize) -> String {
         let heading: Vec<String> = self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
         let widths = self.widths(&heading, width);
@@ -122,6 +124,7 @@ impl Table {
         text
     }
 
+    /// The widths of the columns that are shown.
     fn widths(&self, heading: &Vec<String>, available: usize) -> Vec<usize> {
         let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|column| {
@@ -129,14 +132,20 @@ impl Table {
                 cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
-        let total = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
+        while widths.len() > MIN_COLUMNS && total(&widths) > available {
+            widths.pop();
+        }
+        let excess = total(&widths).saturating_sub(available);
         let words = self.columns.iter().zip(&mut widths).filter(|((_, align), _)| *align == Align::Left);
         if let Some((_, widest)) = words.max_by_key(|(_, width)| **width) {
-            let fitting = widest.saturating_sub(total.saturating_sub(available));
-            *widest = fitting.max(MIN_WORDS.min(*widest));
+            *widest = widest.saturating_sub(excess).max(MIN_WORDS.min(*widest));
         }
         widths
     }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
 }
 
 /// The beginning of a text that is longer than `width`.
@@ -160,10 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_too_wide_loses_words_and_no_figures() {
-        let mut table = Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right)]);
-        table.row(["a_table_with_a_long_name".to_owned(), "1,200".to_owned()]);
-        assert_eq!(table.render(20), "TABLE           ROWS\na_table_with…  1,200\n");
+    fn a_table_that_is_too_wide_loses_columns_and_then_words() {
+        let mut table = Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right), ("SIZE", Align::Right)]);
+        table.row(["a_table_with_a_name".to_owned(), "1,200".to_owned(), "4.00 KiB".to_owned()]);
+        assert_eq!(table.render(26), "TABLE                 ROWS\na_table_with_a_name  1,200\n");
+        assert_eq!(table.render(20), "TABLE           ROWS\na_table_with\u{2026}  1,200\n");
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Screen {
     pub(super) fn facts(&self, facts: &[(&str, String)]) -> io::Result<()> {
         let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, value) in facts {
-            print(&format!("  {name:<widest$}  {value}\n"))?;
+            let hanging = " ".repeat(widest + 4);
+            print(&format!("  {name:<widest$}  {}", filled(value, self.width, &hanging).trim_start()))?;
         }
         Ok(())
     }

@@ -80,10 +80,10 @@ fn shape(mut table: v1::Table) -> v1::Table {
 fn as_table(source: &[Relation], restored: &[Relation]) -> Table {
     let columns = [
         ("NAME", Align::Left),
+        ("RESULT", Align::Left),
         ("ROWS", Align::Right),
         ("RESTORED", Align::Right),
         ("CHECKSUM", Align::Left),
-        ("ROWS AND DDL", Align::Left),
     ];
     let mut table = Table::new(&columns);
     for relation in source {
@@ -91,10 +91,10 @@ fn as_table(source: &[Relation], restored: &[Relation]) -> Table {
         let same = if found == Some(relation) { "same" } else { "DIFFERENT" };
         table.row([
             relation.name.clone(),
+            same.to_owned(),
             present::count(relation.rows),
             found.map_or_else(|| "-".to_owned(), |found| present::count(found.rows)),
             relation.checksum.chars().take(12).collect(),
-            same.to_owned(),
         ]);
     }
     table
