@@ -13,8 +13,8 @@ test: setup ## Run every check and every test, against servers that the tests st
 run: ## Run the server in release mode (ARGS="--listen 127.0.0.1:9000" passes flags)
 	cargo run --release -- serve $(ARGS)
 
-bench: setup ## Print the speed and memory ratios that the project promises
-	@scripts/bench.sh
+bench: setup ## Print the speed and memory ratios that the project promises (ARGS="--strict calls" passes flags)
+	@scripts/bench.sh $(ARGS)
 
 soak: setup ## Run the long counts (kills, faults) in full
 	DBKEEPER_TEST_SOAK=1 cargo test --test suite -- --nocapture soak

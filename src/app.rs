@@ -4,6 +4,7 @@
 //! told to stop and then drains: health says NOT_SERVING, streams end, operations are stored as they stand.
 
 mod data_directory;
+mod metrics;
 mod secrets;
 mod services;
 mod settings;

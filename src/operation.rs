@@ -237,6 +237,11 @@ impl Operations {
         Ok(OperationWatch::new(self.inner.store.clone(), context.account().clone(), id.clone(), live, record, after))
     }
 
+    /// Operations that are queued or running.
+    pub fn open_count(&self) -> u64 {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
     fn live(&self, account: &AccountId, id: &OperationId) -> Option<Arc<Live>> {
         let live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.get(id).filter(|live| live.account() == account).cloned()

@@ -212,6 +212,15 @@ impl Pools {
         slots.get(&(account.clone(), connection.clone())).and_then(|slot| slot.figures())
     }
 
+    /// Figures of every open pool with the account and the name of its connection.
+    pub fn all_figures(&self) -> Vec<(String, PoolFigures)> {
+        let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = |((account, id), slot): (&SlotKey, &Arc<Slot>)| {
+            slot.figures().map(|(figures, _)| (format!("{account}/{}", name::connection(id)), figures))
+        };
+        slots.iter().filter_map(figures).collect()
+    }
+
     /// Closes the pool of a connection that was changed or deleted, and ends the work on it.
     pub fn close(&self, account: &AccountId, connection: &ConnectionId) {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::settings;
+use super::{metrics, settings};
 use crate::{
     config::Config,
     engine::Engines,
@@ -78,6 +78,7 @@ impl Services {
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
         operations.install(executors(store, &pools, &backups));
         backups.recover().await?;
+        metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
             operation_retention: config.operations.retention,

@@ -4,6 +4,7 @@
 mod admission;
 mod body;
 mod deadline;
+mod metrics;
 mod request_id;
 mod trace;
 
@@ -127,10 +128,15 @@ impl EdgeService {
         let started = Instant::now();
         let admitted = match self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await {
             Ok(admitted) => admitted,
-            Err(error) => return status::response(&error, &request_id),
+            Err(error) => {
+                let refused = status::response(&error, &request_id);
+                let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
+                metrics::call_ended(&policy, code, started.elapsed());
+                return refused;
+            }
         };
         let context = admitted.context.clone();
-        let end = CallEnd::new(started, policy.audited, &context, admitted.slot);
+        let end = CallEnd::new(started, Arc::clone(&policy), &context, admitted.slot);
         request.extensions_mut().insert(ActiveCall {
             context: admitted.context,
             stopping: self.edge.stopping.clone(),

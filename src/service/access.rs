@@ -12,6 +12,7 @@ use std::{
 };
 
 use api_key::ApiKey;
+use secrecy::SecretString;
 
 use crate::{
     model::{AccountId, Caller, Error, Permission, Reason, Result, Timestamp},
@@ -28,7 +29,8 @@ const MAX_CACHED_KEYS: usize = 10_000;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub enum Role {
+    /// Everything in its account.
     Admin,
 }
 
@@ -82,11 +84,24 @@ impl AccessService {
             Error::new(Reason::StoreUnavailable, format!("{ADMIN_KEY_FILE} cannot be written in the data directory"))
                 .caused_by(cause)
         })?;
+        self.insert(&key, account, "made at the first start", Role::Admin).await
+    }
+
+    /// Makes a key of an account, and the account where it is missing. The text of the key is told this once: the store
+    /// keeps a digest.
+    pub async fn create_key(&self, account: AccountId, display_name: &str, role: Role) -> Result<SecretString> {
+        self.store.ensure_account(&account, account.as_str()).await?;
+        let key = ApiKey::generate()?;
+        self.insert(&key, account, display_name, role).await?;
+        Ok(SecretString::from(key.to_text().as_str()))
+    }
+
+    async fn insert(&self, key: &ApiKey, account: AccountId, display_name: &str, role: Role) -> Result<()> {
         let record = ApiKeyRecord {
             id: key.id().to_owned(),
             account,
-            display_name: "made at the first start".to_owned(),
-            role: Role::Admin.as_str().to_owned(),
+            display_name: display_name.to_owned(),
+            role: role.as_str().to_owned(),
             digest: self.pepper.digest(key.secret()),
             expires: None,
             revoked: None,

@@ -15,7 +15,7 @@ use input::{ConnectionInput, ConnectionPatch};
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
-        AccountId, CallContext, ConnectionId, RequestKey, Result, Timestamp,
+        AccountId, CallContext, ConnectionId, ErrorKind, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
         name,
         page::{Page, PageRequest},
@@ -172,6 +172,19 @@ impl ConnectionService {
     /// Dials and authenticates on a connection of its own. The inner error is the answer of the database, the outer one
     /// that the call cannot be made.
     pub async fn test(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
+        let outcome = self.probe(context, target).await?;
+        match outcome {
+            // A fault on our side is no answer of the database.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Internal | ErrorKind::DataLoss | ErrorKind::Unimplemented) =>
+            {
+                Err(error)
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    async fn probe(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
         match target {
             TestTarget::Registered(id) => {
                 let record = self.store.connection(context.account(), &id).await?;

@@ -68,12 +68,7 @@ impl Stack {
             tool_directories: vec![path.join("tools")],
         });
         let tracker = TaskTracker::new();
-        let limits = PoolLimits {
-            max_connections: 100,
-            idle_timeout: Duration::from_secs(60),
-            dials_per_host: 5,
-            max_pools: 10,
-        };
+        let limits = PoolLimits { max_connections: 100, idle_timeout: Duration::from_secs(60) };
         let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());
         let storage = Storage::directory(path.join("backups")).unwrap();

@@ -22,3 +22,5 @@ mod migration;
 mod monitor;
 mod quickstart;
 mod schema;
+mod soak;
+mod telemetry;

@@ -40,7 +40,7 @@ def table_names(client: dbkeeper.Client, name: str) -> List[str]:
     return [table.name for table in client.pages(client.schema.ListTables, request)]
 
 
-def tables(client: dbkeeper.Client, name: str) -> Dict[str, schema.Table]:
+def tables(client: dbkeeper.Client, name: str, database: str) -> Dict[str, schema.Table]:
     """Every table in full, without what differs between two databases with the same schema."""
     found, summary = {}, None
     for message in client.schema.StreamTables(schema.StreamTablesRequest(connection=name), timeout=60):
@@ -54,6 +54,8 @@ def tables(client: dbkeeper.Client, name: str) -> Dict[str, schema.Table]:
             index.ClearField("size_bytes")
         for key in table.foreign_keys:
             key.ClearField("referenced_schema")
+        # MariaDB writes the name of the database into the text of a view.
+        table.view_definition = table.view_definition.replace(f"`{database}`.", "")
         found[table.name] = table
     assert summary is not None and summary.table_count == len(found), "the stream is complete"
     return found
@@ -78,8 +80,9 @@ def test_the_main_job(server: Dbkeeper, sample: Sample) -> None:
         restore(client, sample, shop, taken)
 
         copy = register(client, sample, sample.copy)
-        assert tables(client, copy).keys() >= TABLES.keys()
-        assert tables(client, copy) == tables(client, shop)
+        restored = tables(client, copy, sample.copy)
+        assert restored.keys() >= {*TABLES, "buyers"}
+        assert restored == tables(client, shop, sample.database)
         assert sample.rows(sample.copy) == before
         assert sample.rows(sample.database) == before
 

@@ -3,6 +3,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -16,9 +17,9 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 use tonic::{Code, Status, body::Body};
 use tracing::Span;
 
-use super::shutting_down;
+use super::{metrics, shutting_down};
 use crate::{
-    grpc::status,
+    grpc::{options::MethodPolicy, status},
     model::{CallContext, RequestId},
 };
 
@@ -26,7 +27,7 @@ use crate::{
 /// line is in the log.
 pub(super) struct CallEnd {
     started: Instant,
-    audited: bool,
+    policy: Arc<MethodPolicy>,
     outcome: Option<Code>,
     span: Span,
     _cancel: DropGuard,
@@ -34,18 +35,25 @@ pub(super) struct CallEnd {
 }
 
 impl CallEnd {
-    pub(super) fn new(started: Instant, audited: bool, context: &CallContext, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        started: Instant,
+        policy: Arc<MethodPolicy>,
+        context: &CallContext,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
         let cancel = context.cancellation.clone().drop_guard();
-        Self { started, audited, outcome: None, span: Span::current(), _cancel: cancel, _slot: slot }
+        Self { started, policy, outcome: None, span: Span::current(), _cancel: cancel, _slot: slot }
     }
 }
 
 impl Drop for CallEnd {
     fn drop(&mut self) {
         let code = self.outcome.unwrap_or(Code::Cancelled);
-        let elapsed_ms = self.started.elapsed().as_secs_f64() * 1000.0;
+        let elapsed = self.started.elapsed();
+        metrics::call_ended(&self.policy, code, elapsed);
+        let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
         // Reads are many and tell little; failures have a line of their own with the reason.
-        if self.audited {
+        if self.policy.audited {
             tracing::info!(parent: &self.span, ?code, elapsed_ms, "call ended");
         } else {
             tracing::debug!(parent: &self.span, ?code, elapsed_ms, "call ended");

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use opentelemetry::{
     propagation::{Extractor, TextMapPropagator},
-    trace::TraceContextExt,
+    trace::{TraceContextExt, TraceId},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Span, field::Empty};
@@ -11,7 +11,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{grpc::options::MethodPolicy, model::RequestId};
 
-/// Opens the span. `principal` is filled in when the caller is known.
+/// Opens the span. `principal` is filled in when the caller is known. The log lines of the call carry its fields, the id of
+/// the trace among them where there is one.
 pub(super) fn span(policy: &MethodPolicy, request_id: &RequestId, headers: &HeaderMap) -> Span {
     let method = policy.path.trim_start_matches('/');
     let span = tracing::info_span!(
@@ -22,13 +23,23 @@ pub(super) fn span(policy: &MethodPolicy, request_id: &RequestId, headers: &Head
         method,
         %request_id,
         principal = Empty,
+        trace_id = Empty,
     );
+    let mut trace_id = TraceId::INVALID;
     if headers.contains_key("traceparent") {
         let parent = TraceContextPropagator::new().extract(&Headers(headers));
         if parent.span().span_context().is_valid() {
+            trace_id = parent.span().span_context().trace_id();
             // Without an exporter there is no trace to join, and that is no fault.
             let _ = span.set_parent(parent);
         }
+    }
+    if trace_id == TraceId::INVALID {
+        // Where traces are exported, a call without a parent begins a trace of its own.
+        trace_id = span.context().span().span_context().trace_id();
+    }
+    if trace_id != TraceId::INVALID {
+        span.record("trace_id", tracing::field::display(trace_id));
     }
     span
 }

@@ -36,6 +36,9 @@ impl Executor for CreateBackup {
                     // It is published all the same; the next start notes it.
                     tracing::warn!(backup = %backup, error = %error, "published backup not noted");
                 }
+                // The total was an estimate until now.
+                let (done, message) = (manifest.plain_length(), "published".to_owned());
+                run.progress(Progress { done, total: done, unit: ProgressUnit::Bytes, message });
                 Ok(result(&manifest))
             }
             Err(error) => {

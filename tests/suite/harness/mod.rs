@@ -4,4 +4,5 @@ pub(crate) mod certificates;
 pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod process;
 pub(crate) mod sqlite;

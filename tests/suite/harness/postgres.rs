@@ -100,16 +100,25 @@ impl PostgresServer {
         }
     }
 
-    /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
-    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.programs.join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-h"])
-            .arg(&self.folder)
-            .args(["-p", &self.port.to_string(), "-f", "-"])
+    /// One of the client programs as the superuser, connected to a database; arguments are the caller's to add.
+    pub(crate) fn client(&self, program: &str, database: &str) -> Command {
+        let mut client = Command::new(self.programs.join(program));
+        client
+            .env("PGHOST", &self.folder)
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", SUPERUSER)
             // Not as an argument, which psql would read as more than a name where it holds a `=`.
             .env("PGDATABASE", database)
             .env("PGPASSWORD", PASSWORD)
-            .env("PGCLIENTENCODING", "UTF8")
+            .env("PGCLIENTENCODING", "UTF8");
+        client
+    }
+
+    /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
+        let mut psql = self
+            .client("psql", database)
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

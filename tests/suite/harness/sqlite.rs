@@ -1,7 +1,7 @@
 //! A folder of SQLite databases of a test.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -43,6 +43,11 @@ impl SqliteFolder {
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
         }))
+    }
+
+    /// The folder of all accounts.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// Place of a database.

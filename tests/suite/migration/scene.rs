@@ -74,7 +74,7 @@ impl Scene {
             dial_timeout: PATIENCE,
             tool_directories: Vec::new(),
         };
-        let limits = PoolLimits { max_connections: 100, max_pools: 10, dials_per_host: 5, idle_timeout: PATIENCE };
+        let limits = PoolLimits { max_connections: 100, idle_timeout: PATIENCE };
         let tracker = TaskTracker::new();
         let pools = Pools::new(store.clone(), vault.clone(), Engines::new(&options), limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());

@@ -1,0 +1,8 @@
+//! The PostgreSQL server that the tests start, too.
+
+#[path = "../../tests/suite/harness/certificates.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod certificates;
+#[path = "../../tests/suite/harness/postgres.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+pub(crate) mod postgres;

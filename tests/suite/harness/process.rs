@@ -1,0 +1,146 @@
+//! The real binary as a process of its own, for tests about kills and restarts.
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use dbkeeper::grpc::client::Client;
+use tempfile::TempDir;
+use tonic::transport::Endpoint;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+/// Long enough for a loaded machine; a server that takes longer has failed to start.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A data directory and the server that runs on it.
+pub(crate) struct ServerProcess {
+    folder: TempDir,
+    settings: Vec<String>,
+    child: Option<Child>,
+    /// How many servers have been started on the directory.
+    starts: u32,
+    address: String,
+}
+
+impl ServerProcess {
+    /// Starts a server on a new data directory and waits until it serves. Each setting is `key=value`.
+    pub(crate) async fn start(settings: &[String]) -> Self {
+        let folder = TempDir::new().expect("a folder can be made");
+        let mut server = Self { folder, settings: settings.to_vec(), child: None, starts: 0, address: String::new() };
+        server.launch();
+        server.wait_until_serving().await;
+        server
+    }
+
+    /// Starts a server on the same data directory, without waiting for it.
+    pub(crate) fn launch(&mut self) {
+        assert!(self.child.is_none(), "the server runs already");
+        self.starts += 1;
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "info", "--data-dir"]);
+        command.arg(self.data_directory());
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        // The server refuses variables of its own that it does not know, and those of the test run are such.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DBKEEPER_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        self.child = Some(command.spawn().expect("the binary starts"));
+    }
+
+    /// Waits until the server that was launched last says that it serves.
+    pub(crate) async fn wait_until_serving(&mut self) {
+        let began = Instant::now();
+        loop {
+            if let Some(address) = self.logged_address()
+                && is_serving(&address).await
+            {
+                self.address = address;
+                return;
+            }
+            let child = self.child.as_mut().expect("a server was launched");
+            let ended = child.try_wait().expect("the child can be asked");
+            assert!(ended.is_none(), "the server ended with {ended:?}: {}", self.log());
+            assert!(began.elapsed() < START_TIMEOUT, "the server does not serve: {}", self.log());
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Kills the server as `kill -9` does and waits until the process is gone.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().expect("a server runs");
+        child.kill().expect("our own child can be killed");
+        child.wait().expect("our own child can be awaited");
+    }
+
+    /// A client with the admin key.
+    pub(crate) fn client(&self) -> Client {
+        let key = fs::read_to_string(self.data_directory().join("admin.key")).expect("the first start writes the key");
+        Client::new(&self.address, None).expect("an address").with_key(&key.trim().into()).expect("a key")
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What the servers on this directory have logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join(format!("log-{}", self.starts))
+    }
+
+    /// The address that the server has chosen, once it has.
+    fn logged_address(&self) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("\"listening\""))?;
+        let (_, rest) = line.split_once("\"address\":\"")?;
+        let (address, _) = rest.split_once('"')?;
+        Some(format!("http://{address}"))
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+async fn is_serving(address: &str) -> bool {
+    let Ok(channel) = Endpoint::from_shared(address.to_owned()).expect("an address").connect().await else {
+        return false;
+    };
+    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+    answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
+}
+
+/// Every file below a folder, by its path from there. Nothing where there is no such folder.
+pub(crate) fn files_below(folder: &Path) -> Vec<String> {
+    fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                collect(root, &path, found);
+            } else {
+                found.push(path.strip_prefix(root).expect("it lies below").to_string_lossy().into_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(folder, folder, &mut found);
+    found.sort();
+    found
+}

@@ -1,0 +1,130 @@
+//! Traces and metrics reach an OTLP collector: a small one of the test's own, told by the real binary.
+
+use std::{
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
+
+use opentelemetry_proto::tonic::collector::{
+    metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status};
+
+use dbkeeper::grpc::proto::v1::{ListConnectionsRequest, connection_service_client::ConnectionServiceClient};
+
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// What a collector was told.
+#[derive(Clone, Default)]
+struct Collector {
+    spans: Arc<Mutex<Vec<(String, String)>>>,
+    metrics: Arc<Mutex<Vec<String>>>,
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let groups = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        let spans = groups.flat_map(|scope| scope.spans).map(|span| (span.name, hex::encode(span.trace_id)));
+        self.spans.lock().unwrap().extend(spans);
+        Ok(Response::default())
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let groups = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        self.metrics.lock().unwrap().extend(groups.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+        Ok(Response::default())
+    }
+}
+
+impl Collector {
+    async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(self.clone()))
+            .add_service(MetricsServiceServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
+    }
+}
+
+/// Starts the binary and reads the address that it logs, and goes on reading its log into `lines`.
+async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mutex<Vec<String>>>) -> (Child, String) {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_dbkeeper"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "debug", "--data-dir"])
+        .arg(directory)
+        .env_remove("DBKEEPER_TEST_SOAK")
+        .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = log.next_line().await.unwrap().expect("the server says where it listens");
+        let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if fields["message"] == "listening" {
+            break fields["address"].as_str().unwrap().to_owned();
+        }
+    };
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = log.next_line().await {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    (server, address)
+}
+
+#[tokio::test]
+async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
+    let collector = Collector::default();
+    let directory = tempfile::tempdir().unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let (mut server, address) = start(directory.path(), collector.listen().await, lines.clone()).await;
+
+    let key = std::fs::read_to_string(directory.path().join("admin.key")).unwrap();
+    let mut client = ConnectionServiceClient::connect(format!("http://{address}")).await.unwrap();
+    let mut request = Request::new(ListConnectionsRequest::default());
+    request.metadata_mut().insert("authorization", format!("Bearer {}", key.trim()).parse().unwrap());
+    let parent = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
+    request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+    client.list_connections(request).await.unwrap();
+
+    // The end of the server flushes what is not exported yet.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(server.wait().await.unwrap().success());
+
+    let spans = collector.spans.lock().unwrap().clone();
+    let traced = ("dbkeeper.v1.ConnectionService/ListConnections".to_owned(), TRACE_ID.to_owned());
+    assert!(spans.contains(&traced), "{spans:?}");
+    let metrics = collector.metrics.lock().unwrap().clone();
+    for name in ["rpc.server.call.duration", "dbkeeper.operations.open"] {
+        assert!(metrics.iter().any(|metric| metric == name), "{name} is missing in {metrics:?}");
+    }
+    let ended = lines.lock().unwrap().iter().any(|line| line.contains("call ended") && line.contains(TRACE_ID));
+    assert!(ended, "no log line of the call carries the trace: {:?}", lines.lock().unwrap());
+}
