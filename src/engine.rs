@@ -184,6 +184,11 @@ impl Engines {
             #[cfg(feature = "sqlite")]
             Arc::new(sqlite::SqliteEngine::new(options.clone())),
         ];
+        Self::of(engines)
+    }
+
+    /// These engines and no others.
+    pub(crate) fn of(engines: Vec<Arc<dyn Engine>>) -> Self {
         Self(Arc::new(engines.into_iter().map(|engine| (engine.kind(), engine)).collect()))
     }
 

@@ -31,6 +31,7 @@ pub mod tls;
 pub mod operation_service;
 
 pub mod client;
+pub mod json;
 
 pub use layers::{AuditEvent, AuditSink, Authenticator};
 pub use server::{GrpcServer, Parts};

@@ -28,7 +28,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve(arguments) => on_runtime(&arguments.flags(), serve),
-        Command::Quickstart(_) => Err("this command is not wired up yet".into()),
+        Command::Quickstart(arguments) => on_runtime(&arguments.flags(), |config| quickstart(config, arguments.exit)),
     }
 }
 
@@ -54,4 +54,8 @@ async fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     tracing::info!(address = %app.address()?, admin_key_file = %app.admin_key_file().display(), "listening");
     app.run(stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn quickstart(config: Config, exit: bool) -> Result<ExitCode, Box<dyn Error>> {
+    cli::quickstart::run(config, exit, cli::stop_on_signal()?).await
 }

@@ -263,3 +263,6 @@ fn pools_exhausted(used: u32, limit: u32) -> Error {
     .with(Detail::Quota { subject: "pools".to_owned(), description: state })
     .with(Detail::RetryAfter(Duration::from_secs(1)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,10 +90,11 @@ async fn stream(server: &Server) -> Duration {
     began.elapsed()
 }
 
-/// The queries of a stream, as one transaction.
+/// The queries of a stream, as one transaction with the same settings.
 fn catalog_script(oids: &str) -> String {
     let mut script = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO pg_catalog;\n{LOCKED};\n\
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO pg_catalog;\n\
+         SET LOCAL jit TO off; SET LOCAL max_parallel_workers_per_gather TO 0; SET LOCAL work_mem TO '32MB';\n{LOCKED};\n\
          PREPARE relations (name, \"char\"[], name, name, bigint, oid[], name) AS {RELATIONS};\n\
          EXECUTE relations (NULL, '{{r,p,v,m,f}}', NULL, NULL, NULL, '{{}}', NULL);\n"
     );

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use tonic::{
-    Request, Status,
+    Request, Response, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
@@ -109,6 +109,11 @@ impl Client {
         /// OperationService.
         operations, OperationServiceClient;
     }
+}
+
+/// Waits for the answer of a call; of a call that streams, the answer is the stream.
+pub async fn answer<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, ClientError> {
+    Ok(call.await?.into_inner())
 }
 
 /// Why a call failed, as the client sees it.

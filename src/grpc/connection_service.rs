@@ -13,7 +13,7 @@ use super::{
     proto::v1,
 };
 use crate::{
-    model::{CallContext, ConnectionId, Result, name},
+    model::{CallContext, ConnectionId, Error, Result, name},
     service::connection::{
         ConnectionService, ListConnections, TestTarget,
         filter::{ConnectionFilter, ConnectionOrder},
@@ -34,7 +34,7 @@ impl ConnectionAdapter {
 
     fn list(&self, page_size: i32, page_token: &str, scope: ListScope<'_>) -> Result<ListConnections> {
         let [filter, order_by] = scope.selection else {
-            return Err(crate::model::Error::internal("a list has two selectors"));
+            return Err(Error::internal("a list has two selectors"));
         };
         Ok(ListConnections {
             page: self.tokens.page(page_size, page_token, scope)?,
@@ -42,6 +42,11 @@ impl ConnectionAdapter {
             order: ConnectionOrder::parse(order_by)?,
         })
     }
+}
+
+/// The rules know the fields of a connection by themselves; in the request they stand in `connection`.
+fn in_connection(error: Error) -> Error {
+    error.within("connection")
 }
 
 fn scope<'a>(context: &'a CallContext, method: &'static str, selection: &'a [&'a str; 2]) -> ListScope<'a> {
@@ -61,8 +66,8 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
                 id => Some(ConnectionId::parse(id, "connection_id")?),
             };
             let input = convert::input(required(message.connection, "connection")?)?;
-            let made = self.connections.create(&context, id, input, key.as_ref(), message.validate_only).await?;
-            Ok(convert::connection(made))
+            let made = self.connections.create(&context, id, input, key.as_ref(), message.validate_only).await;
+            made.map(convert::connection).map_err(in_connection)
         })
         .await
     }
@@ -102,8 +107,8 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
             let id = name::parse_connection(&connection.name, "connection.name")?;
             let expected = etag::revision_from_etag(&connection.etag)?;
             let patch = convert::patch(connection, message.update_mask.as_ref())?;
-            let changed = self.connections.update(&context, &id, patch, expected, message.validate_only).await?;
-            Ok(convert::connection(changed))
+            let changed = self.connections.update(&context, &id, patch, expected, message.validate_only).await;
+            changed.map(convert::connection).map_err(in_connection)
         })
         .await
     }
@@ -128,7 +133,7 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
                 Target::Connection(connection) => TestTarget::Settings(Box::new(convert::input(connection)?)),
             };
             let began = Instant::now();
-            let outcome = self.connections.test(&context, target).await?;
+            let outcome = self.connections.test(&context, target).await.map_err(in_connection)?;
             Ok(convert::test_response(outcome, began.elapsed()))
         })
         .await

@@ -45,7 +45,12 @@ pub(super) struct Accepted {
 impl Listener {
     pub(super) async fn bind(address: SocketAddr, settings: &ServerSettings) -> Result<Self> {
         let tcp = TcpListener::bind(address).await.map_err(|cause| {
-            Error::invalid_field("listen", format!("cannot listen on {address}: {}", cause.kind())).caused_by(cause)
+            let remedy = match cause.kind() {
+                io::ErrorKind::AddrInUse => "; stop the program that does, or name another port with --listen",
+                _ => "",
+            };
+            let message = format!("cannot listen on {address}: {}{remedy}", cause.kind());
+            Error::invalid_field("listen", message).caused_by(cause)
         })?;
         Ok(Self { tcp, slots: Arc::new(Semaphore::new(settings.max_connections)) })
     }

@@ -337,6 +337,17 @@ impl Error {
         Self::new(Reason::Cancelled, "cancelled")
     }
 
+    /// Says which message of the request the fields at fault stand in, for a rule that knows only that message.
+    #[must_use]
+    pub fn within(mut self, message: &str) -> Self {
+        for detail in &mut self.0.details {
+            if let Detail::Field { field, .. } = detail {
+                *field = format!("{message}.{field}");
+            }
+        }
+        self
+    }
+
     /// The same error for another caller who waits for the same. The cause stays with the first.
     #[must_use]
     pub fn repeat(&self) -> Self {

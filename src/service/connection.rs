@@ -15,7 +15,7 @@ use input::{ConnectionInput, ConnectionPatch};
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
-        AccountId, CallContext, ConnectionId, ErrorKind, RequestKey, Result, Timestamp,
+        AccountId, CallContext, ConnectionId, ErrorKind, Reason, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
         name,
         page::{Page, PageRequest},
@@ -23,7 +23,7 @@ use crate::{
     pool::{CLIENT_KEY_FIELD, PASSWORD_FIELD, Pools},
     store::{
         Store,
-        connection::{ConnectionRecord, etag_mismatch},
+        connection::{ConnectionRecord, etag_mismatch, exists},
         request::Inserted,
     },
     vault::{SecretScope, Vault},
@@ -95,7 +95,11 @@ impl ConnectionService {
         };
         let record = self.sealed(context.account(), connection, &secrets)?;
         if validate_only {
-            return Ok(record.connection);
+            return match self.get(context, &record.connection.id).await {
+                Ok(taken) => Err(exists(&taken.id)),
+                Err(error) if error.reason() == Reason::ConnectionNotFound => Ok(record.connection),
+                Err(error) => Err(error),
+            };
         }
         match self.store.insert_connection(&record, request).await? {
             Inserted::New => Ok(record.connection),

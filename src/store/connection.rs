@@ -252,7 +252,8 @@ pub fn not_found(id: &ConnectionId) -> Error {
     Error::not_found(Reason::ConnectionNotFound, "connection", name::connection(id))
 }
 
-fn exists(id: &ConnectionId) -> Error {
+/// The id is taken.
+pub fn exists(id: &ConnectionId) -> Error {
     Error::new(
         Reason::ConnectionExists,
         format!("{} exists; take another connection_id or leave it empty", name::connection(id)),

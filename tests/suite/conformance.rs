@@ -4,10 +4,10 @@
 //! plugs in with a fixture and one line.
 
 mod dumps;
-mod mariadb;
+pub(crate) mod mariadb;
 mod migrations;
 mod monitoring;
-mod postgres;
+pub(crate) mod postgres;
 mod schema;
 mod sqlite;
 
@@ -55,6 +55,9 @@ pub(crate) trait Fixture: Send + Sync {
 
     /// Every definition, functions and triggers included, read with a client that is not dbkeeper's.
     async fn definitions(&self, database: &str) -> String;
+
+    /// Loads a dump into an empty database with the engine's own tool alone.
+    async fn load(&self, database: &str, dump: &[u8]);
 
     /// Names of the metrics that a first sample has at least.
     fn day_one_metrics(&self) -> &'static [&'static str];

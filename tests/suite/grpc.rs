@@ -5,6 +5,6 @@ mod connections;
 mod discovery;
 mod shutdown;
 mod streams;
-mod support;
+pub(crate) mod support;
 mod tls;
 mod web;

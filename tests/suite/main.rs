@@ -21,6 +21,7 @@ mod grpc;
 mod migration;
 mod monitor;
 mod quickstart;
+mod rpc;
 mod schema;
 mod soak;
 mod telemetry;

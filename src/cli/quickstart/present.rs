@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 /// Whether colours are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
+pub(super) enum Colour {
     /// To a terminal.
     On,
     /// To anything else, or where NO_COLOR is set and not empty.
@@ -15,27 +15,27 @@ pub enum Colour {
 
 impl Colour {
     /// Decides by what is written to and by the value of NO_COLOR.
-    pub fn decide(is_terminal: bool, no_color: Option<&str>) -> Self {
+    pub(super) fn decide(is_terminal: bool, no_color: Option<&str>) -> Self {
         if is_terminal && no_color.unwrap_or_default().is_empty() { Self::On } else { Self::Off }
     }
 
     /// A heading.
-    pub fn heading(self, text: &str) -> String {
+    pub(super) fn heading(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
     /// Something of less weight, such as the command that does the same.
-    pub fn faint(self, text: &str) -> String {
+    pub(super) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }
 
     /// A result that is right.
-    pub fn right(self, text: &str) -> String {
+    pub(super) fn right(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
     /// A result that is wrong.
-    pub fn wrong(self, text: &str) -> String {
+    pub(super) fn wrong(self, text: &str) -> String {
         self.wrap("31", text)
     }
 
@@ -48,17 +48,17 @@ impl Colour {
 }
 
 /// Bytes as people say them, such as `1.20 MiB`.
-pub fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     HumanBytes(count).to_string()
 }
 
 /// A count with its thousands apart, such as `12,345`.
-pub fn count(count: u64) -> String {
+pub(super) fn count(count: u64) -> String {
     indicatif::HumanCount(count).to_string()
 }
 
 /// A time in the unit that suits it, such as `850 us`, `12.3 ms` or `2.1 s`.
-pub fn time(span: Duration) -> String {
+pub(super) fn time(span: Duration) -> String {
     let seconds = span.as_secs_f64();
     if seconds < 0.001 {
         format!("{} us", span.as_micros())
@@ -71,71 +71,89 @@ pub fn time(span: Duration) -> String {
 
 /// On which side a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(super) enum Align {
     /// Words.
     Left,
     /// Figures.
     Right,
 }
 
+/// What stands between two columns.
+const GAP: &str = "  ";
+/// As many columns are always shown.
+const MIN_COLUMNS: usize = 2;
+/// A column of words is not cut further than this.
+const MIN_WORDS: usize = 8;
+
 /// A table with a heading.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(super) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table without rows.
-    pub fn new(columns: &[(&'static str, Align)]) -> Self {
+    pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row with a cell for each column.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines of the table, each indented by two spaces.
-    pub fn render(&self) -> String {
+    /// The lines of the table. Where they do not fit into `width`, the last columns are left out, and then words are cut.
+    pub(super) fn render(&self, width: usize) -> String {
         let heading: Vec<String> = self.columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| {
-                let cells = self.rows.iter().chain([&heading]).filter_map(|row| row.get(column));
-                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-            })
-            .collect();
+        let widths = self.widths(&heading, width);
         let mut text = String::new();
         for row in std::iter::once(&heading).chain(&self.rows) {
             let mut line = String::new();
             for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
-                let fill = " ".repeat(width.saturating_sub(cell.chars().count()));
-                let (before, after) = if *align == Align::Right { (fill.as_str(), "") } else { ("", fill.as_str()) };
+                let cell = cut(cell, *width);
                 // Writing to a String cannot fail.
-                let _ = write!(line, "  {before}{cell}{after}");
+                let _ = match align {
+                    Align::Left => write!(line, "{cell:<width$}{GAP}"),
+                    Align::Right => write!(line, "{cell:>width$}{GAP}"),
+                };
             }
             text.push_str(line.trim_end());
             text.push('\n');
         }
         text
     }
+
+    /// The widths of the columns that are shown.
+    fn widths(&self, heading: &Vec<String>, available: usize) -> Vec<usize> {
+        let mut widths: Vec<usize> = (0..self.columns.len())
+            .map(|column| {
+                let cells = self.rows.iter().chain([heading]).filter_map(|row| row.get(column));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        while widths.len() > MIN_COLUMNS && total(&widths) > available {
+            widths.pop();
+        }
+        let excess = total(&widths).saturating_sub(available);
+        let words = self.columns.iter().zip(&mut widths).filter(|((_, align), _)| *align == Align::Left);
+        if let Some((_, widest)) = words.max_by_key(|(_, width)| **width) {
+            *widest = widest.saturating_sub(excess).max(MIN_WORDS.min(*widest));
+        }
+        widths
+    }
 }
 
-/// The line that makes the same call from a shell, to be copied and pasted.
-pub fn grpcurl(address: &str, data_dir: &str, method: &str, body: &serde_json::Value) -> String {
-    let key = shell_quoted(&format!("{data_dir}/admin.key"));
-    let header = format!("-H \"authorization: Bearer $(cat {key})\"");
-    let body = shell_quoted(&body.to_string());
-    format!("grpcurl -plaintext {header} -d {body} {address} dbkeeper.v1.{method}")
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
 }
 
-/// Text as one word of a POSIX shell.
-fn shell_quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
+/// The beginning of a text that is longer than `width`.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    text.chars().take(width.saturating_sub(1)).chain(['\u{2026}']).collect()
 }
 
 #[cfg(test)]
@@ -147,7 +165,15 @@ mod tests {
         let mut table = Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right)]);
         table.row(["Straße".to_owned(), "7".to_owned()]);
         table.row(["orders".to_owned(), "1,200".to_owned()]);
-        assert_eq!(table.render(), "  TABLE    ROWS\n  Straße      7\n  orders  1,200\n");
+        assert_eq!(table.render(80), "TABLE    ROWS\nStraße      7\norders  1,200\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_loses_columns_and_then_words() {
+        let mut table = Table::new(&[("TABLE", Align::Left), ("ROWS", Align::Right), ("SIZE", Align::Right)]);
+        table.row(["a_table_with_a_name".to_owned(), "1,200".to_owned(), "4.00 KiB".to_owned()]);
+        assert_eq!(table.render(26), "TABLE                 ROWS\na_table_with_a_name  1,200\n");
+        assert_eq!(table.render(20), "TABLE           ROWS\na_table_with\u{2026}  1,200\n");
     }
 
     #[test]
@@ -165,16 +191,5 @@ mod tests {
         assert_eq!(Colour::decide(true, Some("")), Colour::On);
         assert_eq!(Colour::decide(true, Some("1")), Colour::Off);
         assert_eq!(Colour::decide(false, None).right("ok"), "ok");
-    }
-
-    #[test]
-    fn a_grpcurl_line_survives_a_shell() {
-        let body = serde_json::json!({"display_name": "Anna's shop"});
-        let line = grpcurl("127.0.0.1:7341", "/tmp/try out", "ConnectionService/CreateConnection", &body);
-        assert_eq!(
-            line,
-            "grpcurl -plaintext -H \"authorization: Bearer $(cat '/tmp/try out/admin.key')\" \
-             -d '{\"display_name\":\"Anna'\\''s shop\"}' 127.0.0.1:7341 dbkeeper.v1.ConnectionService/CreateConnection"
-        );
     }
 }

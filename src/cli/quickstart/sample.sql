@@ -127,3 +127,6 @@ SELECT purchase.id, line.value, book.id, 1 + (purchase.id + line.value) % 3, boo
 FROM purchase
 JOIN json_each('[1,2,3]') AS line ON line.value <= 1 + purchase.id % 3
 JOIN book ON book.id = 1 + (purchase.id * 7 + line.value * 53) % 400;
+
+-- Gives the catalog an estimate of the rows of each table.
+ANALYZE;

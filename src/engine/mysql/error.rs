@@ -63,7 +63,7 @@ fn while_dialling(cause: &io::Error, place: &str) -> Error {
     hinted(
         Reason::DatabaseUnreachable,
         format!("no connection to {place}: {}", cause.kind()),
-        "check that the server runs, listens on this address, and that no firewall stands between",
+        "check host and port, that the server runs and listens there, and that no firewall stands between",
     )
 }
 

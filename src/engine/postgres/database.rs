@@ -22,6 +22,8 @@ use crate::{
 
 /// Longest that a query of our own waits for a lock of another session.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Enough to sort the columns of 10,000 tables in memory.
+const WORK_MEMORY: &str = "32MB";
 /// Connections of the pool that metrics and sessions are read on.
 const MONITOR_CONNECTIONS: u32 = 2;
 /// A monitoring query is of no use later than this.
@@ -120,7 +122,9 @@ impl Leases {
         Self { dialer, settings, pool: OnceCell::new(), meter: LeaseMeter::default() }
     }
 
-    /// Begins a read-only transaction on one snapshot, with time-outs, in which names come back qualified.
+    /// Begins a read-only transaction on one snapshot, with time-outs, in which names come back qualified. A catalog of
+    /// thousands of tables makes the planner compile the query and call workers: both cost more than they save, for the
+    /// query is short and a worker has none of the descriptions of tables that this session has in memory.
     pub(super) async fn begin(&self) -> Result<ReadTransaction<'_>> {
         let pool = self.pool.get_or_init(|| async { self.make_pool() }).await;
         let lease = match self.meter.acquire(pool.acquire()).await {
@@ -131,6 +135,7 @@ impl Leases {
         let mut transaction = ReadTransaction { lease: Some(lease), dialer: &self.dialer };
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO pg_catalog; \
+             SET LOCAL jit TO off; SET LOCAL max_parallel_workers_per_gather TO 0; SET LOCAL work_mem TO '{WORK_MEMORY}'; \
              SET LOCAL lock_timeout TO {}; SET LOCAL statement_timeout TO {}",
             LOCK_TIMEOUT.as_millis(),
             self.settings.statement_timeout.as_millis()

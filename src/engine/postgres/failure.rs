@@ -185,7 +185,8 @@ fn classify_tls(cause: Box<dyn StdError + Send + Sync>, place: &Place) -> Error 
 fn tls_failure(error: &rustls::Error, place: &Place) -> Error {
     use rustls::CertificateError;
     let why = match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // A CA of the same name with another key is told as a bad signature.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "is not issued by a known CA; set tls.ca_pem to the CA of the server".to_owned()
         }
         rustls::Error::InvalidCertificate(

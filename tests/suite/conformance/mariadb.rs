@@ -13,12 +13,12 @@ use super::{Fixture, checks};
 use crate::harness::mariadb::MariadbServer;
 
 /// A server with a scratch folder of the test.
-struct MariadbFixture {
+pub(crate) struct MariadbFixture {
     scratch: TempDir,
 }
 
 impl MariadbFixture {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { scratch: TempDir::new().expect("a folder can be made") }
     }
 
@@ -125,6 +125,10 @@ impl Fixture for MariadbFixture {
             show("FUNCTION", names(&["twice"])),
         ]
         .join("\n")
+    }
+
+    async fn load(&self, database: &str, dump: &[u8]) {
+        self.server().load(database, dump);
     }
 
     fn day_one_metrics(&self) -> &'static [&'static str] {

@@ -38,12 +38,12 @@ SELECT obj_description('public.numbers'::regclass);
 SELECT enum_range(NULL::mood);";
 
 /// A server with a scratch folder of the test.
-struct PostgresFixture {
+pub(crate) struct PostgresFixture {
     scratch: TempDir,
 }
 
 impl PostgresFixture {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { scratch: TempDir::new().expect("a folder can be made") }
     }
 
@@ -118,6 +118,10 @@ impl Fixture for PostgresFixture {
 
     async fn definitions(&self, database: &str) -> String {
         self.server().psql(database, DEFINITIONS)
+    }
+
+    async fn load(&self, database: &str, dump: &[u8]) {
+        self.server().pg_restore(database, dump);
     }
 
     fn day_one_metrics(&self) -> &'static [&'static str] {

@@ -70,6 +70,12 @@ impl Fixture for SqliteFolder {
         self.column(database, "SELECT sql FROM sqlite_schema ORDER BY type, name").await.join(";\n")
     }
 
+    async fn load(&self, database: &str, dump: &[u8]) {
+        // The dump is the database file itself.
+        std::fs::write(self.path(database), dump).expect("the folder can be written");
+        assert_eq!(self.column(database, "PRAGMA integrity_check").await, ["ok"]);
+    }
+
     fn day_one_metrics(&self) -> &'static [&'static str] {
         &["sqlite.db_size", "sqlite.freelist.size", "sqlite.wal.size", "sqlite.table.size", "sqlite.index.size"]
     }

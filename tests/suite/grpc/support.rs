@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::Channel};
 
 /// Long enough for a loaded machine; a test that waits this long has failed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server at work.
 pub(super) struct TestServer {
@@ -227,13 +227,13 @@ pub(super) fn watch(name: &str) -> v1::WatchOperationRequest {
 }
 
 /// The reason in the ErrorInfo of a status, which every status must have.
-pub(super) fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     use tonic_types::StatusExt;
     status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo: {status:?}")).reason
 }
 
 /// Fails where a field marked `(sensitive)` holds something, at any depth.
-pub(super) fn assert_no_sensitive(message: &DynamicMessage) {
+pub(crate) fn assert_no_sensitive(message: &DynamicMessage) {
     let pool = message.descriptor().parent_pool().clone();
     let sensitive = pool.get_extension_by_name("dbkeeper.v1.sensitive").unwrap();
     for (field, value) in message.fields() {
@@ -253,7 +253,7 @@ fn visit(value: &Value) {
 }
 
 /// A message of the contract as reflection sees it.
-pub(super) fn reflected(name: &str, message: &impl prost::Message) -> DynamicMessage {
+pub(crate) fn reflected(name: &str, message: &impl prost::Message) -> DynamicMessage {
     let pool = DescriptorPool::decode(dbkeeper::grpc::proto::FILE_DESCRIPTOR_SET).unwrap();
     let descriptor = pool.get_message_by_name(&format!("dbkeeper.v1.{name}")).unwrap();
     DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).unwrap()

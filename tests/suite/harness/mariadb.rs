@@ -118,13 +118,18 @@ impl MariadbServer {
 
     /// Runs SQL as root and returns what the client prints: a row a line, columns parted by tabs.
     pub(crate) fn sql(&self, database: &str, text: &str) -> String {
-        let output = self.client(database, text);
+        let output = self.client(database, text.as_bytes());
         assert!(output.status.success(), "mariadb failed on {text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("mariadb prints UTF-8").trim_end().to_owned()
     }
 
+    /// Runs a dump through the client.
+    pub(crate) fn load(&self, database: &str, dump: &[u8]) {
+        check("mariadb", &self.client(database, dump));
+    }
+
     /// root has no password, and only the owner of the folder reaches the socket in it.
-    fn client(&self, database: &str, text: &str) -> Output {
+    fn client(&self, database: &str, input: &[u8]) -> Output {
         let mut client = Command::new(find_program("mariadb"))
             .arg("--no-defaults")
             .args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--user=root", "--socket"])
@@ -136,7 +141,7 @@ impl MariadbServer {
             .spawn()
             .expect("mariadb starts");
         // A client that cannot connect closes its input; its status tells then.
-        let _ = client.stdin.take().expect("mariadb has an input").write_all(text.as_bytes());
+        let _ = client.stdin.take().expect("mariadb has an input").write_all(input);
         client.wait_with_output().expect("mariadb ends")
     }
 
@@ -199,7 +204,7 @@ impl MariadbServer {
     fn wait_until_ready(&self) {
         let began = Instant::now();
         loop {
-            if self.client("mysql", "SELECT 1").status.success() {
+            if self.client("mysql", b"SELECT 1").status.success() {
                 return;
             }
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();

@@ -5,4 +5,5 @@ pub(crate) mod faulty_store;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod server;
 pub(crate) mod sqlite;

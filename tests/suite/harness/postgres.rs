@@ -116,18 +116,22 @@ impl PostgresServer {
 
     /// Runs SQL as the superuser and returns what psql prints: rows by line, columns parted by `|`.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        let mut psql = self
-            .client("psql", database)
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("psql starts");
-        psql.stdin.take().expect("psql has an input").write_all(sql.as_bytes()).expect("psql reads");
-        let output = psql.wait_with_output().expect("psql ends");
-        assert!(output.status.success(), "psql failed on {sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("psql prints UTF-8").trim_end().to_owned()
+        let mut psql = self.client("psql", database);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        let printed = feed(psql, sql.as_bytes());
+        String::from_utf8(printed).expect("psql prints UTF-8").trim_end().to_owned()
+    }
+
+    /// Restores a dump of pg_dump's custom format with pg_restore.
+    pub(crate) fn pg_restore(&self, database: &str, dump: &[u8]) {
+        let mut pg_restore = self.client("pg_restore", database);
+        pg_restore.args(["--exit-on-error", "--dbname", database]);
+        feed(pg_restore, dump);
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     fn start(certificates: Option<Certificates>) -> Self {
@@ -149,7 +153,7 @@ impl PostgresServer {
         let port = free_port();
         let mut server = owner.command(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in ["fsync=off", "max_connections=200", "max_prepared_transactions=5"] {
+        for setting in ["fsync=off", "max_connections=200", "max_prepared_transactions=5", "log_line_prefix=[%d] "] {
             server.args(["-c", setting]);
         }
         let mut watchdog = Command::new("sh");
@@ -182,8 +186,7 @@ impl PostgresServer {
             if ready.success() {
                 return;
             }
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(began.elapsed() < START_TIMEOUT, "PostgreSQL does not start: {}", log());
+            assert!(began.elapsed() < START_TIMEOUT, "PostgreSQL does not start: {}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -265,6 +268,18 @@ fn write_file(folder: &Path, name: &str, content: &str, owner: &ServerUser) -> P
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the mode of our own file can be set");
     owner.hand_over(&path);
     path
+}
+
+/// Runs a client program with an input and returns what it prints.
+fn feed(mut program: Command, input: &[u8]) -> Vec<u8> {
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = program.spawn().expect("the client starts");
+    // A client that fails early closes its input; its status tells then.
+    let _ = client.stdin.take().expect("the client has an input").write_all(input);
+    let output = client.wait_with_output().expect("the client ends");
+    let text = || String::from_utf8_lossy(&input[..input.len().min(2000)]);
+    assert!(output.status.success(), "{} on {}", String::from_utf8_lossy(&output.stderr), text());
+    output.stdout
 }
 
 fn free_port() -> u16 {

@@ -1,9 +1,13 @@
 -- Tables and views of users in code-point order (names collate as "C"). $1 schema or NULL, $2 kinds, $3 and $4 name to
 -- go on after or NULL, $5 most rows or NULL, $6 relations that are locked, whose size would have to be waited for,
--- $7 one name or NULL. One pass over pg_class; sizes cost a stat a file. PostgreSQL 13 to 18.
+-- $7 one name or NULL. One pass over pg_class. Sizes cost the most: PostgreSQL opens each relation and looks at each of its
+-- files, so that the index of an empty TOAST table is not looked at as pg_table_size does. PostgreSQL 13 to 18.
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8, d.description,
        CASE WHEN c.oid = ANY ($6::oid[]) THEN -1
-            WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_table_size(c.oid), -1)
+            WHEN c.relkind IN ('r', 'm') THEN coalesce(
+                pg_relation_size(c.oid) + pg_relation_size(c.oid, 'fsm') + pg_relation_size(c.oid, 'vm')
+                + CASE WHEN c.reltoastrelid = 0 OR pg_relation_size(c.reltoastrelid) = 0 THEN 0
+                       ELSE pg_total_relation_size(c.reltoastrelid) END, -1)
             ELSE 0 END AS data_size,
        concat_ws(' ',
            CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,

@@ -1,0 +1,135 @@
+//! A whole server in the test process: the real `App` on a free port, with its data in a folder of the test.
+
+use std::{fs, future::Future, net::SocketAddr, path::PathBuf, time::Duration};
+
+use dbkeeper::{
+    app::App,
+    config::{self, Config, Flags},
+    grpc::client::Client,
+    model::AccountId,
+    service::access::{AccessService, Role},
+    store::{
+        Store,
+        setting::{KEY_CHECK, STORE_ID},
+    },
+    vault::{KeySource, Vault},
+};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::sqlite::SqliteFolder;
+
+/// Long enough for a loaded machine; a test that waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server at work.
+pub(crate) struct TestServer {
+    folder: TempDir,
+    config: Config,
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<dbkeeper::model::Result<()>>,
+}
+
+/// What a server leaves behind: it can be started on it again.
+pub(crate) struct StoppedServer {
+    folder: TempDir,
+    config: Config,
+}
+
+impl TestServer {
+    /// A server on a new data directory.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A server that finds its SQLite databases in the folder of a test.
+    pub(crate) async fn start_on(folder: &SqliteFolder) -> Self {
+        Self::start_with(|config| config.sqlite.root = folder.root().to_owned()).await
+    }
+
+    /// A server on a new data directory with other settings.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = TempDir::new().expect("a folder can be made");
+        let mut flags = Flags::default();
+        flags.set("data_dir", folder.path().to_string_lossy(), "test");
+        flags.set("server.listen", "127.0.0.1:0", "test");
+        // A database that never answers is to be told soon.
+        flags.set("pools.connect_timeout", "5s", "test");
+        let mut config = config::load(&flags).expect("the configuration is good").config;
+        change(&mut config);
+        StoppedServer { folder, config }.start().await
+    }
+
+    /// `http://` and where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Folder of the backups.
+    pub(crate) fn backup_directory(&self) -> PathBuf {
+        self.config.backup.directory.clone()
+    }
+
+    /// The key that the first start made.
+    pub(crate) fn admin_key(&self) -> SecretString {
+        fs::read_to_string(self.config.admin_key_file()).expect("the admin key").trim().into()
+    }
+
+    /// A client with the admin key.
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(&self.admin_key())
+    }
+
+    /// A client with any key.
+    pub(crate) fn client_with(&self, key: &SecretString) -> Client {
+        Client::new(&self.url(), None).expect("an address").with_key(key).expect("a printable key")
+    }
+
+    /// The admin key of a second account, which is made here through the store.
+    pub(crate) async fn second_account(&self) -> SecretString {
+        let store = Store::open(&self.config.store.file).await.expect("the store opens beside the server");
+        let setting = async |name| store.setting(name).await.expect("a setting").expect("the server wrote it");
+        let source = KeySource::File(self.config.vault.key_file.clone());
+        let opened = Vault::open(&source, &setting(STORE_ID).await, Some(&setting(KEY_CHECK).await), false);
+        let vault = opened.expect("the vault of the server").vault;
+        let sealed = store.server_key("api-key-pepper").await.expect("the store").expect("the server made it");
+        let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
+        let account = AccountId::parse("stranger", "account").expect("an id");
+        let access = AccessService::new(store.clone(), pepper);
+        let key = access.create_key(account, "of the test", Role::Admin).await.expect("a key");
+        store.close().await;
+        key
+    }
+
+    /// Tells the server to stop and waits for its end.
+    pub(crate) async fn stop(self) -> StoppedServer {
+        self.stop.cancel();
+        in_time(self.task).await.expect("the server does not panic").expect("the server ends well");
+        StoppedServer { folder: self.folder, config: self.config }
+    }
+}
+
+impl StoppedServer {
+    /// Its settings, to be changed before the next start.
+    pub(crate) fn config(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// Starts a server on what there is.
+    pub(crate) async fn start(self) -> TestServer {
+        let Self { folder, config } = self;
+        let app = App::start(config.clone()).await.expect("the server starts");
+        let address = app.address().expect("it listens");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(app.run(stop.clone()));
+        TestServer { folder, config, address, stop, task }
+    }
+}
+
+/// Waits for something that must happen.
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it did not happen in time")
+}

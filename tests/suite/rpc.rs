@@ -1,0 +1,22 @@
+//! Every RPC over real gRPC against the whole server, on real databases.
+//!
+//! `catalogue` takes the list of RPCs from the contract; `scenario` is the main job from end to end; the other files
+//! hold what one service promises, bad input included.
+
+mod answer;
+mod backups;
+mod catalogue;
+mod connections;
+mod connections_change;
+mod connections_refused;
+mod limits;
+mod metrics;
+mod migrations;
+mod operations;
+mod process;
+mod scenario;
+mod schema;
+mod seal;
+mod support;
+mod tls;
+mod wire;

@@ -1,0 +1,308 @@
+//! What every RPC of the contract must do. The list comes from the descriptors, so an RPC without a case here fails the run.
+
+use std::collections::BTreeSet;
+
+use dbkeeper::grpc::proto::v1;
+use prost::Message;
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use tonic::{Code, Status, transport::Channel};
+
+use super::{
+    answer::assert_refused,
+    support::{apply, back_up, ended, file, migration_set, register, register_sample, settings, succeeded},
+    wire::{begin, call, methods, short_name},
+};
+use crate::{
+    conformance::{Fixture, postgres::PostgresFixture},
+    grpc::support::assert_no_sensitive,
+    harness::server::{TestServer, in_time},
+};
+
+const CONNECTION: &str = "connections/shop";
+const SET: &str = "migrationSets/app";
+
+/// What a caller of another account gets for the same request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stranger {
+    /// NOT_FOUND: the request names a resource that is not its own.
+    Refused,
+    /// The answer of an account that has nothing.
+    SeesNothing,
+    /// The request names nothing of anybody: it is answered as to anybody.
+    Served,
+}
+
+/// A request that works, in an order in which all of them do.
+struct Case {
+    method: &'static str,
+    stranger: Stranger,
+    request: Vec<u8>,
+}
+
+fn case(method: &'static str, stranger: Stranger, request: impl Message) -> Case {
+    Case { method, stranger, request: request.encode_to_vec() }
+}
+
+/// The names in the requests that the scene provides.
+struct Scene {
+    operation: String,
+    backup: String,
+    restored: String,
+    registration: v1::Connection,
+}
+
+fn cases(scene: &Scene) -> Vec<Case> {
+    use Stranger::{Refused, SeesNothing, Served};
+    let (connection, migration_set) = (CONNECTION.to_owned(), SET.to_owned());
+    let operation = || scene.operation.clone();
+    let backup = || scene.backup.clone();
+    let renamed = v1::Connection { name: connection.clone(), display_name: "Renamed".to_owned(), ..Default::default() };
+    let create = v1::CreateConnectionRequest {
+        connection_id: "second".to_owned(),
+        connection: Some(scene.registration.clone()),
+        ..Default::default()
+    };
+    let test = v1::test_connection_request::Target::Name(connection.clone());
+    let create_set = v1::CreateMigrationSetRequest {
+        migration_set: Some(v1::MigrationSet { display_name: "Second".to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let import = v1::ImportMigrationsRequest {
+        migration_set: migration_set.clone(),
+        files: vec![file("2_b.up.sql", "CREATE TABLE b (id INTEGER);"), file("2_b.down.sql", "DROP TABLE b;")],
+        ..Default::default()
+    };
+    let plan = v1::PlanMigrationsRequest {
+        migration_set: migration_set.clone(),
+        connection: connection.clone(),
+        ..Default::default()
+    };
+    let revert = v1::RevertMigrationsRequest {
+        migration_set: migration_set.clone(),
+        connection: connection.clone(),
+        extent: Some(v1::revert_migrations_request::Extent::Steps(1)),
+        ..Default::default()
+    };
+    let status = v1::GetMigrationStatusRequest {
+        migration_set: migration_set.clone(),
+        connection: connection.clone(),
+        ..Default::default()
+    };
+    let restore = v1::RestoreBackupRequest {
+        name: backup(),
+        connection: connection.clone(),
+        target_database: scene.restored.clone(),
+        ..Default::default()
+    };
+    let table =
+        v1::GetTableRequest { connection: connection.clone(), table: "orders".to_owned(), ..Default::default() };
+    let metrics = v1::StreamMetricsRequest { connection: connection.clone(), ..Default::default() };
+    let third = v1::DeleteConnectionRequest { name: "connections/third".to_owned(), ..Default::default() };
+    let verify = v1::VerifyBackupRequest { name: backup(), level: v1::VerifyLevel::Manifest.into() };
+    vec![
+        case("ConnectionService.CreateConnection", Served, create),
+        case("ConnectionService.GetConnection", Refused, v1::GetConnectionRequest { name: connection.clone() }),
+        case("ConnectionService.ListConnections", SeesNothing, v1::ListConnectionsRequest::default()),
+        case(
+            "ConnectionService.UpdateConnection",
+            Refused,
+            v1::UpdateConnectionRequest { connection: Some(renamed), ..Default::default() },
+        ),
+        case("ConnectionService.TestConnection", Refused, v1::TestConnectionRequest { target: Some(test) }),
+        case("ConnectionService.ListConnectionStatuses", SeesNothing, v1::ListConnectionStatusesRequest::default()),
+        case(
+            "ConnectionService.GetCapabilities",
+            Refused,
+            v1::GetCapabilitiesRequest { connection: connection.clone() },
+        ),
+        case("ConnectionService.GetPoolStats", Refused, v1::GetPoolStatsRequest { connection: connection.clone() }),
+        case("SchemaService.GetDatabase", Refused, v1::GetDatabaseRequest { connection: connection.clone() }),
+        case(
+            "SchemaService.ListTables",
+            Refused,
+            v1::ListTablesRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case(
+            "SchemaService.StreamTables",
+            Refused,
+            v1::StreamTablesRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case("SchemaService.GetTable", Refused, table),
+        case("MigrationService.CreateMigrationSet", Served, create_set),
+        case("MigrationService.ImportMigrations", Refused, import),
+        case(
+            "MigrationService.ListMigrations",
+            Refused,
+            v1::ListMigrationsRequest { migration_set: migration_set.clone(), ..Default::default() },
+        ),
+        case("MigrationService.PlanMigrations", Refused, plan),
+        case("MigrationService.ApplyMigrations", Refused, apply(SET, CONNECTION)),
+        case("MigrationService.RevertMigrations", Refused, revert),
+        case("MigrationService.GetMigrationStatus", Refused, status),
+        case("MonitorService.GetHealth", Refused, v1::GetHealthRequest { connection: connection.clone() }),
+        case(
+            "MonitorService.GetMetrics",
+            Refused,
+            v1::GetMetricsRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case("MonitorService.StreamMetrics", Refused, metrics),
+        case(
+            "MonitorService.ListSessions",
+            Refused,
+            v1::ListSessionsRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case("OperationService.GetOperation", Refused, v1::GetOperationRequest { name: operation() }),
+        case("OperationService.ListOperations", SeesNothing, v1::ListOperationsRequest::default()),
+        case("OperationService.CancelOperation", Refused, v1::CancelOperationRequest { name: operation() }),
+        case("OperationService.WaitOperation", Refused, v1::WaitOperationRequest { name: operation(), timeout: None }),
+        case(
+            "OperationService.WatchOperation",
+            Refused,
+            v1::WatchOperationRequest { name: operation(), after_sequence: 0 },
+        ),
+        case("BackupService.CreateBackup", Refused, v1::CreateBackupRequest { connection, ..Default::default() }),
+        case("BackupService.GetBackup", Refused, v1::GetBackupRequest { name: backup() }),
+        case("BackupService.ListBackups", SeesNothing, v1::ListBackupsRequest::default()),
+        case("BackupService.VerifyBackup", Refused, verify),
+        case("BackupService.RestoreBackup", Refused, restore),
+        case("BackupService.DownloadBackup", Refused, v1::DownloadBackupRequest { name: backup() }),
+        case("BackupService.DeleteBackup", Refused, v1::DeleteBackupRequest { name: backup(), validate_only: false }),
+        case("ConnectionService.DeleteConnection", Refused, third),
+    ]
+}
+
+/// A registered database with a migration set, an operation and a backup.
+async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
+    let client = server.client();
+    let database = register_sample(&client, fixture, "shop").await;
+    let files = vec![file("1_a.up.sql", "CREATE TABLE a (id INTEGER);"), file("1_a.down.sql", "DROP TABLE a;")];
+    migration_set(&client, "app", files).await;
+    let operation = client.migrations().apply_migrations(apply(SET, CONNECTION)).await.unwrap().into_inner();
+    let operation = succeeded(&client, operation).await.name;
+    let backup = back_up(&client, CONNECTION, "first").await;
+    let registration = settings(&fixture.target(&database));
+    register(&client, "third", registration.clone()).await;
+    Scene { operation, backup, restored: fixture.unused_database(), registration }
+}
+
+async fn channel(server: &TestServer) -> Channel {
+    Channel::from_shared(server.url()).unwrap().connect().await.unwrap()
+}
+
+fn method<'a>(methods: &'a [MethodDescriptor], name: &str) -> &'a MethodDescriptor {
+    methods.iter().find(|method| short_name(method) == name).unwrap_or_else(|| panic!("the contract has no {name}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rpc_refuses_who_is_not_known() {
+    let server = TestServer::start().await;
+    let channel = channel(&server).await;
+    let malformed = "not-a-key".into();
+    let unknown = {
+        let body = format!("dbk_{}_{}", "0".repeat(16), "0".repeat(64));
+        format!("{body}_{:08x}", crc32fast::hash(body.as_bytes())).into()
+    };
+    let methods = methods();
+    assert!(methods.len() > 30, "the contract was not read");
+    for method in &methods {
+        let name = short_name(method);
+        let keys = [(None, "CREDENTIALS_MISSING", "authorization"), (Some(&malformed), "API_KEY_INVALID", "admin.key")];
+        for (key, reason, cure) in keys.into_iter().chain([(Some(&unknown), "API_KEY_INVALID", "admin.key")]) {
+            let error = call(&channel, method, key, Vec::new()).await.expect_err(&name);
+            assert_refused(&error, Code::Unauthenticated, reason);
+            assert!(error.message().contains(cure), "{name}: {}", error.message());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rpc_works_and_keeps_accounts_apart() {
+    let server = TestServer::start().await;
+    let fixture = PostgresFixture::new();
+    let scene = scene(&server, &fixture).await;
+    let (channel, methods, cases) = (channel(&server).await, methods(), cases(&scene));
+    let known: BTreeSet<String> = cases.iter().map(|case| case.method.to_owned()).collect();
+    let in_contract: BTreeSet<String> = methods.iter().map(short_name).collect();
+    assert_eq!(known, in_contract, "each RPC has one case, and each case an RPC");
+
+    let before = state_of(&server).await;
+    let stranger = server.second_account().await;
+    for case in &cases {
+        let answer = call(&channel, method(&methods, case.method), Some(&stranger), case.request.clone()).await;
+        check_stranger(case, answer);
+    }
+    assert_eq!(state_of(&server).await, before, "a stranger changed something");
+
+    let admin = server.admin_key();
+    for case in &cases {
+        let method = method(&methods, case.method);
+        let mut answers = begin(&channel, method, Some(&admin), case.request.clone()).await.expect(case.method);
+        let endless = case.method == "MonitorService.StreamMetrics";
+        let mut count = 0;
+        while let Some(bytes) = in_time(answers.message()).await.expect(case.method) {
+            let answer = DynamicMessage::decode(method.output(), bytes.as_slice()).unwrap();
+            assert_no_sensitive(&answer);
+            assert_no_password(case.method, &answer, &scene.registration.password);
+            settle(&server, method, &bytes).await;
+            count += 1;
+            if endless {
+                break;
+            }
+        }
+        assert!(count > 0, "{} answers nothing", case.method);
+    }
+}
+
+/// All that a stranger could have changed.
+async fn state_of(server: &TestServer) -> (Vec<v1::Connection>, Vec<v1::Backup>, usize, i32) {
+    let client = server.client();
+    let connections = client.connections().list_connections(v1::ListConnectionsRequest::default()).await.unwrap();
+    let backups = client.backups().list_backups(v1::ListBackupsRequest::default()).await.unwrap();
+    let operations = client.operations().list_operations(v1::ListOperationsRequest::default()).await.unwrap();
+    let migrations = v1::ListMigrationsRequest { migration_set: SET.to_owned(), ..Default::default() };
+    let migrations = client.migrations().list_migrations(migrations).await.unwrap().into_inner().migrations;
+    let mut connections = connections.into_inner().connections;
+    // Seen when the pool is dialled, which another call may just have done.
+    connections.iter_mut().for_each(|connection| connection.health = None);
+    let operations = operations.into_inner().operations.len();
+    (connections, backups.into_inner().backups, operations, migrations.len() as i32)
+}
+
+fn check_stranger(case: &Case, answer: Result<DynamicMessage, Status>) {
+    match (case.stranger, answer) {
+        (Stranger::Refused, Err(error)) => {
+            assert_eq!(error.code(), Code::NotFound, "{}: {error:?}", case.method);
+            let text = format!("{} {}", error.message(), String::from_utf8_lossy(error.details()));
+            assert!(text.contains("_NOT_FOUND"), "{}: {text}", case.method);
+        }
+        (Stranger::SeesNothing, Ok(answer)) => {
+            let listed = answer.fields().filter(|(field, _)| field.is_list());
+            // Its own connection, made by the case before, is all that it may see.
+            let foreign: Vec<_> = listed
+                .flat_map(|(_, value)| value.as_list().unwrap_or_default().to_vec())
+                .map(|entry| format!("{entry:?}"))
+                .filter(|entry| !entry.contains("connections/second"))
+                .collect();
+            assert!(foreign.is_empty(), "{} shows a stranger {foreign:?}", case.method);
+        }
+        (Stranger::Served, Ok(_)) => {}
+        (expected, answer) => panic!("{}: expected {expected:?}, got {answer:?}", case.method),
+    }
+}
+
+fn assert_no_password(method: &str, answer: &DynamicMessage, password: &str) {
+    assert!(password.len() > 5, "there is nothing to look for");
+    let bytes = answer.encode_to_vec();
+    let found = bytes.windows(password.len()).any(|window| window == password.as_bytes());
+    assert!(!found, "{method} answers with the password");
+}
+
+/// Waits for the operation that an answer may be, so that the next case finds the database free.
+async fn settle(server: &TestServer, method: &MethodDescriptor, answer: &[u8]) {
+    if method.output().name() != "Operation" {
+        return;
+    }
+    let operation = v1::Operation::decode(answer).unwrap();
+    let operation = ended(&server.client(), operation).await;
+    assert_eq!(operation.state(), v1::OperationState::Succeeded, "{}: {:?}", method.name(), operation.error);
+}
