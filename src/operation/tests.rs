@@ -107,7 +107,7 @@ impl Server {
     }
 
     fn order(&self, order: Order) {
-        self.orders.send(order).ok().expect("the executor listens");
+        self.orders.send(order).expect("the executor listens");
     }
 
     /// Waits until so many runs have begun.

@@ -43,7 +43,7 @@ impl TraceService for Collector {
         let groups = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         let spans = groups.flat_map(|scope| scope.spans).map(|span| (span.name, hex::encode(span.trace_id)));
         self.spans.lock().unwrap().extend(spans);
-        Ok(Response::new(ExportTraceServiceResponse::default()))
+        Ok(Response::new(Default::default()))
     }
 }
 
@@ -55,7 +55,7 @@ impl MetricsService for Collector {
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let groups = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
         self.metrics.lock().unwrap().extend(groups.flat_map(|scope| scope.metrics).map(|metric| metric.name));
-        Ok(Response::new(ExportMetricsServiceResponse::default()))
+        Ok(Response::new(Default::default()))
     }
 }
 
