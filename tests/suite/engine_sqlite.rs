@@ -9,11 +9,13 @@ use dbkeeper::model::{Detail, Error, Reason, connection::TlsMode};
 use crate::harness::sqlite::SqliteFolder;
 
 fn fields(error: &Error) -> Vec<&str> {
-    let field = |detail| match detail {
-        &Detail::Field { ref field, .. } => Some(field.as_str()),
-        _ => None,
-    };
-    error.details().iter().filter_map(field).collect()
+    let details = error.details().iter();
+    details
+        .filter_map(|detail| match detail {
+            Detail::Field { field, .. } => Some(field.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 #[tokio::test]

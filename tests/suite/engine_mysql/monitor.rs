@@ -92,7 +92,7 @@ async fn sessions_tell_their_blockers_and_which_are_ours() {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    assert_eq!(waiting.blocked_by, [blocking.id.clone()]);
+    assert_eq!(waiting.blocked_by, std::slice::from_ref(&blocking.id));
     assert!(!waiting.wait.is_empty());
     let own =
         sessions.list().await.unwrap().into_iter().filter(|session| session.own && session.database == name).count();

@@ -109,7 +109,7 @@ async fn statements_that_reach_other_files_are_refused() {
         let (index, _, message) = transact(&folder, &name, &["CREATE TABLE t (x)", &statement]).await.unwrap_err();
         assert_eq!(index, 1, "{statement}: {message}");
     }
-    assert_eq!(folder.files(), [name.clone()]);
+    assert_eq!(folder.files(), std::slice::from_ref(&name));
     assert_eq!(folder.column(&name, "SELECT name FROM sqlite_schema WHERE name = 't'").await, [""; 0]);
 }
 
