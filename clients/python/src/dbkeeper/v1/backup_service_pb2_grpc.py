@@ -81,7 +81,8 @@ class BackupServiceServicer(object):
     def CreateBackup(self, request, context):
         """Takes a full logical backup: pg_dump, mariadb-dump or VACUUM INTO. The backup is published only
         after the tool ended well and everything is stored.
-        Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD); UNAVAILABLE; NOT_FOUND.
+        Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD, PRIVILEGE_MISSING); ALREADY_EXISTS
+        (BACKUP_EXISTS, REQUEST_ID_REUSED); UNAVAILABLE; NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,7 +104,7 @@ class BackupServiceServicer(object):
 
     def DeleteBackup(self, request, context):
         """Deletes a backup and what only it uses in the storage.
-        Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation reads it.
+        Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation or a download uses it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +112,7 @@ class BackupServiceServicer(object):
 
     def VerifyBackup(self, request, context):
         """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT).
+        Errors at once: NOT_FOUND; FAILED_PRECONDITION (BACKUP_NOT_COMPLETE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +121,8 @@ class BackupServiceServicer(object):
     def RestoreBackup(self, request, context):
         """Restores a backup into a new or an empty database and compares the rows.
         Errors at once: FAILED_PRECONDITION (TARGET_NOT_EMPTY, TOOL_MISSING, CONNECTION_READ_ONLY,
-        BACKUP_NOT_COMPLETE); INVALID_ARGUMENT (ENGINE_MISMATCH).
+        BACKUP_NOT_COMPLETE, PRIVILEGE_MISSING); INVALID_ARGUMENT (ENGINE_MISMATCH); ABORTED (DATABASE_BUSY);
+        DATA_LOSS (BACKUP_CORRUPT) where its manifest is damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +130,8 @@ class BackupServiceServicer(object):
 
     def DownloadBackup(self, request, context):
         """Streams the dump in clear, as the engine's own tool wrote it, so that it can be
-        restored without dbkeeper. Errors: NOT_FOUND; DATA_LOSS (BACKUP_CORRUPT).
+        restored without dbkeeper. Errors: NOT_FOUND; FAILED_PRECONDITION
+        (BACKUP_NOT_COMPLETE); DATA_LOSS (BACKUP_CORRUPT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

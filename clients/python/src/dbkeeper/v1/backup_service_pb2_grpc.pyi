@@ -29,7 +29,8 @@ class BackupServiceStub:
     ]
     """Takes a full logical backup: pg_dump, mariadb-dump or VACUUM INTO. The backup is published only
     after the tool ended well and everything is stored.
-    Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD); UNAVAILABLE; NOT_FOUND.
+    Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD, PRIVILEGE_MISSING); ALREADY_EXISTS
+    (BACKUP_EXISTS, REQUEST_ID_REUSED); UNAVAILABLE; NOT_FOUND.
     """
 
     GetBackup: grpc.UnaryUnaryMultiCallable[
@@ -49,14 +50,16 @@ class BackupServiceStub:
         google.protobuf.empty_pb2.Empty,
     ]
     """Deletes a backup and what only it uses in the storage.
-    Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation reads it.
+    Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation or a download uses it.
     """
 
     VerifyBackup: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.backup_service_pb2.VerifyBackupRequest,
         dbkeeper.v1.operation_pb2.Operation,
     ]
-    """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT)."""
+    """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT).
+    Errors at once: NOT_FOUND; FAILED_PRECONDITION (BACKUP_NOT_COMPLETE).
+    """
 
     RestoreBackup: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.backup_service_pb2.RestoreBackupRequest,
@@ -64,7 +67,8 @@ class BackupServiceStub:
     ]
     """Restores a backup into a new or an empty database and compares the rows.
     Errors at once: FAILED_PRECONDITION (TARGET_NOT_EMPTY, TOOL_MISSING, CONNECTION_READ_ONLY,
-    BACKUP_NOT_COMPLETE); INVALID_ARGUMENT (ENGINE_MISMATCH).
+    BACKUP_NOT_COMPLETE, PRIVILEGE_MISSING); INVALID_ARGUMENT (ENGINE_MISMATCH); ABORTED (DATABASE_BUSY);
+    DATA_LOSS (BACKUP_CORRUPT) where its manifest is damaged.
     """
 
     DownloadBackup: grpc.UnaryStreamMultiCallable[
@@ -72,7 +76,8 @@ class BackupServiceStub:
         dbkeeper.v1.backup_service_pb2.DownloadBackupResponse,
     ]
     """Streams the dump in clear, as the engine's own tool wrote it, so that it can be
-    restored without dbkeeper. Errors: NOT_FOUND; DATA_LOSS (BACKUP_CORRUPT).
+    restored without dbkeeper. Errors: NOT_FOUND; FAILED_PRECONDITION
+    (BACKUP_NOT_COMPLETE); DATA_LOSS (BACKUP_CORRUPT).
     """
 
 class BackupServiceAsyncStub:
@@ -84,7 +89,8 @@ class BackupServiceAsyncStub:
     ]
     """Takes a full logical backup: pg_dump, mariadb-dump or VACUUM INTO. The backup is published only
     after the tool ended well and everything is stored.
-    Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD); UNAVAILABLE; NOT_FOUND.
+    Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD, PRIVILEGE_MISSING); ALREADY_EXISTS
+    (BACKUP_EXISTS, REQUEST_ID_REUSED); UNAVAILABLE; NOT_FOUND.
     """
 
     GetBackup: grpc.aio.UnaryUnaryMultiCallable[
@@ -104,14 +110,16 @@ class BackupServiceAsyncStub:
         google.protobuf.empty_pb2.Empty,
     ]
     """Deletes a backup and what only it uses in the storage.
-    Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation reads it.
+    Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation or a download uses it.
     """
 
     VerifyBackup: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.backup_service_pb2.VerifyBackupRequest,
         dbkeeper.v1.operation_pb2.Operation,
     ]
-    """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT)."""
+    """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT).
+    Errors at once: NOT_FOUND; FAILED_PRECONDITION (BACKUP_NOT_COMPLETE).
+    """
 
     RestoreBackup: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.backup_service_pb2.RestoreBackupRequest,
@@ -119,7 +127,8 @@ class BackupServiceAsyncStub:
     ]
     """Restores a backup into a new or an empty database and compares the rows.
     Errors at once: FAILED_PRECONDITION (TARGET_NOT_EMPTY, TOOL_MISSING, CONNECTION_READ_ONLY,
-    BACKUP_NOT_COMPLETE); INVALID_ARGUMENT (ENGINE_MISMATCH).
+    BACKUP_NOT_COMPLETE, PRIVILEGE_MISSING); INVALID_ARGUMENT (ENGINE_MISMATCH); ABORTED (DATABASE_BUSY);
+    DATA_LOSS (BACKUP_CORRUPT) where its manifest is damaged.
     """
 
     DownloadBackup: grpc.aio.UnaryStreamMultiCallable[
@@ -127,7 +136,8 @@ class BackupServiceAsyncStub:
         dbkeeper.v1.backup_service_pb2.DownloadBackupResponse,
     ]
     """Streams the dump in clear, as the engine's own tool wrote it, so that it can be
-    restored without dbkeeper. Errors: NOT_FOUND; DATA_LOSS (BACKUP_CORRUPT).
+    restored without dbkeeper. Errors: NOT_FOUND; FAILED_PRECONDITION
+    (BACKUP_NOT_COMPLETE); DATA_LOSS (BACKUP_CORRUPT).
     """
 
 class BackupServiceServicer(metaclass=abc.ABCMeta):
@@ -141,7 +151,8 @@ class BackupServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Takes a full logical backup: pg_dump, mariadb-dump or VACUUM INTO. The backup is published only
         after the tool ended well and everything is stored.
-        Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD); UNAVAILABLE; NOT_FOUND.
+        Errors at once: FAILED_PRECONDITION (TOOL_MISSING, TOOL_TOO_OLD, PRIVILEGE_MISSING); ALREADY_EXISTS
+        (BACKUP_EXISTS, REQUEST_ID_REUSED); UNAVAILABLE; NOT_FOUND.
         """
 
     @abc.abstractmethod
@@ -167,7 +178,7 @@ class BackupServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
         """Deletes a backup and what only it uses in the storage.
-        Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation reads it.
+        Errors: NOT_FOUND; FAILED_PRECONDITION (BACKUP_IN_USE) while an operation or a download uses it.
         """
 
     @abc.abstractmethod
@@ -176,7 +187,9 @@ class BackupServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.backup_service_pb2.VerifyBackupRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
-        """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT)."""
+        """Checks a backup. Damage ends the operation with DATA_LOSS (BACKUP_CORRUPT).
+        Errors at once: NOT_FOUND; FAILED_PRECONDITION (BACKUP_NOT_COMPLETE).
+        """
 
     @abc.abstractmethod
     def RestoreBackup(
@@ -186,7 +199,8 @@ class BackupServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Restores a backup into a new or an empty database and compares the rows.
         Errors at once: FAILED_PRECONDITION (TARGET_NOT_EMPTY, TOOL_MISSING, CONNECTION_READ_ONLY,
-        BACKUP_NOT_COMPLETE); INVALID_ARGUMENT (ENGINE_MISMATCH).
+        BACKUP_NOT_COMPLETE, PRIVILEGE_MISSING); INVALID_ARGUMENT (ENGINE_MISMATCH); ABORTED (DATABASE_BUSY);
+        DATA_LOSS (BACKUP_CORRUPT) where its manifest is damaged.
         """
 
     @abc.abstractmethod
@@ -196,7 +210,8 @@ class BackupServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.backup_service_pb2.DownloadBackupResponse], collections.abc.AsyncIterator[dbkeeper.v1.backup_service_pb2.DownloadBackupResponse]]:
         """Streams the dump in clear, as the engine's own tool wrote it, so that it can be
-        restored without dbkeeper. Errors: NOT_FOUND; DATA_LOSS (BACKUP_CORRUPT).
+        restored without dbkeeper. Errors: NOT_FOUND; FAILED_PRECONDITION
+        (BACKUP_NOT_COMPLETE); DATA_LOSS (BACKUP_CORRUPT).
         """
 
 def add_BackupServiceServicer_to_server(servicer: BackupServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -72,9 +72,11 @@ class _ConnectionStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper
     CONNECTION_STATE_ONLINE: _ConnectionState.ValueType  # 2
     """The last dial was answered and authenticated."""
     CONNECTION_STATE_OFFLINE: _ConnectionState.ValueType  # 3
-    """The last dial found no database: name, route, port, silence or TLS."""
+    """The last dial found no database: name, route, port or silence."""
     CONNECTION_STATE_REFUSED: _ConnectionState.ValueType  # 4
-    """The database answered and refused: password, user, unknown database, limits."""
+    """The database answered and refused, or was refused: password, user, unknown database, TLS,
+    certificate, limits.
+    """
 
 class ConnectionState(_ConnectionState, metaclass=_ConnectionStateEnumTypeWrapper):
     """What is known of reaching a database."""
@@ -86,9 +88,11 @@ CONNECTION_STATE_UNTESTED: ConnectionState.ValueType  # 1
 CONNECTION_STATE_ONLINE: ConnectionState.ValueType  # 2
 """The last dial was answered and authenticated."""
 CONNECTION_STATE_OFFLINE: ConnectionState.ValueType  # 3
-"""The last dial found no database: name, route, port, silence or TLS."""
+"""The last dial found no database: name, route, port or silence."""
 CONNECTION_STATE_REFUSED: ConnectionState.ValueType  # 4
-"""The database answered and refused: password, user, unknown database, limits."""
+"""The database answered and refused, or was refused: password, user, unknown database, TLS,
+certificate, limits.
+"""
 global___ConnectionState = ConnectionState
 
 class _Ability:

@@ -256,7 +256,9 @@ class ImportMigrationsRequest(google.protobuf.message.Message):
     """Check everything, store nothing."""
     @property
     def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MigrationFile]:
-        """The files, 1 to 10,000 a call within the limit on messages. A set can be imported in several calls."""
+        """The files, at least 1; a call is bounded by the limit on messages. A set can be imported in
+        several calls; the two files of a pair belong into one.
+        """
 
     def __init__(
         self,

@@ -125,7 +125,8 @@ class MigrationServiceServicer(object):
     def ApplyMigrations(self, request, context):
         """Applies what is pending, in order, under a lock that other servers respect.
         Errors at once: FAILED_PRECONDITION (MIGRATION_DRIFT, MIGRATION_OUT_OF_ORDER, MIGRATION_INCOMPLETE,
-        CONNECTION_READ_ONLY), ABORTED (DATABASE_BUSY). A statement that fails
+        CONNECTION_READ_ONLY); INVALID_ARGUMENT (MIGRATION_FILE_INVALID); NOT_FOUND (MIGRATION_NOT_FOUND);
+        ABORTED (DATABASE_BUSY). A statement that fails
         ends the operation with the file, the statement and the position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -135,7 +136,7 @@ class MigrationServiceServicer(object):
     def RevertMigrations(self, request, context):
         """Runs the down part of applied migrations, the newest first.
         Errors at once: as ApplyMigrations; FAILED_PRECONDITION (MIGRATION_IRREVERSIBLE)
-        where one has no down part.
+        where one has no down part; NOT_FOUND (MIGRATION_NOT_FOUND) for a target version that is unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,8 @@ class MigrationServiceStub:
     ]
     """Applies what is pending, in order, under a lock that other servers respect.
     Errors at once: FAILED_PRECONDITION (MIGRATION_DRIFT, MIGRATION_OUT_OF_ORDER, MIGRATION_INCOMPLETE,
-    CONNECTION_READ_ONLY), ABORTED (DATABASE_BUSY). A statement that fails
+    CONNECTION_READ_ONLY); INVALID_ARGUMENT (MIGRATION_FILE_INVALID); NOT_FOUND (MIGRATION_NOT_FOUND);
+    ABORTED (DATABASE_BUSY). A statement that fails
     ends the operation with the file, the statement and the position.
     """
 
@@ -76,7 +77,7 @@ class MigrationServiceStub:
     ]
     """Runs the down part of applied migrations, the newest first.
     Errors at once: as ApplyMigrations; FAILED_PRECONDITION (MIGRATION_IRREVERSIBLE)
-    where one has no down part.
+    where one has no down part; NOT_FOUND (MIGRATION_NOT_FOUND) for a target version that is unknown.
     """
 
     GetMigrationStatus: grpc.UnaryUnaryMultiCallable[
@@ -132,7 +133,8 @@ class MigrationServiceAsyncStub:
     ]
     """Applies what is pending, in order, under a lock that other servers respect.
     Errors at once: FAILED_PRECONDITION (MIGRATION_DRIFT, MIGRATION_OUT_OF_ORDER, MIGRATION_INCOMPLETE,
-    CONNECTION_READ_ONLY), ABORTED (DATABASE_BUSY). A statement that fails
+    CONNECTION_READ_ONLY); INVALID_ARGUMENT (MIGRATION_FILE_INVALID); NOT_FOUND (MIGRATION_NOT_FOUND);
+    ABORTED (DATABASE_BUSY). A statement that fails
     ends the operation with the file, the statement and the position.
     """
 
@@ -142,7 +144,7 @@ class MigrationServiceAsyncStub:
     ]
     """Runs the down part of applied migrations, the newest first.
     Errors at once: as ApplyMigrations; FAILED_PRECONDITION (MIGRATION_IRREVERSIBLE)
-    where one has no down part.
+    where one has no down part; NOT_FOUND (MIGRATION_NOT_FOUND) for a target version that is unknown.
     """
 
     GetMigrationStatus: grpc.aio.UnaryUnaryMultiCallable[
@@ -208,7 +210,8 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Applies what is pending, in order, under a lock that other servers respect.
         Errors at once: FAILED_PRECONDITION (MIGRATION_DRIFT, MIGRATION_OUT_OF_ORDER, MIGRATION_INCOMPLETE,
-        CONNECTION_READ_ONLY), ABORTED (DATABASE_BUSY). A statement that fails
+        CONNECTION_READ_ONLY); INVALID_ARGUMENT (MIGRATION_FILE_INVALID); NOT_FOUND (MIGRATION_NOT_FOUND);
+        ABORTED (DATABASE_BUSY). A statement that fails
         ends the operation with the file, the statement and the position.
         """
 
@@ -220,7 +223,7 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Runs the down part of applied migrations, the newest first.
         Errors at once: as ApplyMigrations; FAILED_PRECONDITION (MIGRATION_IRREVERSIBLE)
-        where one has no down part.
+        where one has no down part; NOT_FOUND (MIGRATION_NOT_FOUND) for a target version that is unknown.
         """
 
     @abc.abstractmethod

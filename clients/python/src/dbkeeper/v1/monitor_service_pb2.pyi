@@ -204,7 +204,7 @@ class Metric(google.protobuf.message.Message):
     sample and where the counter started anew.
     """
     reset: builtins.bool
-    """True where the counter started anew since the sample before."""
+    """True for a counter without a rate: the first sample, or it started anew since the sample before."""
     @property
     def attributes(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """What it is of, for example `state` = `idle`, `table` = `public.film`."""
@@ -463,7 +463,9 @@ class Session(google.protobuf.message.Message):
     """True for sessions of this server."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it began. An id can be used again; with this it is unique."""
+        """When it began. An id can be used again; with this it is unique. Absent for MySQL and MariaDB,
+        which do not tell.
+        """
 
     @property
     def statement_start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -511,7 +513,7 @@ class ListSessionsResponse(google.protobuf.message.Message):
     """Token of the next page. Empty: this was the last."""
     @property
     def sessions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Session]:
-        """The page, by start time."""
+        """The page, by start time, then id."""
 
     def __init__(
         self,

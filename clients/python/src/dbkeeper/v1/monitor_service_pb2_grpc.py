@@ -81,6 +81,8 @@ class MonitorServiceServicer(object):
     def StreamMetrics(self, request, context):
         """Streams samples. A database that is down or comes back is told by a message, the
         stream goes on. A slow subscriber gets the newest sample and a gap message.
+        Ends with NOT_FOUND (CONNECTION_NOT_FOUND) when the connection is deleted, UNAVAILABLE
+        (SHUTTING_DOWN) when the server stops.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +90,7 @@ class MonitorServiceServicer(object):
 
     def ListSessions(self, request, context):
         """Lists the sessions on a database's server, those of dbkeeper itself marked.
+        Errors: NOT_FOUND; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite; UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,13 +43,17 @@ class MonitorServiceStub:
     ]
     """Streams samples. A database that is down or comes back is told by a message, the
     stream goes on. A slow subscriber gets the newest sample and a gap message.
+    Ends with NOT_FOUND (CONNECTION_NOT_FOUND) when the connection is deleted, UNAVAILABLE
+    (SHUTTING_DOWN) when the server stops.
     """
 
     ListSessions: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.monitor_service_pb2.ListSessionsRequest,
         dbkeeper.v1.monitor_service_pb2.ListSessionsResponse,
     ]
-    """Lists the sessions on a database's server, those of dbkeeper itself marked."""
+    """Lists the sessions on a database's server, those of dbkeeper itself marked.
+    Errors: NOT_FOUND; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite; UNAVAILABLE.
+    """
 
 class MonitorServiceAsyncStub:
     """Watches registered databases. One sampler a database serves every subscriber, on
@@ -76,13 +80,17 @@ class MonitorServiceAsyncStub:
     ]
     """Streams samples. A database that is down or comes back is told by a message, the
     stream goes on. A slow subscriber gets the newest sample and a gap message.
+    Ends with NOT_FOUND (CONNECTION_NOT_FOUND) when the connection is deleted, UNAVAILABLE
+    (SHUTTING_DOWN) when the server stops.
     """
 
     ListSessions: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.monitor_service_pb2.ListSessionsRequest,
         dbkeeper.v1.monitor_service_pb2.ListSessionsResponse,
     ]
-    """Lists the sessions on a database's server, those of dbkeeper itself marked."""
+    """Lists the sessions on a database's server, those of dbkeeper itself marked.
+    Errors: NOT_FOUND; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite; UNAVAILABLE.
+    """
 
 class MonitorServiceServicer(metaclass=abc.ABCMeta):
     """Watches registered databases. One sampler a database serves every subscriber, on
@@ -115,6 +123,8 @@ class MonitorServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.monitor_service_pb2.StreamMetricsResponse], collections.abc.AsyncIterator[dbkeeper.v1.monitor_service_pb2.StreamMetricsResponse]]:
         """Streams samples. A database that is down or comes back is told by a message, the
         stream goes on. A slow subscriber gets the newest sample and a gap message.
+        Ends with NOT_FOUND (CONNECTION_NOT_FOUND) when the connection is deleted, UNAVAILABLE
+        (SHUTTING_DOWN) when the server stops.
         """
 
     @abc.abstractmethod
@@ -123,6 +133,8 @@ class MonitorServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.monitor_service_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.monitor_service_pb2.ListSessionsResponse, collections.abc.Awaitable[dbkeeper.v1.monitor_service_pb2.ListSessionsResponse]]:
-        """Lists the sessions on a database's server, those of dbkeeper itself marked."""
+        """Lists the sessions on a database's server, those of dbkeeper itself marked.
+        Errors: NOT_FOUND; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite; UNAVAILABLE.
+        """
 
 def add_MonitorServiceServicer_to_server(servicer: MonitorServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -334,7 +334,7 @@ class VerifyBackupResult(google.protobuf.message.Message):
     backup: builtins.str
     """`connections/{id}/backups/{id}`."""
     chunk_count: builtins.int
-    """Chunks that were read, decrypted and compared."""
+    """Chunks that were read, decrypted and compared; 0 at VERIFY_LEVEL_MANIFEST, which reads none."""
     plain_size_bytes: builtins.int
     """Bytes of the dump that were rebuilt and compared."""
     def __init__(

@@ -192,7 +192,9 @@ class WatchOperationResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     LOG_FIELD_NUMBER: builtins.int
     sequence: builtins.int
-    """Counts up; give the last one seen to go on after a reconnect."""
+    """Counts up; give the last one seen to go on after a reconnect. The first message, which tells
+    how the operation stands, repeats `after_sequence`.
+    """
     @property
     def operation(self) -> dbkeeper.v1.operation_pb2.Operation:
         """The operation as it stands. First message, and again at each change of state."""

@@ -94,7 +94,7 @@ class OperationServiceServicer(object):
 
     def WaitOperation(self, request, context):
         """Waits until an operation has ended or the time-out has passed, and returns it as
-        it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+        it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,8 @@ class OperationServiceServicer(object):
 
     def WatchOperation(self, request, context):
         """Streams the events of an operation from a sequence on, and ends after the last.
-        A slow watcher misses progress events, never log lines still held nor the end.
+        A slow watcher misses progress events, never log lines nor the end. Errors: NOT_FOUND
+        (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN) when the server stops.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

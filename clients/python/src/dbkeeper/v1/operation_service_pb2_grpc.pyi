@@ -50,7 +50,7 @@ class OperationServiceStub:
         dbkeeper.v1.operation_pb2.Operation,
     ]
     """Waits until an operation has ended or the time-out has passed, and returns it as
-    it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+    it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN).
     """
 
     WatchOperation: grpc.UnaryStreamMultiCallable[
@@ -58,7 +58,8 @@ class OperationServiceStub:
         dbkeeper.v1.operation_service_pb2.WatchOperationResponse,
     ]
     """Streams the events of an operation from a sequence on, and ends after the last.
-    A slow watcher misses progress events, never log lines still held nor the end.
+    A slow watcher misses progress events, never log lines nor the end. Errors: NOT_FOUND
+    (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN) when the server stops.
     """
 
 class OperationServiceAsyncStub:
@@ -92,7 +93,7 @@ class OperationServiceAsyncStub:
         dbkeeper.v1.operation_pb2.Operation,
     ]
     """Waits until an operation has ended or the time-out has passed, and returns it as
-    it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+    it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN).
     """
 
     WatchOperation: grpc.aio.UnaryStreamMultiCallable[
@@ -100,7 +101,8 @@ class OperationServiceAsyncStub:
         dbkeeper.v1.operation_service_pb2.WatchOperationResponse,
     ]
     """Streams the events of an operation from a sequence on, and ends after the last.
-    A slow watcher misses progress events, never log lines still held nor the end.
+    A slow watcher misses progress events, never log lines nor the end. Errors: NOT_FOUND
+    (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN) when the server stops.
     """
 
 class OperationServiceServicer(metaclass=abc.ABCMeta):
@@ -142,7 +144,7 @@ class OperationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Waits until an operation has ended or the time-out has passed, and returns it as
-        it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+        it stands then. Errors: NOT_FOUND (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN).
         """
 
     @abc.abstractmethod
@@ -152,7 +154,8 @@ class OperationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.operation_service_pb2.WatchOperationResponse], collections.abc.AsyncIterator[dbkeeper.v1.operation_service_pb2.WatchOperationResponse]]:
         """Streams the events of an operation from a sequence on, and ends after the last.
-        A slow watcher misses progress events, never log lines still held nor the end.
+        A slow watcher misses progress events, never log lines nor the end. Errors: NOT_FOUND
+        (OPERATION_NOT_FOUND); UNAVAILABLE (SHUTTING_DOWN) when the server stops.
         """
 
 def add_OperationServiceServicer_to_server(servicer: OperationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
