@@ -28,6 +28,7 @@ use tonic::{Code, body::Body, service::Routes};
 use tower::Service;
 use tracing::Instrument;
 
+use admission::Admitted;
 pub use admission::Authenticator;
 use body::{CallBody, CallEnd};
 pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
@@ -101,8 +102,7 @@ impl EdgeService {
         let mut response = if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
             self.answer_openly(request).await
         } else if let Some(policy) = self.edge.policies.get(path).cloned() {
-            let span = trace::span(&policy, &request_id, request.headers());
-            self.answer_known(request, policy, request_id.clone()).instrument(span).await
+            self.answer_known(request, policy, request_id.clone()).await
         } else {
             status::response(&status::unknown_method(), &request_id)
         };
@@ -121,20 +121,32 @@ impl EdgeService {
 
     async fn answer_known(
         self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         policy: Arc<MethodPolicy>,
         request_id: RequestId,
     ) -> Response<Body> {
         let started = Instant::now();
-        let admitted = match self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await {
-            Ok(admitted) => admitted,
-            Err(error) => {
+        let admitted = self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await;
+        let principal = admitted.as_ref().ok().map(|admitted| admitted.context.caller.principal.as_str());
+        let span = trace::span(&policy, &request_id, principal, request.headers());
+        match admitted.and_then(|admitted| admitted.permitted(&policy)) {
+            Ok(admitted) => self.answer_admitted(request, policy, admitted, started).instrument(span).await,
+            Err(error) => span.in_scope(|| {
                 let refused = status::response(&error, &request_id);
                 let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
                 metrics::call_ended(&policy, code, started.elapsed());
-                return refused;
-            }
-        };
+                refused
+            }),
+        }
+    }
+
+    async fn answer_admitted(
+        self,
+        mut request: Request<Body>,
+        policy: Arc<MethodPolicy>,
+        admitted: Admitted,
+        started: Instant,
+    ) -> Response<Body> {
         let context = admitted.context.clone();
         let end = CallEnd::new(started, Arc::clone(&policy), &context, admitted.slot);
         request.extensions_mut().insert(ActiveCall {

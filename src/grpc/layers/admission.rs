@@ -28,7 +28,8 @@ pub(super) struct Admitted {
 }
 
 impl Edge {
-    /// Lets a call in, or says why not.
+    /// Finds out who calls, or says why the call cannot run. Whether the caller may do this is asked next, by
+    /// [`Admitted::permitted`], so that a refusal is logged with the caller.
     pub(super) async fn admit(
         &self,
         headers: &HeaderMap,
@@ -51,10 +52,16 @@ impl Edge {
             caller = authenticated => caller?,
             () = deadline::passed(deadline) => return Err(deadline_exceeded()),
         };
-        tracing::Span::current().record("principal", caller.principal.as_str());
-        caller.require(policy.permission)?;
         let cancellation = self.aborting.child_token();
         Ok(Admitted { context: CallContext { caller, request_id, deadline, cancellation }, slot })
+    }
+}
+
+impl Admitted {
+    /// The call, where its caller has the permission of the method.
+    pub(super) fn permitted(self, policy: &MethodPolicy) -> Result<Self> {
+        self.context.caller.require(policy.permission)?;
+        Ok(self)
     }
 }
 

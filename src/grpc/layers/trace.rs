@@ -11,9 +11,14 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{grpc::options::MethodPolicy, model::RequestId};
 
-/// Opens the span. `principal` is filled in when the caller is known. The log lines of the call carry its fields, the id of
-/// the trace among them where there is one.
-pub(super) fn span(policy: &MethodPolicy, request_id: &RequestId, headers: &HeaderMap) -> Span {
+/// Opens the span. The log lines of the call carry its fields, the id of the trace among them where there is one. It is opened
+/// when the caller is known, for a field that is added later makes the log format all of them again.
+pub(super) fn span(
+    policy: &MethodPolicy,
+    request_id: &RequestId,
+    principal: Option<&str>,
+    headers: &HeaderMap,
+) -> Span {
     let method = policy.path.trim_start_matches('/');
     let span = tracing::info_span!(
         "call",
@@ -22,7 +27,7 @@ pub(super) fn span(policy: &MethodPolicy, request_id: &RequestId, headers: &Head
         rpc.system = "grpc",
         method,
         %request_id,
-        principal = Empty,
+        principal,
         trace_id = Empty,
     );
     let mut trace_id = TraceId::INVALID;
