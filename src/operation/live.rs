@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     model::{
         AccountId, OperationId, Timestamp,
-        operation::{Operation, OperationEvent, Progress},
+        operation::{Operation, OperationEvent, OperationState, Progress},
     },
     store::operation::{LogRecord, OperationRecord},
 };
@@ -93,8 +93,13 @@ impl Live {
         self.cancellation.cancel();
     }
 
-    pub(super) fn set_fence(&self, fence: u64) {
+    /// It runs, under the fence of its claim.
+    pub(super) fn claimed(&self, fence: u64, started: Timestamp) {
         self.lock().record.fence = fence;
+        self.change(|operation| {
+            operation.state = OperationState::Running;
+            operation.started = operation.started.or(Some(started));
+        });
     }
 
     /// Changes how it stands, which is an event.

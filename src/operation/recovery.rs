@@ -49,8 +49,7 @@ impl Operations {
                 outcome => return self.finish(live, outcome).await,
             };
             if self.inner.shutdown.is_cancelled() {
-                self.remove_live(live.id());
-                return;
+                return self.let_go(live);
             }
             if live.operation().cancel_requested {
                 let unknown = Error::new(

@@ -15,6 +15,9 @@ use crate::{
 
 /// How often a running operation is written to the store at most.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Pauses between attempts while the store cannot be written.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What an executor sees of the operation that it runs.
 pub struct OperationRun {
@@ -83,20 +86,15 @@ impl Operations {
                 if live.operation().cancel_requested {
                     operations.finish(&live, Err(Failure::from(Error::cancelled()))).await;
                 } else {
-                    operations.remove_live(live.id());
+                    operations.let_go(&live);
                 }
                 return;
             }
             if let Err(error) = operations.claim(&live).await {
                 tracing::error!(operation = %live.id(), error = %error, "operation not claimed");
-                operations.remove_live(live.id());
+                operations.let_go(&live);
                 return;
             }
-            live.change(|operation| {
-                operation.state = OperationState::Running;
-                operation.started = Some(Timestamp::now());
-            });
-            operations.store(&live).await;
             let work = live.clone();
             let outcome = operations
                 .run_stored(&live, async move {
@@ -109,10 +107,30 @@ impl Operations {
         Ok(())
     }
 
+    /// Claims an operation for this run. While the store cannot be written it is tried again: nothing may run that the
+    /// store does not know to be running.
     pub(super) async fn claim(&self, live: &Live) -> Result<()> {
-        let fence = self.inner.store.claim_operation(&live.record()).await?;
-        live.set_fence(fence);
+        let mut pause = FIRST_PAUSE;
+        let started = Timestamp::now();
+        let fence = loop {
+            match self.inner.store.claim_operation(&live.record(), started).await {
+                Ok(fence) => break fence,
+                Err(error) if error.reason() == Reason::Interrupted || self.inner.shutdown.is_cancelled() => {
+                    return Err(error);
+                }
+                Err(error) => tracing::warn!(operation = %live.id(), error = %error, "operation not claimed yet"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        live.claimed(fence, started);
         Ok(())
+    }
+
+    /// Leaves an operation to the next start, and tells those who follow it that nothing more comes.
+    pub(super) fn let_go(&self, live: &Live) {
+        self.remove_live(live.id());
+        live.end();
     }
 
     /// Runs work in a task of its own, so that a panic does not take the record with it, and stores how it stands meanwhile.
@@ -170,7 +188,7 @@ impl Operations {
         let mut checkpoint = live.checkpoint();
         ended.sequence = checkpoint.record.operation.sequence + 1;
         checkpoint.record.operation = ended.clone();
-        let mut pause = Duration::from_millis(100);
+        let mut pause = FIRST_PAUSE;
         while let Err(error) = self.inner.store.checkpoint_operation(&checkpoint.record, &checkpoint.logs).await {
             tracing::error!(operation = %live.id(), error = %error, "end of operation not stored");
             // Without the record the outcome is open: recovery finds it out at the next start.
@@ -178,7 +196,7 @@ impl Operations {
                 break;
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(10));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         live.stored(ended.sequence);
         live.change(|operation| *operation = Operation { sequence: operation.sequence, ..ended });

@@ -77,8 +77,11 @@ impl OperationWatch {
                 self.done = true;
                 continue;
             }
-            if changes.changed().await.is_err() {
-                self.done = true;
+            tokio::select! {
+                biased;
+                changed = changes.changed() => self.done = changed.is_err(),
+                // Let go without an end: the next start goes on with it.
+                () = live.ended() => self.done = !live.is_final(),
             }
         }
     }

@@ -181,18 +181,23 @@ impl Store {
         Ok(id.map(OperationId::from_stored))
     }
 
-    /// Claims an operation: its fence goes up by one, so that writes of an earlier claim are refused from now on.
-    pub async fn claim_operation(&self, record: &OperationRecord) -> Result<u64> {
+    /// Claims an operation, which runs from this moment on: its fence goes up by one, so that writes of an earlier claim are
+    /// refused from now on. Returns the new fence.
+    pub async fn claim_operation(&self, record: &OperationRecord, started: Timestamp) -> Result<u64> {
         let fence = record.fence + 1;
-        let claimed = sqlx::query("UPDATE operations SET fence = $1 WHERE account = $2 AND id = $3 AND fence = $4")
-            .bind(to_stored(fence))
-            .bind(record.account.as_str())
-            .bind(record.operation.id.as_str())
-            .bind(to_stored(record.fence))
-            .execute(self.writer())
-            .await
-            .map_err(failed)?
-            .rows_affected();
+        let claimed = sqlx::query(
+            "UPDATE operations SET fence = $1, state = 'running', started = COALESCE(started, $2)
+             WHERE account = $3 AND id = $4 AND fence = $5 AND state IN ('queued', 'running')",
+        )
+        .bind(to_stored(fence))
+        .bind(started.as_micros())
+        .bind(record.account.as_str())
+        .bind(record.operation.id.as_str())
+        .bind(to_stored(record.fence))
+        .execute(self.writer())
+        .await
+        .map_err(failed)?
+        .rows_affected();
         if claimed == 1 { Ok(fence) } else { Err(fenced(&record.operation.id)) }
     }
 
