@@ -180,8 +180,14 @@ fn statement_hint(
 /// What of this run stays.
 fn so_far(job: &Job<'_>, done: &[Version], step: Option<(&MigrationStep, usize)>) -> String {
     let verb = job.past_verb();
-    let last = done.last().map_or_else(String::new, |version| format!(" (the last is {version})"));
-    let all = format!("{} of {} migrations of this run were {verb}{last} and stay so", done.len(), job.versions.len());
+    let all = match done.last() {
+        None => format!("no migration of this run was {verb}"),
+        Some(last) => format!(
+            "{} of {} migrations of this run were {verb} (the last is {last}) and stay so",
+            done.len(),
+            job.versions.len()
+        ),
+    };
     match step {
         None => all,
         Some((step, 0)) => format!("{all}; nothing of version {} stays", step.version),
