@@ -28,7 +28,6 @@ use tonic::{Code, body::Body, service::Routes};
 use tower::Service;
 use tracing::Instrument;
 
-use admission::Admitted;
 pub use admission::Authenticator;
 use body::{CallBody, CallEnd};
 pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
@@ -130,7 +129,10 @@ impl EdgeService {
         let principal = admitted.as_ref().ok().map(|admitted| admitted.context.caller.principal.as_str());
         let span = trace::span(&policy, &request_id, principal, request.headers());
         match admitted.and_then(|admitted| admitted.permitted(&policy)) {
-            Ok(admitted) => self.answer_admitted(request, policy, admitted, started).instrument(span).await,
+            Ok(admitted) => {
+                let end = CallEnd::new(started, Arc::clone(&policy), &admitted.context, admitted.slot, span.clone());
+                self.answer_admitted(request, policy, admitted.context, end).instrument(span).await
+            }
             Err(error) => span.in_scope(|| {
                 let refused = status::response(&error, &request_id);
                 let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
@@ -144,13 +146,11 @@ impl EdgeService {
         self,
         mut request: Request<Body>,
         policy: Arc<MethodPolicy>,
-        admitted: Admitted,
-        started: Instant,
+        context: CallContext,
+        end: CallEnd,
     ) -> Response<Body> {
-        let context = admitted.context.clone();
-        let end = CallEnd::new(started, Arc::clone(&policy), &context, admitted.slot);
         request.extensions_mut().insert(ActiveCall {
-            context: admitted.context,
+            context: context.clone(),
             stopping: self.edge.stopping.clone(),
             streams: self.edge.streams.clone(),
         });

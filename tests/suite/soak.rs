@@ -69,9 +69,12 @@ async fn a_killed_restore_is_told_and_taken_away_on_sqlite() {
     restore::kill_and_look(&Sqlite(SqliteFolder::new())).await;
 }
 
+/// Kills of one kind on one engine in a full run.
+const FULL_ROUNDS: u32 = 30;
+
 /// Kills of one kind on one engine.
 fn rounds() -> u32 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { 30 } else { 3 }
+    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 }
 }
 
 /// A number from 0 to 99, another one each time.
@@ -93,10 +96,14 @@ impl Tally {
         *self.0.entry(outcome.to_owned()).or_default() += 1;
     }
 
-    /// Prints the figures. A run that never hit an operation at work has proved nothing.
+    /// Prints the figures. A full run that never hit an operation at work has proved nothing; of a few kills all can miss.
     #[expect(clippy::print_stdout, reason = "the figures of a soak are quoted")]
     fn print(&self, what: &str, engine: &str, starts_killed: u32) {
         println!("soak: {what} on {engine}: {} kills, and {starts_killed} of starts; told: {:?}", rounds(), self.0);
-        assert!(self.0.contains_key("INTERRUPTED"), "no kill hit the {what} at work: {:?}", self.0);
+        assert!(
+            rounds() < FULL_ROUNDS || self.0.contains_key("INTERRUPTED"),
+            "no kill hit the {what} at work: {:?}",
+            self.0
+        );
     }
 }

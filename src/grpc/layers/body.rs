@@ -40,9 +40,10 @@ impl CallEnd {
         policy: Arc<MethodPolicy>,
         context: &CallContext,
         slot: OwnedSemaphorePermit,
+        span: Span,
     ) -> Self {
         let cancel = context.cancellation.clone().drop_guard();
-        Self { started, policy, outcome: None, span: Span::current(), _cancel: cancel, _slot: slot }
+        Self { started, policy, outcome: None, span, _cancel: cancel, _slot: slot }
     }
 }
 
@@ -53,11 +54,14 @@ impl Drop for CallEnd {
         metrics::call_ended(&self.policy, code, elapsed);
         let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
         // Reads are many and tell little; failures have a line of their own with the reason.
-        if self.policy.audited {
-            tracing::info!(parent: &self.span, ?code, elapsed_ms, "call ended");
-        } else {
-            tracing::debug!(parent: &self.span, ?code, elapsed_ms, "call ended");
-        }
+        let audited = self.policy.audited;
+        self.span.in_scope(|| {
+            if audited {
+                tracing::info!(?code, elapsed_ms, "call ended");
+            } else {
+                tracing::debug!(?code, elapsed_ms, "call ended");
+            }
+        });
     }
 }
 

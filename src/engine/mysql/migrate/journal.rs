@@ -162,6 +162,12 @@ impl Run<'_> {
             }
             return Err(stopped);
         }
+        if self.session.cancellation.is_cancelled() {
+            // Some statements, such as DO SLEEP(), end well when they are killed; what a cancel may have cut short is undone.
+            self.own("ROLLBACK").await?;
+            self.note(None).await?;
+            return Err(StepError::Cancelled { statements_done: self.done });
+        }
         let noted = self.row.note(&mut self.session.worker, self.done + 1, None).await;
         noted.map_err(|cause| self.broken(cause))?;
         self.own("COMMIT").await?;
