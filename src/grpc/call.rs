@@ -1,6 +1,6 @@
 //! The wrapper around the lines of a unary handler:
 //!
-//! ```ignore
+//! ```text
 //! async fn get_operation(&self, request: Request<v1::GetOperationRequest>) -> Result<Response<v1::Operation>, Status> {
 //!     unary(request, async |context, message| {
 //!         let id = name::parse_operation(&message.name, "name")?;
