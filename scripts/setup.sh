@@ -40,7 +40,7 @@ version_of() {
     case $(basename "$1") in
         go) "$1" env GOVERSION ;;
         mariadbd | mariadb-dump) "$1" --version | grep -o '[0-9.]*-MariaDB' ;;
-        grpcurl | jq | ldconfig) echo 0 ;;
+        grpcurl | jq | ldconfig | zstd) echo 0 ;;
         *) "$1" --version ;;
     esac 2> /dev/null | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1
 }
@@ -61,6 +61,7 @@ find_tool() {
 DEBIAN_TOOLS='
 cc           0      gcc
 jq           0      jq
+zstd         0      zstd
 postgres     13     postgresql
 pg_dump      13     postgresql-client
 mariadbd     10.6   mariadb-server
