@@ -23,7 +23,7 @@ CREATE TABLE event (id bigint NOT NULL, account_id integer NOT NULL, kind text N
 INSERT INTO event SELECT i, (i * 7919) % 50000, (ARRAY['created', 'changed', 'deleted', 'viewed'])[1 + i % 4],
     'order ' || i || ' of customer ' || (i * 7919) % 50000 || ' was handled by warehouse ' || i % 17 || ', carrier ' || i % 5,
     md5(i::text) || md5((i * 31)::text), timestamptz '2026-01-01' + i * interval '3 seconds'
-    FROM generate_series(1, 4400000) AS i;
+    FROM generate_series(1::bigint, 4400000) AS i;
 ALTER TABLE event ADD PRIMARY KEY (id);
 VACUUM ANALYZE event;
 CHECKPOINT;
