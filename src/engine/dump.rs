@@ -66,6 +66,10 @@ pub trait Dump: Send + Sync {
         cancellation: CancellationToken,
     ) -> Result<Box<dyn RunningDump>>;
 
+    /// Ends the sessions of a dump whose server was killed. Its tool dies at its next write in any case, but one that waits for a
+    /// lock would go on waiting, and then hold locks of its own, for nobody.
+    async fn end_dump(&self, operation: &OperationId) -> Result<()>;
+
     /// Checks that `database` can be restored into: TARGET_NOT_EMPTY, TOOL_MISSING, PRIVILEGE_MISSING or INVALID_FIELD else.
     async fn check_restore(&self, database: &str) -> Result<RestoreTarget>;
 

@@ -87,6 +87,12 @@ impl Dump for MysqlDatabase {
         Ok(Box::new(MysqlDump::new(self.connector.clone(), running, definitions, first_line, cancellation)?))
     }
 
+    async fn end_dump(&self, _operation: &OperationId) -> Result<()> {
+        // mariadb-dump and mysqldump run no command of ours in their session, so that nothing tells it from those of others. It
+        // reads in one snapshot and waits for locks on definitions only, at most for the server's lock_wait_timeout.
+        Ok(())
+    }
+
     async fn check_restore(&self, database: &str) -> Result<RestoreTarget> {
         self.restorer().check(database, &capability::Grants::read(self).await?).await
     }

@@ -16,7 +16,10 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use self::{restore::Restore, running::PostgresDump as RunningPostgresDump, tools::Tools};
-use super::{connect::Dialer, failure};
+use super::{
+    connect::{Dialer, operation_name},
+    failure,
+};
 use crate::{
     engine::{
         Dump, EngineOptions, RunningDump,
@@ -121,6 +124,10 @@ impl Dump for PostgresDump {
         let (program, _) = self.find_pg_dump().await?;
         let dump = RunningPostgresDump::start(&self.dialer, program, operation, cancellation).await?;
         Ok(Box::new(dump))
+    }
+
+    async fn end_dump(&self, operation: &OperationId) -> Result<()> {
+        self.dialer.end_sessions(&operation_name(operation)).await
     }
 
     async fn check_restore(&self, database: &str) -> Result<RestoreTarget> {

@@ -86,6 +86,11 @@ impl Dump for SqliteDatabase {
         Ok(Box::new(SqliteDump { reader: Some(Box::new(file)), report: DumpReport { table_counts } }))
     }
 
+    async fn end_dump(&self, _operation: &OperationId) -> Result<()> {
+        // The statement ran in the process that was killed.
+        Ok(())
+    }
+
     async fn check_restore(&self, database: &str) -> Result<RestoreTarget> {
         self.check_target(&self.target_path(database)?).await
     }

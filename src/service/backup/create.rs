@@ -52,6 +52,10 @@ impl Executor for CreateBackup {
         let OperationSpec::CreateBackup { backup } = spec else {
             return Err(Error::internal("not an operation that takes a backup").into());
         };
+        if let Err(error) = self.end_orphan(run).await {
+            // What is told of the backup does not depend on it.
+            tracing::warn!(backup = %backup, error = %error, "sessions of a dead dump cannot be ended");
+        }
         // Opening the repository has swept what the killed run left behind.
         Ok(result(&self.0.settle(run.account(), backup).await?))
     }
@@ -66,6 +70,12 @@ fn result(manifest: &Manifest) -> OperationResult {
 }
 
 impl CreateBackup {
+    /// The tool of a killed server may still wait for a lock of the database.
+    async fn end_orphan(&self, run: &OperationRun) -> Result<()> {
+        let lease = self.0.pools.database(run.account(), &run.connection()).await?;
+        lease.require_dump()?.end_dump(run.id()).await
+    }
+
     async fn take(&self, run: &OperationRun, name: &BackupName) -> Result<Manifest> {
         let parts = &self.0;
         let record = parts.store.backup(run.account(), name).await?;

@@ -139,7 +139,7 @@ async fn a_pool_in_full_use_and_a_closed_one_are_told_apart() {
     let server = MariadbServer::shared();
     let mut settings = server.settings("mysql");
     settings.pool.max_connections = 1;
-    settings.pool.acquire_timeout = Duration::from_millis(100);
+    settings.pool.acquire_timeout = Duration::from_secs(10);
     let database = engine().open(server.target_of(settings)).await.unwrap();
     let info = database.require_inspect().unwrap().database().await.unwrap();
     assert_eq!(info.database, "mysql");

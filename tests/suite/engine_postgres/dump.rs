@@ -209,6 +209,46 @@ async fn a_cancelled_dump_does_not_end_like_a_whole_one() {
 }
 
 #[tokio::test]
+async fn a_dump_of_a_dead_server_that_waits_for_a_lock_is_ended() {
+    let server = PostgresServer::shared();
+    let (database, opened) = open_new().await;
+    server.psql(&database, "CREATE TABLE locked ()");
+    let holder = {
+        let database = database.clone();
+        std::thread::spawn(move || {
+            let sql = "BEGIN; LOCK TABLE locked; SELECT pg_sleep(600)";
+            std::panic::catch_unwind(|| PostgresServer::shared().psql(&database, sql))
+        })
+    };
+    let holds = "SELECT count(*) FROM pg_locks WHERE relation = 'locked'::regclass AND granted";
+    super::wait_until("it is locked", || server.psql(&database, holds) == "1").await;
+
+    let operation = OperationId::generate();
+    let running = {
+        let (opened, operation) = (opened.clone(), operation.clone());
+        tokio::spawn(async move {
+            let dump = opened.require_dump().expect("dump");
+            let mut running = dump.start_dump(&operation, CancellationToken::new()).await?;
+            let mut bytes = Vec::new();
+            running.take_reader().read_to_end(&mut bytes).await.expect("it can be read");
+            running.finish().await
+        })
+    };
+    let of_the_dump = format!("FROM pg_stat_activity WHERE application_name = 'dbkeeper operation/{operation}'");
+    let waiting = format!("SELECT count(*) > 0 {of_the_dump} AND wait_event_type = 'Lock'");
+    super::wait_until("it waits", || server.psql("postgres", &waiting) == "t").await;
+
+    opened.require_dump().expect("dump").end_dump(&operation).await.expect("it ends them");
+    assert_eq!(server.psql("postgres", &format!("SELECT count(*) {of_the_dump}")), "0");
+    running.await.expect("no panic").expect_err("the dump was cut off");
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%pg_sleep(600)'"
+    );
+    server.psql("postgres", &end);
+    holder.join().expect("the panic was caught").expect_err("it was ended");
+}
+
+#[tokio::test]
 async fn a_missing_privilege_is_told_with_its_grant() {
     let server = PostgresServer::shared();
     let (database, _) = open_new().await;

@@ -54,7 +54,7 @@ async fn open_new() -> (String, Arc<dyn Database>) {
 
 /// Repeats a look until it shows what is waited for.
 async fn wait_until(what: &str, mut look: impl FnMut() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..2400 {
         if look() {
             return;
         }

@@ -55,7 +55,7 @@ async fn a_peer_that_never_shakes_hands_is_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let certificate = write_certificate(directory.path());
     let handshakes =
-        ServerSettings { handshake_timeout: Duration::from_millis(300), max_handshakes: 1, ..settings(&directory) };
+        ServerSettings { handshake_timeout: Duration::from_secs(3), max_handshakes: 1, ..settings(&directory) };
     let server = TestServer::start_with(handshakes).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut rest = Vec::new();
