@@ -18,7 +18,7 @@ fn engine() -> MysqlEngine {
     MysqlEngine::new(EngineOptions {
         sqlite_root: std::env::temp_dir(),
         scratch_directory: std::env::temp_dir(),
-        dial_timeout: Duration::from_secs(10),
+        dial_timeout: Duration::from_secs(60),
         tool_directories: Vec::new(),
     })
 }

@@ -10,7 +10,7 @@ use dbkeeper::{
     },
 };
 
-use super::{account, engine, open, open_new, target};
+use super::{account, engine, engine_with, open, open_new, target};
 use crate::harness::postgres::{CERTIFICATE_USER, PostgresServer};
 
 async fn probe_error(settings: ConnectionSettings) -> Error {
@@ -141,7 +141,8 @@ async fn a_host_that_never_answers_ends_at_the_deadline() {
     let mut settings = PostgresServer::shared().settings("postgres");
     settings.host = "127.0.0.1".to_owned();
     settings.port = silent.local_addr().expect("an address").port();
-    let error = probe_error(settings).await;
+    let target = target(settings, PostgresServer::shared().password());
+    let error = engine_with(Duration::from_millis(200)).probe(&target).await.expect_err("nobody answers");
     assert_eq!(error.reason(), Reason::ConnectTimeout, "{error:?}");
 }
 

@@ -16,13 +16,18 @@ use dbkeeper::{
 use crate::harness::postgres::PostgresServer;
 
 /// Long enough for a busy machine, and no more than what a test of a silent host waits.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than a loaded machine may take to answer.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn engine() -> PostgresEngine {
+    engine_with(DIAL_TIMEOUT)
+}
+
+fn engine_with(dial_timeout: Duration) -> PostgresEngine {
     PostgresEngine::new(EngineOptions {
         sqlite_root: PathBuf::new(),
         scratch_directory: std::env::temp_dir(),
-        dial_timeout: DIAL_TIMEOUT,
+        dial_timeout,
         tool_directories: Vec::new(),
     })
 }

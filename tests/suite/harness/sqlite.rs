@@ -40,7 +40,7 @@ impl SqliteFolder {
         Arc::new(SqliteEngine::new(EngineOptions {
             sqlite_root: self.root.path().to_owned(),
             scratch_directory: self.scratch.path().to_owned(),
-            dial_timeout: Duration::from_secs(10),
+            dial_timeout: Duration::from_secs(60),
             tool_directories: Vec::new(),
         }))
     }
