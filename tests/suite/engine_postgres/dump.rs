@@ -186,6 +186,28 @@ async fn a_restore_can_be_cancelled_and_a_dead_one_discarded() {
 }
 
 #[tokio::test]
+async fn a_database_that_a_killed_restore_had_not_named_yet_is_discarded() {
+    let server = PostgresServer::shared();
+    let (database, opened) = open_new().await;
+    let operation = OperationId::generate();
+    let unfinished = format!("dbkeeper restore {}", &blake3::hash(operation.as_str().as_bytes()).to_hex()[..32]);
+    server.psql("postgres", &format!("CREATE DATABASE \"{unfinished}\""));
+    let new = format!("{database}_new");
+    let ability = opened.require_dump().expect("dump");
+    assert!(!ability.discard_restore(&OperationId::generate(), &new).await.expect("not of that operation"));
+    assert!(exists(&unfinished));
+    assert!(ability.discard_restore(&operation, &new).await.expect("there was something"));
+    assert!(!exists(&unfinished) && !exists(&new));
+
+    // A name that is taken in the last moment leaves nothing unfinished behind.
+    let (bytes, _) = dump(&opened).await;
+    server.psql("postgres", &format!("CREATE DATABASE {new}"));
+    let restore = ability.restore(&operation, &new, RestoreTarget::New, reader(&bytes), CancellationToken::new());
+    restore.await.expect_err("the name is taken");
+    assert!(!exists(&unfinished) && exists(&new));
+}
+
+#[tokio::test]
 async fn a_cancelled_dump_does_not_end_like_a_whole_one() {
     let server = PostgresServer::shared();
     let (database, opened) = open_new().await;

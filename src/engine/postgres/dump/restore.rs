@@ -115,7 +115,13 @@ impl PostgresDump {
         let dialer = self.maintenance(database);
         dialer.end_sessions(&operation_name(operation)).await?;
         let mut connection = dialer.dial().await?;
+        let unfinished = unfinished_database(operation)?;
         let outcome = async {
+            // The server was killed before the database had its mark and its name.
+            if read_mark(&mut connection, &unfinished).await?.is_some() {
+                drop_database(&mut connection, &unfinished).await?;
+                return Ok(true);
+            }
             if read_mark(&mut connection, &name).await? != Some(mark_of(operation)) {
                 return Ok(false);
             }
@@ -170,6 +176,7 @@ impl Restore<'_> {
 
     /// Makes the database where it is new, or was left behind by a dead restore, and marks it. True where it was made.
     async fn make_database(&self, name: &Identifier, target: RestoreTarget) -> Result<bool> {
+        let unfinished = unfinished_database(self.operation)?;
         let dialer = self.dump.maintenance(self.database);
         let mut connection = dialer.dial().await?;
         let outcome = async {
@@ -180,8 +187,11 @@ impl Restore<'_> {
             if left_behind {
                 drop_database(&mut connection, name).await?;
             }
-            create_database(&mut connection, name, self.operation).await?;
-            Ok(true)
+            let created = create_database(&mut connection, name, &unfinished, self.operation).await;
+            if created.is_err() {
+                drop_database(&mut connection, &unfinished).await?;
+            }
+            created.map(|()| true)
         }
         .await;
         let _ = connection.close().await;
@@ -265,6 +275,12 @@ fn database_name(database: &str) -> Result<Identifier> {
     Identifier::parse(database, "target_database")
 }
 
+/// Name of the database of a restore until it is marked. PostgreSQL cuts longer names, so the operation is hashed.
+fn unfinished_database(operation: &OperationId) -> Result<Identifier> {
+    let hash = blake3::hash(operation.as_str().as_bytes()).to_hex();
+    Identifier::parse(&format!("dbkeeper restore {}", &hash[..32]), "operation")
+}
+
 fn mark_of(operation: &OperationId) -> String {
     format!("{MARK}{operation}")
 }
@@ -275,23 +291,30 @@ async fn read_mark(connection: &mut PgConnection, name: &Identifier) -> Result<O
     Ok(row.map(|row| row.get::<Option<String>, _>(0).unwrap_or_default()))
 }
 
+/// Makes a database with a mark. It has another name until it is marked, so that there is no moment in which a kill would leave
+/// one that nobody can tell from a user's.
 async fn create_database(
     connection: &mut PgConnection,
     name: &Identifier,
+    unfinished: &Identifier,
     operation: &OperationId,
 ) -> Result<(), sqlx::Error> {
     let row = sqlx::query(ENCODING).fetch_one(&mut *connection).await?;
     let literal = |column: usize| format!("'{}'", row.get::<String, _>(column).replace('\'', "''"));
+    let (unfinished, name) = (unfinished.double_quoted(), name.double_quoted());
     let create = format!(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-        name.double_quoted(),
+        "CREATE DATABASE {unfinished} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
         literal(0),
         literal(1),
         literal(2)
     );
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await?;
-    let mark = format!("COMMENT ON DATABASE {} IS '{}'", name.double_quoted(), mark_of(operation));
-    sqlx::raw_sql(AssertSqlSafe(mark)).execute(connection).await.map(|_| ())
+    let mark = format!("COMMENT ON DATABASE {unfinished} IS '{}'", mark_of(operation));
+    let publish = format!("ALTER DATABASE {unfinished} RENAME TO {name}");
+    // One call each: PostgreSQL makes databases outside of transactions only.
+    for statement in [create, mark, publish] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn drop_database(connection: &mut PgConnection, name: &Identifier) -> Result<(), sqlx::Error> {
