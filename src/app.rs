@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
+    engine::reach::OwnListeners,
     grpc::{
         authenticator::KeyAuthenticator,
         routes::Routes,
@@ -57,14 +58,16 @@ impl App {
         let store = Store::open(&config.store.file).await?;
         let vault = secrets::open_vault(&store, &settings::key_source(&config)).await?;
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let own = OwnListeners::default();
         let (parts, opened) = match vault.seal_reason() {
             Some(reason) => (sealed_parts(&config), Err(reason)),
             None => {
-                let (parts, opened) = open_parts(&config, &store, vault, &tracker, &shutdown).await?;
+                let (parts, opened) = open_parts(&config, &store, vault, &own, &tracker, &shutdown).await?;
                 (parts, Ok(opened))
             }
         };
         let server = GrpcServer::bind(config.server.listen, settings::server(&config), parts).await?;
+        own.add(server.local_address()?);
         Ok(Self { server, store, opened, tracker, shutdown, config, _directory: directory })
     }
 
@@ -126,13 +129,14 @@ async fn open_parts(
     config: &Config,
     store: &Store,
     vault: Vault,
+    own: &OwnListeners,
     tracker: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<(Parts, Opened)> {
     let keys = secrets::server_keys(store, &vault).await?;
     let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
     access.ensure_admin_key(&config.data_dir).await?;
-    let services = Services::build(config, store, Arc::new(vault), keys.repository, tracker, shutdown).await?;
+    let services = Services::build(config, store, Arc::new(vault), keys.repository, own, tracker, shutdown).await?;
     let routes = services.routes(&settings::server(config), keys.token);
     let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
     Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))

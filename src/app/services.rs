@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{metrics, settings};
 use crate::{
     config::Config,
-    engine::Engines,
+    engine::{Engines, reach::OwnListeners},
     grpc::{
         backup_service::BackupAdapter, connection_service::ConnectionAdapter, convert::token::Tokens,
         migration_service::MigrationAdapter, monitor_service::MonitorAdapter, operation_service::OperationAdapter,
@@ -51,10 +51,11 @@ impl Services {
         store: &Store,
         vault: Arc<Vault>,
         repository_key: RepositoryKey,
+        own: &OwnListeners,
         tracker: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Self> {
-        let options = settings::engine(config);
+        let options = settings::engine(config, own, tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
         let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
