@@ -9,14 +9,15 @@ use crate::{
     config::Config,
     engine::{Engines, reach::OwnListeners},
     grpc::{
-        backup_service::BackupAdapter, connection_service::ConnectionAdapter, convert::token::Tokens,
-        migration_service::MigrationAdapter, monitor_service::MonitorAdapter, operation_service::OperationAdapter,
-        routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
+        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
+        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
+        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
+        access::AccessService,
         backup::{
             BackupService,
             repository::{RepositorySettings, Storage},
@@ -32,9 +33,21 @@ use crate::{
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
+/// What all parts of one process share.
+#[derive(Default)]
+pub(super) struct Process {
+    /// Work that a shutdown waits for.
+    pub(super) tracker: TaskTracker,
+    /// Cancelled when the process is to end.
+    pub(super) shutdown: CancellationToken,
+    /// Where it listens.
+    pub(super) own: OwnListeners,
+}
+
 /// The services of an open server.
 pub(super) struct Services {
     store: Store,
+    access: Arc<AccessService>,
     operation_retention: Duration,
     pub(super) operations: Operations,
     pools: Pools,
@@ -50,11 +63,11 @@ impl Services {
         config: &Config,
         store: &Store,
         vault: Arc<Vault>,
+        access: Arc<AccessService>,
         repository_key: RepositoryKey,
-        own: &OwnListeners,
-        tracker: &TaskTracker,
-        shutdown: &CancellationToken,
+        process: &Process,
     ) -> Result<Self> {
+        let Process { tracker, shutdown, own } = process;
         let options = settings::engine(config, own, tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
@@ -82,6 +95,7 @@ impl Services {
         metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
+            access,
             operation_retention: config.operations.retention,
             operations,
             pools,
@@ -102,6 +116,7 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
+            .access(AccessAdapter::new(self.access.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 

@@ -78,7 +78,7 @@ struct Inner {
 }
 
 impl Reach {
-    /// Dials over the network of this machine. Passages run as tasks of `tracker`.
+    /// Dials over the network of this machine. What goes through passages is carried by tasks of `tracker`.
     pub fn new(policy: TargetPolicy, tracker: TaskTracker) -> Self {
         Self::over(SystemNetwork, policy, tracker)
     }

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixListener, UnixStream},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{LoginGuard, Reach, Refusal, Unreached};
 
@@ -26,7 +26,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct Passage {
     socket: PathBuf,
     way: Arc<Way>,
-    _open: DropGuard,
+    _accepting: AbortOnDropHandle<()>,
 }
 
 /// Where a passage leads.
@@ -61,9 +61,8 @@ impl Passage {
             last_failure: Mutex::default(),
             last_address: Mutex::default(),
         });
-        let closed = CancellationToken::new();
-        reach.0.tracker.spawn(way.clone().accept(listener, closed.clone()));
-        Ok(Arc::new(Self { socket, way, _open: closed.drop_guard() }))
+        let accepting = AbortOnDropHandle::new(tokio::spawn(way.clone().accept(listener)));
+        Ok(Arc::new(Self { socket, way, _accepting: accepting }))
     }
 
     /// Path for the driver.
@@ -90,13 +89,9 @@ impl Passage {
 }
 
 impl Way {
-    async fn accept(self: Arc<Self>, listener: UnixListener, closed: CancellationToken) {
+    async fn accept(self: Arc<Self>, listener: UnixListener) {
         loop {
-            let driver = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = closed.cancelled() => return,
-            };
-            match driver {
+            match listener.accept().await {
                 Ok((driver, _)) if is_ours(&driver) => {
                     self.reach.0.tracker.spawn(self.clone().carry(driver));
                 }
