@@ -27,6 +27,7 @@ fn engine_with(dial_timeout: Duration) -> PostgresEngine {
     PostgresEngine::new(EngineOptions {
         sqlite_root: PathBuf::new(),
         scratch_directory: std::env::temp_dir(),
+        reach: dbkeeper::engine::Reach::default(),
         dial_timeout,
         tool_directories: Vec::new(),
     })
