@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::*;
+use crate::model::connection::TlsMode;
 
 /// A network in which every name has the addresses of the next entry, and dialling is noted.
 #[derive(Default, Clone)]
@@ -293,4 +294,49 @@ fn this_server_itself_is_not_dialled() {
     assert_eq!(policy.check(at(Ipv4Addr::new(127, 9, 9, 9).into(), 7342)), Err(Forbidden::Own));
     assert_eq!(policy.check(at(Ipv6Addr::LOCALHOST.into(), 7342)), Err(Forbidden::Own));
     assert_eq!(policy.check(at(Ipv4Addr::new(203, 0, 113, 77).into(), 7342)), Ok(()));
+}
+
+/// More than the buffers of all sockets on the way hold.
+const FLOOD: usize = 16 << 20;
+
+#[tokio::test]
+async fn both_directions_flow_while_both_are_full() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let network = Notebook::default();
+    {
+        let mut noted = network.0.lock().unwrap();
+        noted.listener = Some(server.local_addr().unwrap());
+    }
+    let reach = over(&network, TargetPolicy::default());
+    let guard = LoginGuard::Postgres(TlsMode::Required);
+    let way = ("10.0.0.1", 5432);
+    let passage = Passage::open(&reach, way, guard, std::time::Duration::from_secs(60), "").unwrap();
+    let talk = async {
+        // It answers with a flood before it reads the question.
+        let (mut server, _) = server.accept().await.unwrap();
+        let mut word = [0; 8];
+        server.read_exact(&mut word).await.unwrap();
+        server.write_all(b"S").await.unwrap();
+        server.read_exact(&mut word).await.unwrap();
+        server.write_all(&vec![1; FLOOD]).await.unwrap();
+        let mut question = vec![0; FLOOD];
+        server.read_exact(&mut question).await.unwrap();
+        server
+    };
+    let ask = async {
+        // The whole question is sent before the answer is read.
+        let mut driver = tokio::net::UnixStream::connect(passage.socket()).await.unwrap();
+        driver.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await.unwrap();
+        assert_eq!(driver.read_u8().await.unwrap(), b'S');
+        driver.write_all(&[0; 8]).await.unwrap();
+        let (mut answers, mut asks) = driver.split();
+        let mut answer = vec![0; FLOOD];
+        let question = vec![2; FLOOD];
+        let (asked, answered) = tokio::join!(asks.write_all(&question), answers.read_exact(&mut answer));
+        asked.unwrap();
+        answered.unwrap();
+    };
+    let both = async { tokio::join!(talk, ask) };
+    tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("the passage is stuck");
 }
