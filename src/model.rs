@@ -2,6 +2,7 @@
 //! context of a call, and the neutral shapes of connections, schemas, migrations,
 //! backups, metrics and operations. Nothing here does any input or output.
 
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod context;
