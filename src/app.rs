@@ -22,9 +22,9 @@ use crate::{
     },
     model::Result,
     operation::Operations,
-    service::access::AccessService,
+    service::{access::AccessService, audit::AuditService},
     store::Store,
-    tasks::{self, BackgroundTask},
+    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep},
     vault::{SealReason, Vault},
 };
 use data_directory::DataDirectory;
@@ -132,8 +132,12 @@ async fn open_parts(
     let keys = secrets::server_keys(store, &vault).await?;
     let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
     access.ensure_admin_key(&config.data_dir).await?;
-    let services = Services::build(config, store, Arc::new(vault), keys.repository, tracker, shutdown).await?;
-    let routes = services.routes(&settings::server(config), keys.token);
-    let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
-    Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))
+    let services =
+        Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, tracker, shutdown).await?;
+    let audit = Arc::new(AuditService::new(store.clone(), keys.audit, tracker.clone()));
+    let routes = services.routes(&settings::server(config), keys.token, audit.clone());
+    let mut tasks = services.tasks();
+    tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
+    let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: Some(audit) };
+    Ok((parts, Opened { tasks, operations: services.operations }))
 }

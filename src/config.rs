@@ -4,6 +4,7 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod audit;
 mod backup;
 mod layers;
 mod load;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    audit::Audit,
     backup::Backup,
     layers::{Flags, variable_of},
     load::{Loaded, load},
@@ -59,6 +61,8 @@ pub struct Config {
     pub pools: Pools,
     /// Long-running work.
     pub operations: Operations,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
     /// The end of the process.
@@ -76,6 +80,7 @@ impl Default for Config {
             backup: Backup::default(),
             pools: Pools::default(),
             operations: Operations::default(),
+            audit: Audit::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
         }
@@ -107,6 +112,7 @@ impl Config {
         self.backup.check(problems);
         self.pools.check(problems);
         self.operations.check(problems);
+        self.audit.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);
     }

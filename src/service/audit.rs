@@ -17,14 +17,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     model::{
-        AccountId, CallContext, Error, Reason, Result, Timestamp,
+        AccountId, CallContext, Error, Reason, RequestId, Result, Timestamp,
+        access::DEFAULT_ACCOUNT,
         audit::{
             AuditCompletion, AuditEvent, AuditFilter, AuditKind, AuditOutcome, AuditPlace, AuditRecord, AuditRemoval,
             AuditVerification, AuditedCall,
         },
         page::{Page, PageRequest},
     },
-    service::access::DEFAULT_ACCOUNT,
     store::Store,
     vault::AuditKey,
 };
@@ -189,13 +189,9 @@ impl AuditService {
 
 /// An event of the server's own.
 fn own(account: &AccountId) -> AuditedCall {
-    let request_id = crate::model::RequestId::generate();
-    AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &request_id)
+    AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-mod tests;

@@ -70,19 +70,25 @@ impl Store {
 
 /// Where the chain of an account goes on. Where its end is not as the server wrote it, an event that says so comes
 /// first: a new head would otherwise vouch for what somebody else left there.
-async fn end_of(transaction: &mut Transaction<'static, Sqlite>, key: &AuditKey, account: &AccountId) -> Result<AuditPlace> {
+async fn end_of(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &AuditKey,
+    account: &AccountId,
+) -> Result<AuditPlace> {
     let head = head(&mut **transaction, key, account).await?;
     let removed = checkpoint(&mut **transaction, key, account).await?;
     let last = last_event(&mut **transaction, account).await?;
     let known = [head, removed].into_iter().flatten().map(|stored| stored.place);
-    let end = known.chain(last).reduce(|furthest, place| if place.sequence > furthest.sequence { place } else { furthest });
+    let end =
+        known.chain(last).reduce(|furthest, place| if place.sequence > furthest.sequence { place } else { furthest });
     let end = end.unwrap_or(AuditPlace::START);
     let untouched = head.map_or(end == AuditPlace::START, |head| head.genuine);
     if untouched {
         return Ok(end);
     }
     tracing::error!(%account, sequence = end.sequence, "end of the audit log found altered");
-    let call = AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
+    let call =
+        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
     let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
     insert(transaction, key, end, &found).await
 }
@@ -135,13 +141,14 @@ async fn events_after<'e>(
     after: u64,
     limit: u32,
 ) -> Result<Vec<AuditEvent>> {
-    let rows = sqlx::query("SELECT * FROM audit_events WHERE account = $1 AND sequence > $2 ORDER BY sequence LIMIT $3")
-        .bind(account.as_str())
-        .bind(to_stored(after))
-        .bind(limit)
-        .fetch_all(executor)
-        .await
-        .map_err(failed)?;
+    let rows =
+        sqlx::query("SELECT * FROM audit_events WHERE account = $1 AND sequence > $2 ORDER BY sequence LIMIT $3")
+            .bind(account.as_str())
+            .bind(to_stored(after))
+            .bind(limit)
+            .fetch_all(executor)
+            .await
+            .map_err(failed)?;
     Ok(rows.iter().map(|row| row::event(row, account)).collect())
 }
 

@@ -15,9 +15,14 @@ use prost::Message;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Status};
+use tracing::Instrument;
 
 use crate::{
-    grpc::{audited_fields, options::MethodPolicy, status},
+    grpc::{
+        audited_fields::{self, AuditedFields},
+        options::MethodPolicy,
+        status,
+    },
     model::{
         AccountId, CallContext, Error, RequestId, Result,
         audit::{AuditOutcome, AuditedCall},
@@ -85,7 +90,17 @@ impl CallAudit {
     /// Writes the intent, with the names that stand in the message. It is finished even where the caller goes away
     /// meanwhile, so that the outcome knows of it.
     pub(in crate::grpc) async fn begin(&self, message: &impl Message) -> Result<()> {
-        let fields = audited_fields::of(&self.0.policy.input, &message.encode_to_vec());
+        self.write_intent(audited_fields::of(&self.0.policy.input, &message.encode_to_vec())).await
+    }
+
+    /// What the intent of a stream holds. From now on the stream sees to the outcome.
+    pub(in crate::grpc) fn stream_begins(&self, message: &impl Message) -> AuditedFields {
+        self.0.by_stream.store(true, Ordering::Relaxed);
+        audited_fields::of(&self.0.policy.input, &message.encode_to_vec())
+    }
+
+    /// Writes the intent.
+    pub(in crate::grpc) async fn write_intent(&self, fields: AuditedFields) -> Result<()> {
         let shared = Arc::clone(&self.0);
         let begun = self.0.tracker.spawn(async move {
             let mut state = shared.state.lock().await;
@@ -113,9 +128,18 @@ impl CallAudit {
         self.0.state.lock().await.answered = Some(outcome);
     }
 
-    /// From now on a stream sees to the outcome.
-    pub(in crate::grpc) fn hand_to_stream(&self) {
-        self.0.by_stream.store(true, Ordering::Relaxed);
+    fn is_by_stream(&self) -> bool {
+        self.0.by_stream.load(Ordering::Relaxed)
+    }
+
+    /// The caller is gone. Where no handler had begun, nothing was done and nobody refused.
+    async fn abandoned(&self) {
+        let mut state = self.0.state.lock().await;
+        if matches!(state.stage, Stage::Waiting) {
+            state.stage = Stage::Ended;
+        }
+        drop(state);
+        self.end(Some(failure_of(&Error::cancelled()))).await;
     }
 
     /// Writes how the call ended. Only the first end counts.
@@ -135,37 +159,33 @@ impl CallAudit {
     }
 }
 
-/// Sees to the outcome of a call that is dropped, because its caller is gone.
-pub(super) struct EndOfCall(CallAudit);
+/// Sees to the outcome of a call, also of one that is dropped because its caller is gone.
+pub(super) struct EndOfCall(Option<CallAudit>);
 
 impl EndOfCall {
     pub(super) fn of(audit: &CallAudit) -> Self {
-        Self(audit.clone())
+        Self(Some(audit.clone()))
     }
 
     /// Writes the outcome that the headers of the answer tell; that of a stream is told by the stream.
-    pub(super) async fn answered(self, headers: &HeaderMap) {
-        if !self.0.0.by_stream.load(Ordering::Relaxed) {
-            self.0.end(failure_in(headers)).await;
+    pub(super) async fn answered(mut self, headers: &HeaderMap) {
+        let Some(audit) = self.0.take() else { return };
+        if audit.is_by_stream() {
+            return;
         }
+        let failure = failure_in(headers);
+        // In a task of its own, which the end of this call does not cut short.
+        let tracker = audit.0.tracker.clone();
+        // A panic is in the log already.
+        let _ = tracker.spawn(async move { audit.end(failure).await }.in_current_span()).await;
     }
 }
 
 impl Drop for EndOfCall {
     fn drop(&mut self) {
-        let audit = self.0.clone();
-        if audit.0.by_stream.load(Ordering::Relaxed) {
-            return;
-        }
-        self.0.0.tracker.spawn(async move {
-            let mut state = audit.0.state.lock().await;
-            if matches!(state.stage, Stage::Waiting) {
-                // Nothing was begun and nobody was refused.
-                state.stage = Stage::Ended;
-            }
-            drop(state);
-            audit.end(Some((Code::Cancelled, "CANCELLED".to_owned()))).await;
-        });
+        let Some(audit) = self.0.take().filter(|audit| !audit.is_by_stream()) else { return };
+        let tracker = audit.0.tracker.clone();
+        tracker.spawn(async move { audit.abandoned().await }.in_current_span());
     }
 }
 
@@ -189,7 +209,7 @@ pub(super) async fn refused(
 }
 
 /// Code and reason of an error, as the record has them.
-pub(in crate::grpc) fn failure(error: &Error) -> (Code, String) {
+pub(in crate::grpc) fn failure_of(error: &Error) -> (Code, String) {
     (status::code(error.kind()), error.reason().as_str().to_owned())
 }
 

@@ -31,8 +31,7 @@ pub(super) async fn chain(
     account: &AccountId,
     expected: Option<AuditPlace>,
 ) -> Result<AuditVerification> {
-    let mut walk =
-        Walk { store, key, account, expected, place: AuditPlace::START, removed_until: 0, compared: false };
+    let mut walk = Walk { store, key, account, expected, place: AuditPlace::START, removed_until: 0, compared: false };
     let bad = walk.find_bad().await?;
     Ok(AuditVerification { head: walk.place, removed_until: walk.removed_until, bad, compared: walk.compared })
 }

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 /// An event with the outcome of the call, where it is an intent that has one: sequence, code, reason.
-pub type ListedEvent = (AuditEvent, Option<(u64, String, String)>);
+type ListedEvent = (AuditEvent, Option<(u64, String, String)>);
 
 impl Store {
     /// A page of events, the newest first. The sort key is the sequence.

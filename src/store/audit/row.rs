@@ -34,13 +34,8 @@ pub(super) fn stored_place(row: &SqliteRow, seal: impl FnOnce(AuditPlace) -> Mac
 /// chain finds it in its place.
 pub(super) fn event(row: &SqliteRow, account: &AccountId) -> AuditEvent {
     strict_event(row).unwrap_or_else(|_| {
-        let call = AuditedCall::new(
-            account.clone(),
-            String::new(),
-            String::new(),
-            String::new(),
-            &RequestId::generate(),
-        );
+        let call =
+            AuditedCall::new(account.clone(), String::new(), String::new(), String::new(), &RequestId::generate());
         let record = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
         AuditEvent { sequence: count(row, "sequence").unwrap_or(0), record, mac: [0; MAC_LENGTH] }
     })

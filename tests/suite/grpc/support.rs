@@ -2,14 +2,17 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use dbkeeper::{
     grpc::{
-        AuditEvent, AuditSink, Authenticator, GrpcServer, Parts, ServerSettings,
+        AuditSink, Authenticator, GrpcServer, Parts, ServerSettings,
         call::{long_poll, unary},
         client::Client,
         health::Readiness,
@@ -17,7 +20,10 @@ use dbkeeper::{
         routes::Routes,
         stream::{MessageStream, server_stream},
     },
-    model::{AccountId, CallContext, Caller, Error, Permission, Reason},
+    model::{
+        AccountId, AuthenticationMethod, CallContext, Caller, Error, Grant, Reason, Role,
+        audit::{AuditOutcome, AuditedCall},
+    },
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 use tokio::{sync::watch, task::JoinHandle};
@@ -40,8 +46,10 @@ pub(super) struct TestServer {
 pub(super) struct Seen {
     /// The context of the last call that a handler was given.
     pub(super) context: watch::Sender<Option<CallContext>>,
-    /// Audited calls: method, principal, code.
-    pub(super) audited: Mutex<Vec<(String, String, tonic::Code)>>,
+    /// Events of audited calls: what, method, actor, code.
+    pub(super) audited: Mutex<Vec<(&'static str, String, String, String)>>,
+    /// Whether the audit log cannot be written.
+    pub(super) audit_is_broken: AtomicBool,
 }
 
 impl TestServer {
@@ -56,7 +64,11 @@ impl TestServer {
     }
 
     pub(super) async fn start_sealed(settings: ServerSettings) -> Self {
-        let seen = Arc::new(Seen { context: watch::Sender::new(None), audited: Mutex::default() });
+        let seen = Arc::new(Seen {
+            context: watch::Sender::new(None),
+            audited: Mutex::default(),
+            audit_is_broken: AtomicBool::new(false),
+        });
         let parts = Parts {
             routes: Routes::new(&settings).operations(TestOperations { seen: seen.clone() }),
             authenticator: Arc::new(TestKeys),
@@ -107,23 +119,46 @@ pub(super) struct TestKeys;
 #[async_trait]
 impl Authenticator for TestKeys {
     async fn authenticate(&self, bearer: &str, _: SocketAddr) -> Result<Caller, Error> {
-        let permissions = match bearer {
-            "reader" => vec![Permission::Read],
-            "operator" => vec![Permission::Read, Permission::Operate],
+        let role = match bearer {
+            "reader" => Role::Viewer,
+            "operator" => Role::Operator,
             _ => return Err(Error::new(Reason::ApiKeyInvalid, "the API key is not valid")),
         };
         let account = AccountId::parse("default", "account")?;
-        Ok(Caller { account, principal: format!("key/{bearer}"), permissions })
+        let grant = Grant { role, restore: false };
+        Ok(Caller::new(account, format!("key/{bearer}"), AuthenticationMethod::ApiKey, grant))
     }
 }
 
 struct TestAudit(Arc<Seen>);
 
+impl TestAudit {
+    fn note(&self, what: &'static str, call: &AuditedCall, code: &str) -> u64 {
+        let mut events = self.0.audited.lock().unwrap();
+        events.push((what, call.method.clone(), call.actor.clone(), code.to_owned()));
+        events.len() as u64
+    }
+}
+
 #[async_trait]
 impl AuditSink for TestAudit {
-    async fn record(&self, event: AuditEvent<'_>) {
-        let entry = (event.method.to_owned(), event.context.caller.principal.clone(), event.outcome);
-        self.0.audited.lock().unwrap().push(entry);
+    async fn intend(&self, call: &AuditedCall) -> Result<u64, Error> {
+        if self.0.audit_is_broken.load(Ordering::Relaxed) {
+            return Err(Error::new(Reason::AuditUnavailable, "the audit log cannot be written"));
+        }
+        Ok(self.note("intent", call, ""))
+    }
+
+    async fn conclude(&self, call: &AuditedCall, _: u64, outcome: AuditOutcome) {
+        self.note("outcome", call, &outcome.code);
+    }
+
+    async fn refuse(&self, call: &AuditedCall, outcome: AuditOutcome) {
+        self.note("refusal", call, &outcome.code);
+    }
+
+    fn account_of_unknown_callers(&self) -> AccountId {
+        AccountId::parse("operator", "account").unwrap()
     }
 }
 
