@@ -67,10 +67,11 @@ impl Walk<'_> {
                 if event.record.kind == AuditKind::Damage {
                     return Ok(Some((sequence, AuditProblem::DamageNoted)));
                 }
-                self.place = AuditPlace { sequence, mac: event.mac };
-                if let Some(bad) = self.compare_at(self.place) {
+                let place = AuditPlace { sequence, mac: event.mac };
+                if let Some(bad) = self.compare_at(place) {
                     return Ok(Some(bad));
                 }
+                self.place = place;
             }
             if events.is_empty() {
                 let known = self.removed_until;
@@ -90,10 +91,15 @@ impl Walk<'_> {
         if !removed.genuine {
             return Ok(Some((removed.place.sequence, AuditProblem::CheckpointAltered)));
         }
-        if removed.place.sequence > self.place.sequence {
-            (self.place, self.removed_until) = (removed.place, removed.place.sequence);
+        self.removed_until = removed.place.sequence;
+        if removed.place.sequence <= self.place.sequence {
+            return Ok(None);
         }
-        Ok(self.compare_at(self.place))
+        let bad = self.compare_at(removed.place);
+        if bad.is_none() {
+            self.place = removed.place;
+        }
+        Ok(bad)
     }
 
     /// Compares a place with the head that the caller expects, where it is the one.

@@ -239,7 +239,7 @@ async fn events_are_found_by_time_actor_method_and_resource_page_by_page() {
     let request = v1::ListAuditEventsRequest::default;
     let on = |resource: &str| v1::ListAuditEventsRequest { resource: resource.to_owned(), ..request() };
     assert_eq!(find(on("connections/c1")).await, [12, 11, 8, 7, 4, 3]);
-    assert_eq!(find(on("connections")).await, [0u64; 0]);
+    assert_eq!(find(on("connections")).await.len(), 12);
     assert_eq!(find(on("connections/c")).await, [0u64; 0], "a name is not found by its beginning");
     let of = |method: &str| v1::ListAuditEventsRequest { method: method.to_owned(), ..request() };
     assert_eq!(find(of("DeleteConnection")).await.len(), 12);

@@ -102,7 +102,8 @@ async fn a_caller_who_goes_away_leaves_an_outcome() {
 
     let hasty = client.clone().with_deadline(Duration::from_millis(300));
     let error = hasty.connections().test_connection(request).await.unwrap_err();
-    assert_eq!(error.code(), Code::DeadlineExceeded);
+    // The client's own clock may be the first to say so.
+    assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error:?}");
     until_completion(&client, AuditCompletion::Ended).await;
     let intent = only_intent(&client).await.unwrap();
     assert!(matches!(intent.code.as_str(), "DEADLINE_EXCEEDED" | "CANCELLED"), "{intent:?}");

@@ -39,7 +39,7 @@ async fn every_altered_field_of_an_event_is_found_in_its_place() {
         ("time", "time + 1"),
         ("kind", "'outcome'"),
         ("kind", "'nothing'"),
-        ("intent", "9"),
+        ("intent", "77"),
         ("intent", "-1"),
         ("actor", "'key/other'"),
         ("address", "'192.0.2.1'"),
