@@ -5,6 +5,7 @@
 //! and a test holds it against these structs.
 
 mod backup;
+mod health;
 mod layers;
 mod load;
 mod operations;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use self::problem::Problems;
 pub use self::{
     backup::Backup,
+    health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
     operations::{Operations, Shutdown},
@@ -57,6 +59,8 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// The checks of registered databases in the background.
+    pub health: Health,
     /// Long-running work.
     pub operations: Operations,
     /// Logs, traces and metrics.
@@ -75,6 +79,7 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            health: Health::default(),
             operations: Operations::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
@@ -106,6 +111,7 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.health.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);

@@ -7,6 +7,7 @@ use crate::{
     engine::EngineOptions,
     grpc::settings::{ServerSettings, TlsFiles},
     pool::PoolLimits,
+    service::connection::health::HealthOptions,
     vault::KeySource,
 };
 
@@ -31,6 +32,14 @@ pub(super) fn engine(config: &Config) -> EngineOptions {
 
 pub(super) fn pools(config: &Config) -> PoolLimits {
     PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+}
+
+pub(super) fn health(config: &Config) -> HealthOptions {
+    HealthOptions {
+        interval: config.health.interval,
+        parallel: config.health.max_parallel as usize,
+        limit: config.pools.connect_timeout,
+    }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {
