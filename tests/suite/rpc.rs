@@ -21,5 +21,6 @@ mod scenario;
 mod schema;
 mod seal;
 mod support;
+mod targets;
 mod tls;
 mod wire;
