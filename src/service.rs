@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod databases;
+pub mod filter;
 pub mod migration;
 pub mod monitor;
 pub mod operation;

@@ -24,14 +24,20 @@ use crate::{
             BackupService,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
@@ -51,6 +57,7 @@ pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -99,6 +106,7 @@ impl Services {
             store: store.clone(),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -123,7 +131,9 @@ impl Services {
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]
