@@ -4,7 +4,9 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod audit;
 mod backup;
+mod health;
 mod layers;
 mod load;
 mod operations;
@@ -27,7 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    audit::Audit,
     backup::Backup,
+    health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
     operations::{Operations, Shutdown},
@@ -59,10 +63,14 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// The checks of registered databases in the background.
+    pub health: Health,
     /// Hosts that callers may have dialled.
     pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
     /// The end of the process.
@@ -79,8 +87,10 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
+            audit: Audit::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
         }
@@ -111,8 +121,10 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
+        self.audit.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);
     }

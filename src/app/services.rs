@@ -9,27 +9,35 @@ use crate::{
     config::Config,
     engine::{Engines, reach::OwnListeners},
     grpc::{
-        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
-        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
-        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
+        access_service::AccessAdapter, audit::AuditAdapter, backup_service::BackupAdapter,
+        connection_service::ConnectionAdapter, convert::token::Tokens, migration_service::MigrationAdapter,
+        monitor_service::MonitorAdapter, operation_service::OperationAdapter, routes::Routes,
+        schema_service::SchemaAdapter, settings::ServerSettings,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
         access::AccessService,
+        audit::AuditService,
         backup::{
             BackupService,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
@@ -49,6 +57,7 @@ pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -97,6 +106,7 @@ impl Services {
             store: store.clone(),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -107,7 +117,7 @@ impl Services {
         })
     }
 
-    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey) -> Routes {
+    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey, audit: Arc<AuditService>) -> Routes {
         let tokens = Tokens::default();
         tokens.set_key(token_key);
         Routes::new(server)
@@ -116,12 +126,14 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone()))
+            .access(AccessAdapter::new(self.access.clone(), AuditAdapter::new(audit, tokens.clone())))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

@@ -5,10 +5,13 @@
 
 mod access;
 mod answer;
+mod audit;
 mod backups;
 mod catalogue;
 mod connections;
 mod connections_change;
+mod connections_health;
+mod connections_list;
 mod connections_refused;
 mod limits;
 mod metrics;

@@ -1,6 +1,12 @@
 //! A whole server in the test process: the real `App` on a free port, with its data in a folder of the test.
 
-use std::{fs, future::Future, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dbkeeper::{
     app::App,
@@ -58,6 +64,8 @@ impl TestServer {
         flags.set("server.listen", "127.0.0.1:0", "test");
         // Longer than a loaded machine may take to answer; tests of databases that never answer set it lower.
         flags.set("pools.connect_timeout", "60s", "test");
+        // Background checks change what a test sees; those that are about them switch them on.
+        flags.set("health.interval", "0s", "test");
         let mut config = config::load(&flags).expect("the configuration is good").config;
         change(&mut config);
         StoppedServer { folder, config }.start().await
@@ -66,6 +74,11 @@ impl TestServer {
     /// `http://` and where it listens.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// File of the store.
+    pub(crate) fn store_file(&self) -> &Path {
+        &self.config.store.file
     }
 
     /// Folder of the backups.
