@@ -54,10 +54,12 @@ impl Services {
         tracker: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Result<Self> {
-        let options = settings::engine(config);
+        let sessions = settings::sessions(config, tracker);
+        let options = settings::engine(config, sessions.clone());
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
-        let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
+        let limits = settings::pools(config, sessions);
+        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
         let connections = ConnectionService::new(store.clone(), vault, pools.clone());

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     config::{self, Config},
-    engine::EngineOptions,
+    engine::{EngineOptions, SessionLimits, session_pool::SessionCaps},
     grpc::settings::{ServerSettings, TlsFiles},
     pool::PoolLimits,
     vault::KeySource,
@@ -20,17 +22,24 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     }
 }
 
-pub(super) fn engine(config: &Config) -> EngineOptions {
+/// What all pools share: the engines and the registry get the same.
+pub(super) fn sessions(config: &Config, tracker: &TaskTracker) -> SessionLimits {
+    let (server, account) = (config.pools.max_connections, config.pools.max_connections_per_account);
+    SessionLimits::new(SessionCaps { server, account }, tracker.clone())
+}
+
+pub(super) fn engine(config: &Config, sessions: SessionLimits) -> EngineOptions {
     EngineOptions {
         sqlite_root: config.sqlite.root.clone(),
         scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
         tool_directories: config.backup.tool_directories.clone(),
+        sessions,
     }
 }
 
-pub(super) fn pools(config: &Config) -> PoolLimits {
-    PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+pub(super) fn pools(config: &Config, sessions: SessionLimits) -> PoolLimits {
+    PoolLimits { sessions, idle_timeout: config.pools.idle_timeout }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {

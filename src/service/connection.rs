@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod input;
+mod pools;
 mod rules;
 
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use secrecy::SecretString;
 
 use filter::{ConnectionFilter, ConnectionOrder};
 use input::{ConnectionInput, ConnectionPatch};
+pub use pools::{OpenPool, PoolTotals};
 
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
         AccountId, CallContext, ConnectionId, ErrorKind, Reason, RequestKey, Result, Timestamp,
-        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
+        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
     },
@@ -239,16 +241,6 @@ impl ConnectionService {
         let lease = self.pools.database(context.account(), id).await?;
         let capabilities = lease.run(lease.capabilities()).await?;
         Ok(Capabilities { server: lease.server().clone(), capabilities })
-    }
-
-    /// Figures of the pool and when it was opened; absent where none is open.
-    pub async fn pool_figures(
-        &self,
-        context: &CallContext,
-        id: &ConnectionId,
-    ) -> Result<Option<(PoolFigures, Timestamp)>> {
-        self.store.connection(context.account(), id).await?;
-        Ok(self.pools.figures(context.account(), id))
     }
 
     /// Fills in defaults and checks every rule, the engine's own included.

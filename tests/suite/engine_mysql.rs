@@ -20,6 +20,7 @@ fn engine() -> MysqlEngine {
         scratch_directory: std::env::temp_dir(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

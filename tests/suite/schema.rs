@@ -50,6 +50,7 @@ async fn scene(tables: u32) -> Scene {
         scratch_directory: folder.path().to_owned(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     };
     let target =
         Target { account: account.clone(), connection: None, settings: settings(), credentials: credentials() };

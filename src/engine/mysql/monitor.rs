@@ -32,6 +32,7 @@ impl Metrics for MysqlDatabase {
             .fetch_one(&mut *lease)
             .await
             .map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
         let number = |index| row::number(&limits, index).map_err(|cause| self.failed(cause));
         let (max_sessions, read_only) = (number(0)?, number(1)?);
         let sessions = status.number("Threads_connected").unwrap_or(0.0);

@@ -65,6 +65,7 @@ impl Fixture for PostgresFixture {
             scratch_directory: self.scratch.path().to_owned(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         }))
     }
 
@@ -142,6 +143,11 @@ impl Fixture for PostgresFixture {
 
     fn slow_statement(&self) -> &'static str {
         "SELECT pg_sleep(300)"
+    }
+
+    async fn runs_slow_statement(&self, database: &str) -> bool {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        self.server().psql(database, sql) != "0"
     }
 
     fn has_partial_indexes(&self) -> bool {

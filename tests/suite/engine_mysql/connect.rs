@@ -110,6 +110,7 @@ async fn a_server_that_never_answers_is_given_up() {
         scratch_directory: std::env::temp_dir(),
         dial_timeout: Duration::from_millis(200),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     });
     let server = MariadbServer::shared();
     let mut settings = server.settings("mysql");

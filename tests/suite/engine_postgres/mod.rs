@@ -24,6 +24,7 @@ fn engine() -> PostgresEngine {
         scratch_directory: std::env::temp_dir(),
         dial_timeout: DIAL_TIMEOUT,
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

@@ -42,6 +42,7 @@ impl SqliteFolder {
             scratch_directory: self.scratch.path().to_owned(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         }))
     }
 

@@ -64,6 +64,7 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
             Err(cause) => sample.skipped.push(skipped(database, subject, privilege, cause)),
         }
     }
+    lease.give_back().await;
     Ok(sample)
 }
 
