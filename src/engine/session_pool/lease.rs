@@ -34,11 +34,12 @@ impl<S: SessionSource> SessionLease<S> {
     /// Gives the session back to its pool. Its work must have ended well, with no transaction open unless it is soiled.
     pub async fn give_back(mut self) {
         let Some(mut held) = self.held.take() else { return };
-        if self.soiled {
-            let reset = tokio::time::timeout(SMALL_TALK, self.pool.source.reset(&mut held.session)).await;
-            if !reset.unwrap_or(false) {
-                return self.pool.end(held).await;
-            }
+        let source = &self.pool.source;
+        let made_ready =
+            async { (!self.soiled || source.reset(&mut held.session).await) && source.settle(&mut held.session).await };
+        let ready = tokio::time::timeout(SMALL_TALK, made_ready).await.unwrap_or(false);
+        if !ready {
+            return self.pool.end(held).await;
         }
         let superfluous = self.pool.put_back(held);
         // The next caller need not wait for the good-bye.

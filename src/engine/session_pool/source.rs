@@ -22,6 +22,11 @@ pub trait SessionSource: Send + Sync + 'static {
     /// prepared statement or variable is left. False where the engine cannot do that; the session is closed then.
     fn reset(&self, session: &mut Self::Session) -> impl Future<Output = bool> + Send;
 
+    /// What is to be done with a session when its lease ends; false where it cannot be used again.
+    fn settle(&self, _session: &mut Self::Session) -> impl Future<Output = bool> + Send {
+        async { true }
+    }
+
     /// Says good-bye to the database.
     fn close(&self, session: Self::Session) -> impl Future<Output = ()> + Send;
 }

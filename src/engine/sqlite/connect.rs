@@ -14,7 +14,7 @@ use std::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::error::from_sqlx;
+use super::{error::from_sqlx, page_cache::PageCacheCounts};
 use crate::{
     engine::session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool, SessionSource},
     model::{Result, connection::PoolSettings},
@@ -86,13 +86,18 @@ pub struct SqliteSource {
     path: PathBuf,
     statement_timeout: Duration,
     watched: WatchedFile,
+    page_cache: Arc<PageCacheCounts>,
 }
 
 impl SqliteSource {
     /// Connections to a file.
     pub fn new(path: &Path, settings: &PoolSettings) -> Self {
-        let watched = WatchedFile::new(path);
-        Self { path: path.to_owned(), statement_timeout: settings.statement_timeout, watched }
+        Self {
+            path: path.to_owned(),
+            statement_timeout: settings.statement_timeout,
+            watched: WatchedFile::new(path),
+            page_cache: Arc::new(PageCacheCounts::new()),
+        }
     }
 }
 
@@ -117,6 +122,10 @@ impl SessionSource for SqliteSource {
         false
     }
 
+    async fn settle(&self, session: &mut SqliteConnection) -> bool {
+        self.page_cache.collect(session).await.is_ok()
+    }
+
     async fn close(&self, session: SqliteConnection) {
         // A connection that cannot be closed cleanly is gone all the same.
         let _ = session.close().await;
@@ -127,14 +136,21 @@ impl SessionSource for SqliteSource {
 pub(super) struct FilePool {
     pool: SessionPool<SqliteSource>,
     statement_timeout: Duration,
+    page_cache: Arc<PageCacheCounts>,
 }
 
 impl FilePool {
     /// Makes the pool. It opens no connection yet.
     pub(super) fn new(path: &Path, owner: &PoolOwner, settings: &PoolSettings, limits: &SessionLimits) -> Self {
         let source = SqliteSource::new(path, settings);
+        let page_cache = source.page_cache.clone();
         let pool = SessionPool::new(source, owner, settings.clone(), limits);
-        Self { pool, statement_timeout: settings.statement_timeout }
+        Self { pool, statement_timeout: settings.statement_timeout, page_cache }
+    }
+
+    /// How the page caches of the connections served, up to the end of each lease.
+    pub(super) fn page_cache(&self) -> &PageCacheCounts {
+        &self.page_cache
     }
 
     /// A lease whose statements end with the statement time-out. `doing` says what for, such as `cannot read the schema`.
