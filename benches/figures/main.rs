@@ -12,6 +12,7 @@ mod echo;
 mod harness;
 mod idle;
 mod migrations;
+mod pools;
 mod report;
 mod schema;
 mod server;
@@ -43,6 +44,7 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Pools,
 }
 
 #[tokio::main]
@@ -62,6 +64,7 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Pools => pools::measure().await,
         });
     }
     let missed = report::print(&figures);

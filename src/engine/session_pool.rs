@@ -150,14 +150,16 @@ impl<S: SessionSource> SessionPool<S> {
         wait.end(outcome)
     }
 
-    /// Keeps a session that was opened beside the pool, where there is a place for it, and closes it otherwise.
-    pub async fn adopt(&self, session: S::Session, opened: Instant) {
+    /// Keeps a session that was just opened beside the pool, where there is a place for it, and closes it otherwise. `took`
+    /// is the time that opening it took.
+    pub async fn adopt(&self, session: S::Session, took: Duration) {
         let shared = &self.0;
+        shared.meter.created(took);
         let place = shared.asker.as_ref().map(|asker| shared.limits.places.try_take(asker));
         if shared.closed.is_cancelled() || place.as_ref().is_some_and(Option::is_none) {
             return shared.good_bye(session).await;
         }
-        shared.keep(shared.held(session, opened, place.flatten()));
+        shared.keep(shared.held(session, place.flatten()));
     }
 
     /// Closes the sessions that nobody uses right now; the next lease opens a new one.
@@ -287,7 +289,7 @@ impl<S: SessionSource> Shared<S> {
         match self.source.open().await {
             Ok(session) => {
                 self.meter.created(began.elapsed());
-                Ok(self.held(session, Instant::now(), place))
+                Ok(self.held(session, place))
             }
             Err(error) => {
                 self.state().failure = Some((Instant::now(), error.repeat()));
@@ -301,7 +303,8 @@ impl<S: SessionSource> Shared<S> {
         self.state().failure.as_ref().filter(|(when, _)| *when >= came).map(|(_, error)| error.repeat())
     }
 
-    fn held(&self, session: S::Session, opened: Instant, place: Option<Place>) -> Held<S::Session> {
+    fn held(&self, session: S::Session, place: Option<Place>) -> Held<S::Session> {
+        let opened = Instant::now();
         let expires = opened + shortened(self.settings.max_lifetime);
         Held { session, opened, expires, _place: place, _counted: Counted::new(&self.open) }
     }

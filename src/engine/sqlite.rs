@@ -120,9 +120,11 @@ impl Engine for SqliteEngine {
         let owner = PoolOwner::new(&target.account, target.connection.as_ref());
         let pool = FilePool::new(&file.path, &owner, &target.settings.pool, &self.options.sessions);
         let source = SqliteSource::new(&file.path, &target.settings.pool);
+        let began = Instant::now();
         let mut first = source.open().await?;
+        let took = began.elapsed();
         let server = server_info(&mut first).await.map_err(|error| from_sqlx(error, "cannot open the database"))?;
-        pool.adopt(first, Instant::now()).await;
+        pool.adopt(first, took).await;
         let Target { account, settings, .. } = target;
         Ok(Arc::new(SqliteDatabase { options: self.options.clone(), account, settings, file, pool, server }))
     }

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use opentelemetry_proto::tonic::collector::{
@@ -23,6 +24,7 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Channel};
 
+use crate::harness::server::in_time;
 use dbkeeper::grpc::proto::v1::{
     Connection, CreateConnectionRequest, Engine, GetDatabaseRequest, ListConnectionsRequest,
     connection_service_client::ConnectionServiceClient, schema_service_client::SchemaServiceClient,
@@ -81,6 +83,7 @@ async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mu
         .arg(directory)
         .env_remove("DBKEEPER_TEST_SOAK")
         .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))
+        .env("DBKEEPER_TELEMETRY_METRICS_INTERVAL", "1s")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -143,6 +146,13 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     client.list_connections(request).await.unwrap();
     use_a_pool(channel, directory.path(), &key).await;
+    // The pool is closed before the last export, so what is read of it must have been exported before.
+    in_time(async {
+        while !collector.metrics.lock().unwrap().iter().any(|metric| metric == "db.client.connection.count") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 
     // The end of the server flushes what is not exported yet.
     let pid = rustix::process::Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap()).unwrap();

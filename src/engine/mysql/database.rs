@@ -62,9 +62,10 @@ impl MysqlDatabase {
         let settings = &target.settings.pool;
         let pool = SessionPool::new(source.clone(), &owner, settings.clone(), &options.sessions);
         let gate = options.sessions.gates.enter(&target.settings.host, target.settings.port).await;
+        let began = Instant::now();
         let (first, server) = source.open_and_ask().await?;
         drop(gate);
-        pool.adopt(first, Instant::now()).await;
+        pool.adopt(first, began.elapsed()).await;
         let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
         let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         Ok(Self {

@@ -54,11 +54,11 @@ impl PostgresDatabase {
         let gate = options.sessions.gates.enter(&dialer.place.host, dialer.place.port).await;
         let began = Instant::now();
         let mut first = dialer.dial().await?;
-        let opened = Instant::now();
+        let took = began.elapsed();
         let (mut server, backend_age) = dialer.server_info(&mut first).await?;
         server.pooler = direct.look(&dialer, &mut first, backend_age, began.elapsed()).await?;
         drop(gate);
-        pool.adopt(first, opened).await;
+        pool.adopt(first, took).await;
         let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
         let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         let monitor_timeout = settings.statement_timeout.min(MONITOR_STATEMENT_TIMEOUT);

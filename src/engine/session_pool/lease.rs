@@ -49,6 +49,13 @@ impl<S: SessionSource> SessionLease<S> {
         }
     }
 
+    /// Closes the session instead of giving it back, so that the next lease begins with a new one.
+    pub async fn retire(mut self) {
+        if let Some(held) = self.held.take() {
+            self.pool.end(held).await;
+        }
+    }
+
     fn held(&self) -> &Held<S::Session> {
         #[expect(
             clippy::expect_used,

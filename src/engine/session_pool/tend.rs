@@ -57,9 +57,13 @@ impl<S: SessionSource> Shared<S> {
             Some((host, port)) => self.limits.gates.enter(host, port).await,
             None => None,
         };
+        let began = Instant::now();
         let opened = self.closed.run_until_cancelled(self.source.open()).await?;
         match opened {
-            Ok(session) => Some(self.held(session, Instant::now(), place)),
+            Ok(session) => {
+                self.meter.created(began.elapsed());
+                Some(self.held(session, place))
+            }
             Err(error) => {
                 self.state().refill_after = Some(Instant::now() + REFILL_PAUSE);
                 tracing::debug!(cause = %error, "pool not filled up");

@@ -121,8 +121,8 @@ async fn nothing_of_a_mariadb_session_is_left_for_the_next_lease() {
     for sql in [
         "INSERT INTO t VALUES (NULL)",
         "SET @behind = 'yes', SESSION sql_mode = '', SESSION time_zone = '+09:00', NAMES latin1, SESSION max_statement_time = 0",
-        "SET SESSION lock_wait_timeout = 7, SESSION sql_safe_updates = 1, SESSION TRANSACTION READ ONLY",
-        "SET SESSION TRANSACTION READ WRITE, ISOLATION LEVEL READ UNCOMMITTED",
+        "SET SESSION lock_wait_timeout = 7, SESSION sql_safe_updates = 1",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
         "CREATE TEMPORARY TABLE behind (a INT)",
         "SELECT GET_LOCK('behind', 0)",
         "PREPARE behind FROM 'SELECT 1'",
