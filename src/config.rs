@@ -5,6 +5,7 @@
 //! and a test holds it against these structs.
 
 mod backup;
+mod health;
 mod layers;
 mod load;
 mod operations;
@@ -13,6 +14,7 @@ mod problem;
 mod render;
 mod server;
 mod storage;
+mod targets;
 mod telemetry;
 mod value;
 mod vault;
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use self::problem::Problems;
 pub use self::{
     backup::Backup,
+    health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
     operations::{Operations, Shutdown},
@@ -34,6 +37,7 @@ pub use self::{
     problem::{ConfigurationError, Problem},
     server::{Limits, Server},
     storage::{Sqlite, Store},
+    targets::{BasePolicy, Targets},
     telemetry::{LogFormat, Telemetry},
     value::ByteSize,
     vault::{KeySource, Vault},
@@ -57,6 +61,10 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// The checks of registered databases in the background.
+    pub health: Health,
+    /// Hosts that callers may have dialled.
+    pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
     /// Logs, traces and metrics.
@@ -75,6 +83,8 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            health: Health::default(),
+            targets: Targets::default(),
             operations: Operations::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
@@ -106,6 +116,8 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.health.check(problems);
+        self.targets.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);

@@ -7,7 +7,7 @@ use std::{
 
 use dbkeeper::{
     engine::{
-        Credentials, Target as DatabaseTarget,
+        Credentials, EngineOptions, Reach, Target as DatabaseTarget,
         postgres::PostgresSource,
         session_pool::{PoolOwner, SessionCaps, SessionLimits, SessionPool},
     },
@@ -80,7 +80,15 @@ fn pool(account: &str, database: &str, limits: &SessionLimits) -> SessionPool<Po
     };
     let settings =
         PoolSettings { max_connections: 100, acquire_timeout: Duration::from_secs(60), ..PoolSettings::default() };
-    let source = PostgresSource::of(&target, Duration::from_secs(10)).expect("the settings are right");
+    let options = EngineOptions {
+        reach: Reach::default(),
+        sqlite_root: std::env::temp_dir(),
+        scratch_directory: std::env::temp_dir(),
+        dial_timeout: Duration::from_secs(10),
+        tool_directories: Vec::new(),
+        sessions: limits.clone(),
+    };
+    let source = PostgresSource::of(&target, &options).expect("the settings are right");
     SessionPool::new(source, &PoolOwner::new(&account, None), settings, limits)
 }
 

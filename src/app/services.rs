@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{metrics, settings};
 use crate::{
     config::Config,
-    engine::Engines,
+    engine::{Engines, reach::OwnListeners},
     grpc::{
         access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
         convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
@@ -22,22 +22,40 @@ use crate::{
             BackupService,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
+
+/// What all parts of one process share.
+#[derive(Default)]
+pub(super) struct Process {
+    /// Work that a shutdown waits for.
+    pub(super) tracker: TaskTracker,
+    /// Cancelled when the process is to end.
+    pub(super) shutdown: CancellationToken,
+    /// Where it listens.
+    pub(super) own: OwnListeners,
+}
 
 /// The services of an open server.
 pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -54,11 +72,11 @@ impl Services {
         vault: Arc<Vault>,
         access: Arc<AccessService>,
         repository_key: RepositoryKey,
-        tracker: &TaskTracker,
-        shutdown: &CancellationToken,
+        process: &Process,
     ) -> Result<Self> {
+        let Process { tracker, shutdown, own } = process;
         let sessions = settings::sessions(config, tracker);
-        let options = settings::engine(config, sessions.clone());
+        let options = settings::engine(config, own, sessions.clone(), tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
         let limits = settings::pools(config, sessions);
@@ -88,6 +106,7 @@ impl Services {
             store: store.clone(),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -112,7 +131,9 @@ impl Services {
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

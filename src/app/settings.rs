@@ -6,9 +6,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{self, Config},
-    engine::{EngineOptions, SessionLimits, session_pool::SessionCaps},
+    engine::{
+        EngineOptions, Reach, SessionLimits,
+        reach::{BasePolicy, OwnListeners, TargetPolicy},
+        session_pool::SessionCaps,
+    },
     grpc::settings::{ServerSettings, TlsFiles},
     pool::PoolLimits,
+    service::connection::health::HealthOptions,
     vault::KeySource,
 };
 
@@ -28,8 +33,14 @@ pub(super) fn sessions(config: &Config, tracker: &TaskTracker) -> SessionLimits 
     SessionLimits::new(SessionCaps { server, account }, tracker.clone())
 }
 
-pub(super) fn engine(config: &Config, sessions: SessionLimits) -> EngineOptions {
+pub(super) fn engine(
+    config: &Config,
+    own: &OwnListeners,
+    sessions: SessionLimits,
+    tracker: &TaskTracker,
+) -> EngineOptions {
     EngineOptions {
+        reach: Reach::new(targets(&config.targets, own), tracker.clone()),
         sqlite_root: config.sqlite.root.clone(),
         scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
@@ -38,8 +49,30 @@ pub(super) fn engine(config: &Config, sessions: SessionLimits) -> EngineOptions 
     }
 }
 
+fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
+    TargetPolicy {
+        base: match targets.policy {
+            config::BasePolicy::Private => BasePolicy::Private,
+            config::BasePolicy::Public => BasePolicy::Public,
+            config::BasePolicy::Listed => BasePolicy::Listed,
+        },
+        allow: targets.allow.iter().map(|network| network.0).collect(),
+        deny: targets.deny.iter().map(|network| network.0).collect(),
+        ports: targets.ports.iter().map(|ports| ports.0.clone()).collect(),
+        own: own.clone(),
+    }
+}
+
 pub(super) fn pools(config: &Config, sessions: SessionLimits) -> PoolLimits {
     PoolLimits { sessions, idle_timeout: config.pools.idle_timeout }
+}
+
+pub(super) fn health(config: &Config) -> HealthOptions {
+    HealthOptions {
+        interval: config.health.interval,
+        parallel: config.health.max_parallel as usize,
+        limit: config.pools.connect_timeout,
+    }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dbkeeper::{
     engine::{
-        Credentials, Target,
+        Credentials, EngineOptions, Reach, Target,
         session_pool::{PoolOwner, SessionLimits, SessionPool, SessionSource},
     },
     model::{
@@ -21,8 +21,17 @@ use dbkeeper::{
 
 use crate::harness::postgres::PostgresServer;
 
-/// Long enough for a loaded machine.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Options whose dials may take long enough for a loaded machine.
+fn options() -> EngineOptions {
+    EngineOptions {
+        reach: Reach::default(),
+        sqlite_root: std::env::temp_dir(),
+        scratch_directory: std::env::temp_dir(),
+        dial_timeout: Duration::from_secs(30),
+        tool_directories: Vec::new(),
+        sessions: SessionLimits::default(),
+    }
+}
 
 fn account() -> AccountId {
     AccountId::from_stored("default".to_owned())

@@ -55,7 +55,7 @@ pub(super) struct MysqlDatabase {
 impl MysqlDatabase {
     /// Dials once, so that what is wrong shows here, and keeps the session for the first lease.
     pub(super) async fn open(options: &EngineOptions, target: Target) -> Result<Self> {
-        let connector = Connector::new(&target, options.dial_timeout);
+        let connector = Connector::new(&target, options)?;
         let own_sessions = OwnSessions::default();
         let source = MysqlSource::new(connector.clone(), own_sessions.clone());
         let owner = PoolOwner::new(&target.account, target.connection.as_ref());

@@ -11,7 +11,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    engine::{Target, session_pool::SessionSource},
+    engine::{EngineOptions, Target, session_pool::SessionSource},
     model::Result,
 };
 
@@ -30,9 +30,9 @@ impl MysqlSource {
         Self { connector, own_sessions }
     }
 
-    /// Opens sessions on the database of a target, each dial within the deadline.
-    pub fn of(target: &Target, dial_timeout: Duration) -> Self {
-        Self::new(Connector::new(target, dial_timeout), OwnSessions::default())
+    /// Opens sessions on the database of a target.
+    pub fn of(target: &Target, options: &EngineOptions) -> Result<Self> {
+        Ok(Self::new(Connector::new(target, options)?, OwnSessions::default()))
     }
 
     /// A session with its limits, and who answers.

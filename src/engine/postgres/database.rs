@@ -46,7 +46,7 @@ pub(super) struct PostgresDatabase {
 
 impl PostgresDatabase {
     pub(super) async fn open(target: Target, options: &EngineOptions, direct: &DirectPlaces) -> Result<Self> {
-        let dialer = Dialer::new(&target, options.dial_timeout)?;
+        let dialer = Dialer::new(&target, options)?;
         let source = PostgresSource::new(dialer.clone());
         let owner = PoolOwner::new(&target.account, target.connection.as_ref());
         let settings = &target.settings.pool;

@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::connect::Dialer;
 use crate::{
-    engine::{Target, session_pool::SessionSource},
+    engine::{EngineOptions, Target, session_pool::SessionSource},
     model::Result,
 };
 
@@ -21,9 +21,9 @@ impl PostgresSource {
         Self { dialer }
     }
 
-    /// Opens sessions on the database of a target, each dial within the deadline.
-    pub fn of(target: &Target, dial_timeout: Duration) -> Result<Self> {
-        Ok(Self::new(Dialer::new(target, dial_timeout)?))
+    /// Opens sessions on the database of a target.
+    pub fn of(target: &Target, options: &EngineOptions) -> Result<Self> {
+        Ok(Self::new(Dialer::new(target, options)?))
     }
 }
 

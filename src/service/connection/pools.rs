@@ -1,6 +1,6 @@
 //! How the pools of registered databases are doing.
 
-use super::{ConnectionService, ListConnections, filter};
+use super::{ConnectionService, ListConnections};
 use crate::{
     engine::session_pool::SessionCaps,
     model::{CallContext, ConnectionId, Result, Timestamp, connection::PoolFigures, page::Page},
@@ -59,7 +59,7 @@ impl ConnectionService {
         };
         let records = self.store.connections(context.account()).await?;
         let open = records.into_iter().map(|record| record.connection).filter(|found| figures.contains_key(&found.id));
-        let page = filter::page(open, &list.filter, list.order, &list.page);
+        let page = list.order.page(open, &list.filter, &list.page)?;
         let pools = page.items.into_iter().filter_map(|connection| {
             let (figures, opened) = figures.remove(&connection.id)?;
             Some(OpenPool { connection: connection.id, figures, opened })

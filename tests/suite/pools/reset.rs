@@ -5,12 +5,12 @@ use std::time::Duration;
 use dbkeeper::engine::{mysql::MysqlSource, postgres::PostgresSource, session_pool::SessionPool, sqlite::SqliteSource};
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection, PgConnection, Row, SqliteConnection};
 
-use super::{DIAL_TIMEOUT, pool_of_one, postgres_target};
+use super::{options, pool_of_one, postgres_target};
 use crate::harness::{mariadb::MariadbServer, postgres::PostgresServer, server::in_time, sqlite::SqliteFolder};
 
 fn postgres_pool(database: &str) -> SessionPool<PostgresSource> {
     let target = postgres_target(PostgresServer::shared().settings(database));
-    pool_of_one(PostgresSource::of(&target, DIAL_TIMEOUT).unwrap())
+    pool_of_one(PostgresSource::of(&target, &options()).unwrap())
 }
 
 /// All that a session of PostgreSQL can carry from one statement to the next.
@@ -115,7 +115,7 @@ async fn nothing_of_a_mariadb_session_is_left_for_the_next_lease() {
     let server = MariadbServer::shared();
     let database = server.create_database();
     server.sql(&database, "CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY)");
-    let pool = pool_of_one(MysqlSource::of(&server.target(&database), DIAL_TIMEOUT));
+    let pool = pool_of_one(MysqlSource::of(&server.target(&database), &options()).unwrap());
     let mut lease = pool.acquire().await.unwrap();
     let fresh = mariadb_state(&mut lease).await;
     for sql in [

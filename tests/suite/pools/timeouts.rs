@@ -7,7 +7,7 @@ use dbkeeper::{
     model::Reason,
 };
 
-use super::{DIAL_TIMEOUT, pool_of_one, postgres_target};
+use super::{options, pool_of_one, postgres_target};
 use crate::{
     conformance::{Fixture, mariadb::MariadbFixture, postgres::PostgresFixture},
     harness::{mariadb::MariadbServer, postgres::PostgresServer, sqlite::SqliteFolder},
@@ -55,7 +55,7 @@ async fn mariadb_ends_a_statement_that_takes_too_long() {
 
     // Every session of a pool carries it, whatever runs there.
     settings.pool.statement_timeout = Duration::from_millis(200);
-    let pool = pool_of_one(MysqlSource::of(&server.target_of(settings), DIAL_TIMEOUT));
+    let pool = pool_of_one(MysqlSource::of(&server.target_of(settings), &options()).unwrap());
     let mut lease = pool.acquire().await.unwrap();
     let slow = "SELECT COUNT(*) FROM seq_1_to_10000000 AS a, seq_1_to_10000000 AS b WHERE a.seq + b.seq = 0";
     let error = sqlx::raw_sql(slow).execute(&mut *lease).await.unwrap_err();
