@@ -179,6 +179,10 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("BackupService.DeleteBackup", Refused, v1::DeleteBackupRequest { name: backup(), validate_only: false }),
         case("ConnectionService.DeleteConnection", Refused, third),
         case("AccessService.WhoAmI", Served, v1::WhoAmIRequest {}),
+        // Its own log, which `audit::an_account_sees_its_own_log_alone` looks into.
+        case("AccessService.ListAuditEvents", Served, v1::ListAuditEventsRequest::default()),
+        case("AccessService.ExportAuditEvents", Served, v1::ExportAuditEventsRequest::default()),
+        case("AccessService.VerifyAuditLog", Served, v1::VerifyAuditLogRequest::default()),
     ]
 }
 
