@@ -16,6 +16,7 @@ pub mod request;
 pub mod schema;
 pub mod session;
 pub mod time;
+pub mod vault;
 
 pub use context::{CallContext, Caller, Permission};
 pub use error::{Detail, Error, ErrorKind, Reason, Result, StatementFailure};

@@ -8,3 +8,4 @@ pub mod migration;
 pub mod monitor;
 pub mod operation;
 pub mod schema;
+pub mod vault;

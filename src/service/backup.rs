@@ -150,7 +150,7 @@ impl BackupService {
         }
         self.parts.store.insert_backup(account, &backup).await?;
         let new = NewOperation {
-            connection: connection.clone(),
+            connection: Some(connection.clone()),
             spec: OperationSpec::CreateBackup { backup: name.clone() },
             exclusive_key: None,
             progress: Progress { total: plan.estimated_size, unit: ProgressUnit::Bytes, ..Progress::default() },
@@ -211,7 +211,7 @@ impl BackupService {
         let backup = self.parts.store.backup(context.account(), name).await?;
         require_published(&backup)?;
         let new = NewOperation {
-            connection: name.connection.clone(),
+            connection: Some(name.connection.clone()),
             spec: OperationSpec::VerifyBackup { backup: name.clone(), level },
             exclusive_key: None,
             progress: Progress { total: backup.plain_size, unit: ProgressUnit::Bytes, ..Progress::default() },
@@ -265,7 +265,7 @@ impl BackupService {
             return Ok(None);
         }
         let new = NewOperation {
-            connection: restore.connection.clone(),
+            connection: Some(restore.connection.clone()),
             exclusive_key: Some(settings.database_key(account, &database)),
             spec: OperationSpec::RestoreBackup {
                 backup: restore.backup.clone(),
