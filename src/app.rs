@@ -132,7 +132,8 @@ async fn open_parts(
     let keys = secrets::server_keys(store, &vault).await?;
     let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
     access.ensure_admin_key(&config.data_dir).await?;
-    let services = Services::build(config, store, Arc::new(vault), keys.repository, tracker, shutdown).await?;
+    let services =
+        Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, tracker, shutdown).await?;
     let routes = services.routes(&settings::server(config), keys.token);
     let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
     Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))

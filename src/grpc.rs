@@ -12,6 +12,7 @@ pub mod options;
 pub mod settings;
 pub mod status;
 
+pub mod access_service;
 pub mod authenticator;
 pub mod backup_service;
 pub mod call;

@@ -2,6 +2,7 @@
 //! context of a call, and the neutral shapes of connections, schemas, migrations,
 //! backups, metrics and operations. Nothing here does any input or output.
 
+pub mod access;
 pub mod backup;
 pub mod connection;
 pub mod context;
@@ -18,8 +19,9 @@ pub mod session;
 pub mod time;
 pub mod vault;
 
-pub use context::{CallContext, Caller, Permission};
+pub use access::{AuthenticationMethod, Grant, Permission, Permissions, Role};
+pub use context::{CallContext, Caller};
 pub use error::{Detail, Error, ErrorKind, Reason, Result, StatementFailure};
-pub use id::{AccountId, BackupId, ConnectionId, MigrationSetId, OperationId, RequestId};
+pub use id::{AccountId, ApiKeyId, BackupId, ConnectionId, MigrationSetId, OperationId, RequestId};
 pub use request::RequestKey;
 pub use time::Timestamp;

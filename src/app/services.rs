@@ -9,14 +9,15 @@ use crate::{
     config::Config,
     engine::Engines,
     grpc::{
-        backup_service::BackupAdapter, connection_service::ConnectionAdapter, convert::token::Tokens,
-        migration_service::MigrationAdapter, monitor_service::MonitorAdapter, operation_service::OperationAdapter,
-        routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
+        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
+        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
+        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
+        access::AccessService,
         backup::{
             BackupService,
             repository::{RepositorySettings, Storage},
@@ -35,6 +36,7 @@ use crate::{
 /// The services of an open server.
 pub(super) struct Services {
     store: Store,
+    access: Arc<AccessService>,
     operation_retention: Duration,
     pub(super) operations: Operations,
     pools: Pools,
@@ -50,6 +52,7 @@ impl Services {
         config: &Config,
         store: &Store,
         vault: Arc<Vault>,
+        access: Arc<AccessService>,
         repository_key: RepositoryKey,
         tracker: &TaskTracker,
         shutdown: &CancellationToken,
@@ -81,6 +84,7 @@ impl Services {
         metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
+            access,
             operation_retention: config.operations.retention,
             operations,
             pools,
@@ -101,6 +105,7 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
+            .access(AccessAdapter::new(self.access.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 

@@ -12,9 +12,10 @@ use tonic::{
 
 use super::{
     proto::v1::{
-        backup_service_client::BackupServiceClient, connection_service_client::ConnectionServiceClient,
-        migration_service_client::MigrationServiceClient, monitor_service_client::MonitorServiceClient,
-        operation_service_client::OperationServiceClient, schema_service_client::SchemaServiceClient,
+        access_service_client::AccessServiceClient, backup_service_client::BackupServiceClient,
+        connection_service_client::ConnectionServiceClient, migration_service_client::MigrationServiceClient,
+        monitor_service_client::MonitorServiceClient, operation_service_client::OperationServiceClient,
+        schema_service_client::SchemaServiceClient,
     },
     status,
 };
@@ -108,6 +109,8 @@ impl Client {
         monitor, MonitorServiceClient;
         /// OperationService.
         operations, OperationServiceClient;
+        /// AccessService.
+        access, AccessServiceClient;
     }
 }
 

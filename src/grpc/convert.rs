@@ -3,6 +3,7 @@
 //! What builds a response never fills in a field that is marked `(sensitive)`: the model types that services
 //! hand out hold no secret, so there is nothing to fill it with.
 
+pub mod access;
 pub mod backup;
 pub mod connection;
 pub mod etag;

@@ -95,6 +95,7 @@ fn declared_permission(options: &DynamicMessage, extension: &ExtensionDescriptor
         Value::EnumNumber(2) => Some(Permission::Operate),
         Value::EnumNumber(3) => Some(Permission::Admin),
         Value::EnumNumber(4) => Some(Permission::Restore),
+        Value::EnumNumber(5) => Some(Permission::System),
         _ => None,
     }
 }

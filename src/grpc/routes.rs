@@ -4,6 +4,7 @@ use tonic::{codec::CompressionEncoding, server::NamedService, service::RoutesBui
 
 use super::{
     proto::v1::{
+        access_service_server::{AccessService, AccessServiceServer},
         backup_service_server::{BackupService, BackupServiceServer},
         connection_service_server::{ConnectionService, ConnectionServiceServer},
         migration_service_server::{MigrationService, MigrationServiceServer},
@@ -62,6 +63,7 @@ impl Routes {
             BackupServiceServer::<()>::NAME,
             MonitorServiceServer::<()>::NAME,
             OperationServiceServer::<()>::NAME,
+            AccessServiceServer::<()>::NAME,
         ];
         Self { services, ..Self::new(settings) }
     }
@@ -78,6 +80,8 @@ impl Routes {
         monitor, MonitorService, MonitorServiceServer);
     service!(/// Adds OperationService.
         operations, OperationService, OperationServiceServer);
+    service!(/// Adds AccessService.
+        access, AccessService, AccessServiceServer);
 }
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {

@@ -5,44 +5,57 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    access::{AuthenticationMethod, Grant, Permission, Permissions, Role},
     error::{Error, Reason, Result},
-    id::{AccountId, RequestId},
+    id::{AccountId, ApiKeyId, RequestId},
+    time::Timestamp,
 };
-
-/// What a caller must hold to call a method; mirrors the method option of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// Look at resources and databases.
-    Read,
-    /// Run work on a database.
-    Operate,
-    /// Change what is registered.
-    Admin,
-    /// Write a backup into a database, or take one out in clear.
-    Restore,
-}
 
 /// Who calls.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Whose resources are seen.
     pub account: AccountId,
-    /// Which key, for the log and the record: `key/{id}`.
+    /// Who it is, for the log and the record: `key/{id}`, `jwt/{provider}/{subject}`, `certificate/{name}`.
     pub principal: String,
-    /// What it may do.
-    pub permissions: Vec<Permission>,
+    /// Its API key, where it called with one.
+    pub key: Option<ApiKeyId>,
+    /// How it proved who it is.
+    pub method: AuthenticationMethod,
+    /// Its role.
+    pub role: Role,
+    /// What it may do: what the role allows, within the scopes of its key.
+    pub permissions: Permissions,
+    /// When its credentials end.
+    pub expires: Option<Timestamp>,
 }
 
 impl Caller {
+    /// A caller with all that a grant allows.
+    pub fn new(account: AccountId, principal: impl Into<String>, method: AuthenticationMethod, grant: Grant) -> Self {
+        let permissions = grant.permissions(&account);
+        Self { account, principal: principal.into(), key: None, method, role: grant.role, permissions, expires: None }
+    }
+
+    /// The caller behind an API key.
+    pub fn of_key(account: AccountId, key: ApiKeyId, grant: Grant) -> Self {
+        Self { key: Some(key.clone()), ..Self::new(account, format!("key/{key}"), AuthenticationMethod::ApiKey, grant) }
+    }
+
     /// Refuses a caller that lacks a permission.
     pub fn require(&self, permission: Permission) -> Result<()> {
-        if self.permissions.contains(&permission) {
+        if self.permissions.contains(permission) {
             return Ok(());
         }
         Err(Error::new(
             Reason::PermissionMissing,
-            format!("this key lacks the permission {permission:?}; use one that has it"),
-        ))
+            format!(
+                "{} lacks the permission {}; call with credentials that have it",
+                self.principal,
+                permission.as_str()
+            ),
+        )
+        .with_metadata("permission", permission.as_str()))
     }
 }
 

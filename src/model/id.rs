@@ -70,6 +70,41 @@ id_type!(/// A backup: the last part of `connections/{id}/backups/{id}`.
 id_type!(/// A long-running operation: the last part of `operations/{id}`.
     OperationId, "o-");
 
+/// The public part of an API key: the last part of `accounts/{id}/apiKeys/{id}`. Made by the server, 16 hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKeyId(String);
+
+impl ApiKeyId {
+    /// How many hex digits an id has.
+    pub const LENGTH: usize = 16;
+
+    /// Takes an id; `field` names it in the error.
+    pub fn parse(text: &str, field: &str) -> Result<Self> {
+        let well_formed =
+            text.len() == Self::LENGTH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if well_formed {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::invalid_field(field, "the id of an API key is 16 lower-case hex digits"))
+    }
+
+    /// An id that this server stored or made itself.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ApiKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The id of one call, in every log line and every error of it: the caller's own
 /// `x-request-id` where that is 1 to 64 printable ASCII characters, else made here.
 #[derive(Debug, Clone, PartialEq, Eq)]

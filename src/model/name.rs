@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     error::{Error, Result},
-    id::{BackupId, ConnectionId, MigrationSetId, OperationId},
+    id::{AccountId, ApiKeyId, BackupId, ConnectionId, MigrationSetId, OperationId},
 };
 
 fn strip<'a>(name: &'a str, collection: &str, field: &str) -> Result<&'a str> {
@@ -51,6 +51,16 @@ impl fmt::Display for BackupName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connections/{}/backups/{}", self.connection, self.backup)
     }
+}
+
+/// `accounts/{id}`.
+pub fn account(id: &AccountId) -> String {
+    format!("accounts/{id}")
+}
+
+/// `accounts/{id}/apiKeys/{id}`.
+pub fn api_key(account: &AccountId, key: &ApiKeyId) -> String {
+    format!("accounts/{account}/apiKeys/{key}")
 }
 
 /// `connections/{id}`.

@@ -11,7 +11,10 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::model::{BackupId, Caller, RequestId, backup::VerifyLevel, name::BackupName, operation::OperationEvent};
+use crate::model::{
+    AuthenticationMethod, BackupId, Caller, Grant, RequestId, backup::VerifyLevel, name::BackupName,
+    operation::OperationEvent,
+};
 
 /// What a test tells an executor to do next.
 enum Order {
@@ -151,11 +154,12 @@ fn outcome(chunk_count: u64) -> OperationResult {
 
 fn context() -> CallContext {
     CallContext {
-        caller: Caller {
-            account: AccountId::from_stored("default".to_owned()),
-            principal: "key/test".to_owned(),
-            permissions: Vec::new(),
-        },
+        caller: Caller::new(
+            AccountId::from_stored("default".to_owned()),
+            "key/test",
+            AuthenticationMethod::ApiKey,
+            Grant::ALL,
+        ),
         request_id: RequestId::generate(),
         deadline: None,
         cancellation: CancellationToken::new(),

@@ -15,42 +15,18 @@ use api_key::ApiKey;
 use secrecy::SecretString;
 
 use crate::{
-    model::{AccountId, Caller, Error, Permission, Reason, Result, Timestamp},
+    model::{
+        AccountId, ApiKeyId, CallContext, Caller, Error, Grant, Reason, Result, Role, Timestamp,
+        access::DEFAULT_ACCOUNT,
+    },
     store::{Store, api_key::ApiKeyRecord},
     vault::Pepper,
 };
 
-/// The account that the first start makes.
-pub const DEFAULT_ACCOUNT: &str = "default";
 /// Name of the file in the data directory that holds the admin key of the first start.
 pub const ADMIN_KEY_FILE: &str = "admin.key";
 /// Keys that are kept in memory.
 const MAX_CACHED_KEYS: usize = 10_000;
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Everything in its account.
-    Admin,
-}
-
-impl Role {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        (text == Self::Admin.as_str()).then_some(Self::Admin)
-    }
-
-    fn permissions(self) -> Vec<Permission> {
-        match self {
-            Self::Admin => vec![Permission::Read, Permission::Operate, Permission::Admin, Permission::Restore],
-        }
-    }
-}
 
 /// Tells callers by their API keys.
 pub struct AccessService {
@@ -124,6 +100,16 @@ impl AccessService {
         Ok(known.caller.clone())
     }
 
+    /// What people call the key of a caller; empty where it has none.
+    pub async fn key_display_name(&self, context: &CallContext) -> Result<String> {
+        let Some(key) = &context.caller.key else { return Ok(String::new()) };
+        let known = match self.cached(key.as_str()) {
+            Some(known) => known,
+            None => self.load(key.as_str()).await?,
+        };
+        Ok(known.record.display_name.clone())
+    }
+
     fn cached(&self, id: &str) -> Option<Arc<KnownKey>> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -131,11 +117,9 @@ impl AccessService {
     async fn load(&self, id: &str) -> Result<Arc<KnownKey>> {
         let record = self.store.api_key(id).await?.ok_or_else(invalid_key)?;
         let role = Role::parse(&record.role).ok_or_else(invalid_key)?;
-        let caller = Caller {
-            account: record.account.clone(),
-            principal: format!("key/{}", record.id),
-            permissions: role.permissions(),
-        };
+        let grant = Grant { role, restore: role == Role::Admin };
+        let mut caller = Caller::of_key(record.account.clone(), ApiKeyId::from_stored(record.id.clone()), grant);
+        caller.expires = record.expires;
         let known = Arc::new(KnownKey { record, caller });
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= MAX_CACHED_KEYS {

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Dura
 use dbkeeper::{
     engine::{EngineOptions, Engines},
     model::{
-        AccountId, BackupId, CallContext, Caller, ConnectionId, OperationId, Reason, RequestId,
+        AccountId, AuthenticationMethod, BackupId, CallContext, Caller, ConnectionId, Grant, OperationId, Reason,
+        RequestId,
         backup::{BackupState, VerifyLevel},
         connection::EngineKind,
         name::BackupName,
@@ -172,7 +173,7 @@ fn account() -> AccountId {
 
 fn context() -> CallContext {
     CallContext {
-        caller: Caller { account: account(), principal: "key/test".to_owned(), permissions: Vec::new() },
+        caller: Caller::new(account(), "key/test", AuthenticationMethod::ApiKey, Grant::ALL),
         request_id: RequestId::generate(),
         deadline: None,
         cancellation: CancellationToken::new(),

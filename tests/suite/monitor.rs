@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use dbkeeper::{
     model::{
-        CallContext, Caller, ConnectionId, Reason, RequestId, Timestamp,
+        AuthenticationMethod, CallContext, Caller, ConnectionId, Grant, Reason, RequestId, Timestamp,
         id::AccountId,
         metric::{Metric, Sample},
         page::PageRequest,
@@ -74,11 +74,12 @@ fn connection() -> ConnectionId {
 
 fn context() -> CallContext {
     CallContext {
-        caller: Caller {
-            account: AccountId::parse("default", "account").unwrap(),
-            principal: "key/test".to_owned(),
-            permissions: Vec::new(),
-        },
+        caller: Caller::new(
+            AccountId::parse("default", "account").unwrap(),
+            "key/test",
+            AuthenticationMethod::ApiKey,
+            Grant::ALL,
+        ),
         request_id: RequestId::generate(),
         deadline: None,
         cancellation: CancellationToken::new(),

@@ -3,6 +3,7 @@
 //! `catalogue` takes the list of RPCs from the contract; `scenario` is the main job from end to end; the other files
 //! hold what one service promises, bad input included.
 
+mod access;
 mod answer;
 mod backups;
 mod catalogue;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dbkeeper::{
     engine::{Credentials, EngineOptions, Engines, Target},
     model::{
-        AccountId, CallContext, Caller, ConnectionId, Reason, RequestId, Result,
+        AccountId, AuthenticationMethod, CallContext, Caller, ConnectionId, Grant, Reason, RequestId, Result,
         connection::{ConnectionSettings, EngineKind, PoolSettings, TlsMode, TlsSettings},
         name::{Identifier, QualifiedName},
         page::PageRequest,
@@ -60,7 +60,7 @@ async fn scene(tables: u32) -> Scene {
         service: SchemaService::new(databases, tasks.clone()),
         tasks,
         context: CallContext {
-            caller: Caller { account, principal: "key/test".to_owned(), permissions: Vec::new() },
+            caller: Caller::new(account, "key/test", AuthenticationMethod::ApiKey, Grant::ALL),
             request_id: RequestId::generate(),
             deadline: None,
             cancellation: CancellationToken::new(),

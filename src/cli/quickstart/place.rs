@@ -13,8 +13,7 @@ use crate::{
         client::{Client, ClientError, answer},
         proto::v1,
     },
-    model::Timestamp,
-    service::access::DEFAULT_ACCOUNT,
+    model::{Timestamp, access::DEFAULT_ACCOUNT},
 };
 
 use super::walk::Failure;

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::model::Permission;
 use crate::vault::{KeySource, Vault};
 
 async fn service(directory: &Path) -> AccessService {
@@ -22,7 +23,7 @@ async fn the_admin_key_of_the_first_start_works_and_only_it() {
 
     let caller = service.authenticate(&text).await.unwrap();
     assert_eq!(caller.account.as_str(), DEFAULT_ACCOUNT);
-    assert!(caller.permissions.contains(&Permission::Restore));
+    assert!(caller.permissions.contains(Permission::Restore));
 
     service.ensure_admin_key(directory.path()).await.unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap().trim(), text, "a second start makes no second key");

@@ -17,7 +17,7 @@ use dbkeeper::{
         routes::Routes,
         stream::{MessageStream, server_stream},
     },
-    model::{AccountId, CallContext, Caller, Error, Permission, Reason},
+    model::{AccountId, AuthenticationMethod, CallContext, Caller, Error, Grant, Reason, Role},
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 use tokio::{sync::watch, task::JoinHandle};
@@ -107,13 +107,14 @@ pub(super) struct TestKeys;
 #[async_trait]
 impl Authenticator for TestKeys {
     async fn authenticate(&self, bearer: &str, _: SocketAddr) -> Result<Caller, Error> {
-        let permissions = match bearer {
-            "reader" => vec![Permission::Read],
-            "operator" => vec![Permission::Read, Permission::Operate],
+        let role = match bearer {
+            "reader" => Role::Viewer,
+            "operator" => Role::Operator,
             _ => return Err(Error::new(Reason::ApiKeyInvalid, "the API key is not valid")),
         };
         let account = AccountId::parse("default", "account")?;
-        Ok(Caller { account, principal: format!("key/{bearer}"), permissions })
+        let grant = Grant { role, restore: false };
+        Ok(Caller::new(account, format!("key/{bearer}"), AuthenticationMethod::ApiKey, grant))
     }
 }
 

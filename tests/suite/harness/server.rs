@@ -6,8 +6,8 @@ use dbkeeper::{
     app::App,
     config::{self, Config, Flags},
     grpc::client::Client,
-    model::AccountId,
-    service::access::{AccessService, Role},
+    model::{AccountId, Role},
+    service::access::AccessService,
     store::{
         Store,
         setting::{KEY_CHECK, STORE_ID},

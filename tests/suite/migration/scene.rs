@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use dbkeeper::{
     engine::{EngineOptions, Engines},
     model::{
-        AccountId, CallContext, Caller, ConnectionId, Error, MigrationSetId, RequestId, RequestKey, Result,
+        AccountId, AuthenticationMethod, CallContext, Caller, ConnectionId, Error, Grant, MigrationSetId, RequestId,
+        RequestKey, Result,
         connection::EngineKind,
         migration::{Direction, MigrationLimits, Version},
         operation::{Operation, OperationKind, OperationState},
@@ -192,11 +193,12 @@ impl Scene {
 
 pub(super) fn context(account: &str) -> CallContext {
     CallContext {
-        caller: Caller {
-            account: AccountId::parse(account, "account").unwrap(),
-            principal: "key/test".to_owned(),
-            permissions: Vec::new(),
-        },
+        caller: Caller::new(
+            AccountId::parse(account, "account").unwrap(),
+            "key/test",
+            AuthenticationMethod::ApiKey,
+            Grant::ALL,
+        ),
         request_id: RequestId::generate(),
         deadline: None,
         cancellation: CancellationToken::new(),

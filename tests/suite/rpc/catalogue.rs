@@ -168,6 +168,7 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("BackupService.DownloadBackup", Refused, v1::DownloadBackupRequest { name: backup() }),
         case("BackupService.DeleteBackup", Refused, v1::DeleteBackupRequest { name: backup(), validate_only: false }),
         case("ConnectionService.DeleteConnection", Refused, third),
+        case("AccessService.WhoAmI", Served, v1::WhoAmIRequest {}),
     ]
 }
 

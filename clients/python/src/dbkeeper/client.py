@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import duration_pb2
 
 from dbkeeper.v1 import (
+    access_service_pb2_grpc,
     backup_service_pb2_grpc,
     common_pb2,
     connection_service_pb2_grpc,
@@ -81,6 +82,8 @@ class Client:
             self._channel = grpc.insecure_channel(address, options=settings)
         channel = grpc.intercept_channel(self._channel, Interceptor(api_key.strip(), timeout))
 
+        #: Tells who may call.
+        self.access = access_service_pb2_grpc.AccessServiceStub(channel)
         #: Registers databases.
         self.connections = connection_service_pb2_grpc.ConnectionServiceStub(channel)
         #: Reads schemas.

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64\x62keeper/v1/options.proto\x12\x0b\x64\x62keeper.v1\x1a google/protobuf/descriptor.proto*\x83\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x13\n\x0fPERMISSION_READ\x10\x01\x12\x16\n\x12PERMISSION_OPERATE\x10\x02\x12\x14\n\x10PERMISSION_ADMIN\x10\x03\x12\x16\n\x12PERMISSION_RESTORE\x10\x04:M\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x17.dbkeeper.v1.Permission:1\n\x07\x61udited\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x08:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64\x62keeper/v1/options.proto\x12\x0b\x64\x62keeper.v1\x1a google/protobuf/descriptor.proto*\x9a\x01\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x13\n\x0fPERMISSION_READ\x10\x01\x12\x16\n\x12PERMISSION_OPERATE\x10\x02\x12\x14\n\x10PERMISSION_ADMIN\x10\x03\x12\x16\n\x12PERMISSION_RESTORE\x10\x04\x12\x15\n\x11PERMISSION_SYSTEM\x10\x05:M\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x17.dbkeeper.v1.Permission:1\n\x07\x61udited\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x08:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x08\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.dbkeeper.v1P\001Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1'
   _globals['_PERMISSION']._serialized_start=77
-  _globals['_PERMISSION']._serialized_end=208
+  _globals['_PERMISSION']._serialized_end=231
 # @@protoc_insertion_point(module_scope)

@@ -34,10 +34,14 @@ class _PermissionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     PERMISSION_OPERATE: _Permission.ValueType  # 2
     """Run work on a database: test, migrate, back up, verify, cancel."""
     PERMISSION_ADMIN: _Permission.ValueType  # 3
-    """Change what is registered: connections and their credentials."""
+    """Change what is registered: connections and their credentials, and the API keys of the account."""
     PERMISSION_RESTORE: _Permission.ValueType  # 4
     """Write a backup into a database. Apart from the others, because a restore
     can replace what everybody else works on.
+    """
+    PERMISSION_SYSTEM: _Permission.ValueType  # 5
+    """Change the server itself: accounts, and what concerns all of them. Held by
+    the administrators of the account `default` alone.
     """
 
 class Permission(_Permission, metaclass=_PermissionEnumTypeWrapper):
@@ -50,10 +54,14 @@ PERMISSION_READ: Permission.ValueType  # 1
 PERMISSION_OPERATE: Permission.ValueType  # 2
 """Run work on a database: test, migrate, back up, verify, cancel."""
 PERMISSION_ADMIN: Permission.ValueType  # 3
-"""Change what is registered: connections and their credentials."""
+"""Change what is registered: connections and their credentials, and the API keys of the account."""
 PERMISSION_RESTORE: Permission.ValueType  # 4
 """Write a backup into a database. Apart from the others, because a restore
 can replace what everybody else works on.
+"""
+PERMISSION_SYSTEM: Permission.ValueType  # 5
+"""Change the server itself: accounts, and what concerns all of them. Held by
+the administrators of the account `default` alone.
 """
 global___Permission = Permission
 
