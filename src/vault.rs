@@ -21,7 +21,7 @@ use keyring::Keyring;
 pub use keyring::MasterKeys;
 pub use record::SecretScope;
 pub use server_key::{Pepper, RepositoryKey, ServerKey, ServerKeys, TokenKey};
-pub use source::{KeySource, KeyTrouble};
+pub use source::{KeyCommand, KeySource, KeyTrouble, TransitKeys};
 
 use crate::model::{
     Error, Result,

@@ -15,6 +15,7 @@ mod migrations;
 mod report;
 mod schema;
 mod server;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Vault,
 }
 
 #[tokio::main]
@@ -62,6 +64,7 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Vault => vault::measure().await,
         });
     }
     let missed = report::print(&figures);

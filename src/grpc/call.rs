@@ -13,7 +13,7 @@
 //! Who calls, the permission, the deadline and the log line were seen to in [`super::layers`]; what the handler
 //! gets is the [`CallContext`] and the message, and it answers with a [`crate::model::Error`] or a response.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
@@ -27,6 +27,7 @@ pub(super) struct ActiveCall {
     pub(super) context: CallContext,
     pub(super) stopping: CancellationToken,
     pub(super) streams: TaskTracker,
+    pub(super) peer: IpAddr,
 }
 
 impl ActiveCall {
@@ -41,6 +42,11 @@ impl ActiveCall {
             }
         }
     }
+}
+
+/// The address that a call comes from; absent where it came around the layers.
+pub(super) fn peer<M>(request: &Request<M>) -> Option<IpAddr> {
+    request.extensions().get::<ActiveCall>().map(|call| call.peer)
 }
 
 /// Runs a unary handler.

@@ -4,14 +4,16 @@
 
 mod open;
 mod rotate;
+mod sealed;
 
 use std::{collections::HashMap, sync::Arc};
 
 pub use open::open;
+pub use sealed::{SealedVault, Unsealed, refusal};
 
 use crate::{
     model::{
-        CallContext, Detail, Error, OperationId, Reason, RequestKey, Result,
+        AccountId, CallContext, Detail, Error, OperationId, Reason, RequestKey, Result,
         operation::{Operation, OperationKind, OperationSpec, Progress, ProgressUnit},
         vault::{KeySourceKind, MasterKeyState, MasterKeyVersion},
     },
@@ -73,8 +75,8 @@ impl VaultService {
         HashMap::from([(OperationKind::RotateMasterKey, rotate)])
     }
 
-    /// How the vault stands.
-    pub async fn status(&self, context: &CallContext) -> Result<VaultStatus> {
+    /// How the vault stands, as a caller of an account sees it.
+    pub async fn status(&self, caller: &AccountId) -> Result<VaultStatus> {
         let store = &self.parts.store;
         let mut versions = Vec::new();
         for key in store.master_keys().await? {
@@ -87,7 +89,7 @@ impl VaultService {
             versions,
             source: self.parts.source.kind(),
             rotating: rotation.is_some(),
-            rotation: rotation.filter(|(account, _)| account == context.account()).map(|(_, id)| id),
+            rotation: rotation.filter(|(account, _)| account == caller).map(|(_, id)| id),
         })
     }
 
@@ -202,6 +204,3 @@ fn wrong_key() -> Error {
         "what was given is not the master key of this store; send the whole text of its master.key, every line",
     )
 }
-
-#[cfg(test)]
-mod tests;

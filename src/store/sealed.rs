@@ -4,10 +4,7 @@
 
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
-use super::{
-    Store, failed, from_stored,
-    master_key::mark,
-};
+use super::{Store, failed, from_stored, master_key::mark};
 use crate::model::Result;
 
 /// A column of sealed records. The parts of the place that a record is sealed for are SQL over the columns of its row.

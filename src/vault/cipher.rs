@@ -31,8 +31,7 @@ pub(super) struct Fresh {
 impl Fresh {
     pub(super) fn new() -> Result<Self> {
         let bytes = random::<{ KEY_LENGTH + 2 * NONCE_LEN }>()?;
-        let mut fresh =
-            Self { data_key: Zeroizing::default(), key_nonce: [0; NONCE_LEN], nonce: [0; NONCE_LEN] };
+        let mut fresh = Self { data_key: Zeroizing::default(), key_nonce: [0; NONCE_LEN], nonce: [0; NONCE_LEN] };
         fresh.data_key.copy_from_slice(&bytes[..KEY_LENGTH]);
         fresh.key_nonce.copy_from_slice(&bytes[KEY_LENGTH..KEY_LENGTH + NONCE_LEN]);
         fresh.nonce.copy_from_slice(&bytes[KEY_LENGTH + NONCE_LEN..]);

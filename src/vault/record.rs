@@ -64,7 +64,13 @@ pub(super) fn seal(keyring: &Keyring, scope: &SecretScope<'_>, plain: &[u8]) -> 
     let mut sealed = Vec::with_capacity(HEADER_LENGTH + WRAPPED_LENGTH + OVERHEAD + plain.len());
     sealed.push(FORMAT);
     sealed.extend_from_slice(&key_version.to_be_bytes());
-    cipher::seal(master, fresh.key_nonce, &scope.additional_data(key_version, "key"), &fresh.data_key[..], &mut sealed)?;
+    cipher::seal(
+        master,
+        fresh.key_nonce,
+        &scope.additional_data(key_version, "key"),
+        &fresh.data_key[..],
+        &mut sealed,
+    )?;
     let data_key = cipher::key(&fresh.data_key);
     cipher::seal(&data_key, fresh.nonce, &scope.additional_data(key_version, "secret"), plain, &mut sealed)?;
     Ok(sealed)

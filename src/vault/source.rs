@@ -1,11 +1,15 @@
 //! Where the master key comes from.
 
+mod command;
 mod file;
+mod http;
+mod transit;
 
 use std::{env, fmt, path::PathBuf};
 
 use zeroize::Zeroizing;
 
+pub use self::{command::KeyCommand, transit::TransitKeys};
 use super::keyring::MasterKeys;
 use crate::model::{
     Error, Reason,
@@ -19,6 +23,10 @@ pub enum KeySource {
     File(PathBuf),
     /// A variable of the environment.
     Environment(String),
+    /// What a command prints.
+    Command(KeyCommand),
+    /// A file of wrapped keys, which a key management service unwraps.
+    Transit(TransitKeys),
 }
 
 /// Why a source gave no key, or did not take one.
@@ -60,12 +68,14 @@ impl KeySource {
         match self {
             Self::File(_) => KeySourceKind::File,
             Self::Environment(_) => KeySourceKind::Environment,
+            Self::Command(_) => KeySourceKind::Command,
+            Self::Transit(_) => KeySourceKind::Transit,
         }
     }
 
     /// True where the server can put a new key there.
     pub fn can_write(&self) -> bool {
-        matches!(self, Self::File(_))
+        matches!(self, Self::File(_) | Self::Transit(_))
     }
 
     /// What the source holds; absent where it holds nothing.
@@ -79,6 +89,8 @@ impl KeySource {
                     return Err(KeyTrouble::new(SealReason::KeyMalformed, format!("the variable {name} is no text")));
                 }
             },
+            Self::Command(command) => command::read(command).await?,
+            Self::Transit(transit) => return transit::read(transit).await,
         };
         let Some(text) = text else { return Ok(None) };
         let malformed = || KeyTrouble::new(SealReason::KeyMalformed, format!("{self} holds no master key"));
@@ -89,8 +101,10 @@ impl KeySource {
     pub async fn write(&self, keys: &MasterKeys) -> Result<(), KeyTrouble> {
         match self {
             Self::File(path) => file::write(path, &keys.to_text()),
-            Self::Environment(_) => {
-                Err(KeyTrouble::new(SealReason::KeyMissing, format!("{self} is not set, and the server cannot set it")))
+            Self::Transit(transit) => transit::write(transit, keys).await,
+            Self::Environment(_) | Self::Command(_) => {
+                let detail = format!("{self} gives no key, and the server cannot put one there");
+                Err(KeyTrouble::new(SealReason::KeyMissing, detail))
             }
         }
     }
@@ -101,6 +115,8 @@ impl fmt::Display for KeySource {
         match self {
             Self::File(path) => write!(f, "the master key file {}", path.display()),
             Self::Environment(name) => write!(f, "the master key variable {name}"),
+            Self::Command(command) => write!(f, "the master key command {}", command.program.display()),
+            Self::Transit(transit) => write!(f, "the wrapped key file {}", transit.wrapped_key_file.display()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod backups;
+mod canary;
 mod catalogue;
 mod connections;
 mod connections_change;
@@ -20,4 +21,6 @@ mod schema;
 mod seal;
 mod support;
 mod tls;
+mod vault;
+mod vault_sources;
 mod wire;

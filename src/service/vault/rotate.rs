@@ -93,11 +93,11 @@ impl Parts {
         };
         for _ in 0..MAX_WALKS {
             let damaged = self.walk(run, version, &mut progress).await?;
-            let unretired = self.retire(run).await?;
             if !damaged.is_empty() {
+                // Which key a damaged record was sealed with is not certain, so none is given up.
                 return Err(Failure { error: some_damaged(&damaged), needs_attention: true });
             }
-            if unretired.is_empty() {
+            if self.retire(run).await? {
                 return Ok(OperationResult::RotateMasterKey { version, record_count: progress.done });
             }
         }
@@ -142,26 +142,25 @@ impl Parts {
         Ok(resealed.len() as u64)
     }
 
-    /// Retires the versions that nothing is sealed with, and takes them out of the source. Returns those that have to stay.
-    async fn retire(&self, run: &OperationRun) -> Result<Vec<u32>> {
-        let mut unretired = Vec::new();
+    /// Retires the versions that nothing is sealed with, and takes them out of the source. False: one has to stay.
+    async fn retire(&self, run: &OperationRun) -> Result<bool> {
+        let mut all = true;
         let known = self.store.master_keys().await?;
         for MasterKeyVersion { version, .. } in known.iter().filter(|known| known.state == MasterKeyState::Reading) {
             if self.store.retire_master_key(*version).await? {
                 run.log(format!("version {version} of the master key is retired"));
             } else {
-                unretired.push(*version);
+                all = false;
             }
         }
         self.take_out_retired(run).await?;
-        Ok(unretired)
+        Ok(all)
     }
 
     async fn take_out_retired(&self, run: &OperationRun) -> Result<()> {
         let known = self.store.master_keys().await?;
-        let is_retired = |version| {
-            known.iter().any(|known| known.version == version && known.state == MasterKeyState::Retired)
-        };
+        let is_retired =
+            |version| known.iter().any(|known| known.version == version && known.state == MasterKeyState::Retired);
         let held = self.source.read().await.map_err(unreadable)?.unwrap_or_default();
         let retired: Vec<u32> = held.versions().filter(|version| is_retired(*version)).collect();
         if retired.is_empty() {
