@@ -27,6 +27,7 @@ use crate::{
     operation::Operations,
     service::{
         access::AccessService,
+        backup::{KeyCopy, repository::Storage},
         vault::{self, SealedVault, Unsealed, VaultService, VaultStatus},
     },
     store::Store,
@@ -154,12 +155,19 @@ impl Builder {
     /// What a server answers with once its vault is open.
     async fn open(&self, vault: Vault) -> Result<(Parts, Opened)> {
         let Self { config, store, tracker, shutdown } = self;
+        let copy = KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?);
+        let store_was_lost = copy.recover(&vault).await?;
         let keys = secrets::server_keys(store, &vault).await?;
+        copy.keep().await;
         let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
         let services =
             Services::build(config, store, vault, access.clone(), keys.repository, tracker, shutdown).await?;
+        if store_was_lost {
+            let found = services.backups.rebuild_all().await?;
+            tracing::info!(found, "backups listed anew from the storage");
+        }
         let routes = services.routes(&settings::server(config), keys.token);
         let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(access)), audit: None };
         let (tasks, vault) = (services.tasks(), services.vault.clone());

@@ -102,6 +102,14 @@ impl Vault {
         record::seal(&self.ring(), &SecretScope::server(name), &key[..])
     }
 
+    /// True where two records open and hold the same key of the server's own.
+    pub fn holds_same_key(&self, name: &str, one: &[u8], other: &[u8]) -> bool {
+        match (self.open_server_key(name, one), self.open_server_key(name, other)) {
+            (Ok(one), Ok(other)) => one.is_same(&other),
+            _ => false,
+        }
+    }
+
     /// Opens a key of the server's own.
     pub fn open_server_key(&self, name: &str, sealed: &[u8]) -> Result<ServerKey> {
         let scope = SecretScope::server(name);

@@ -2,20 +2,20 @@
 
 use crate::{
     model::{Error, Result},
+    service::backup::REPOSITORY_KEY,
     store::Store,
     vault::{ServerKey, ServerKeys, Vault},
 };
 
 const PEPPER: &str = "api-key-pepper";
 const TOKEN: &str = "token";
-const REPOSITORY: &str = "backup-repository";
 
 /// Opens the server's own keys, and makes those that are missing.
 pub(super) async fn server_keys(store: &Store, vault: &Vault) -> Result<ServerKeys> {
     Ok(ServerKeys {
         pepper: server_key(store, vault, PEPPER).await?.into(),
         token: server_key(store, vault, TOKEN).await?.into(),
-        repository: server_key(store, vault, REPOSITORY).await?.into(),
+        repository: server_key(store, vault, REPOSITORY_KEY).await?.into(),
     })
 }
 

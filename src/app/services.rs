@@ -20,7 +20,7 @@ use crate::{
     service::{
         access::AccessService,
         backup::{
-            BackupService,
+            BackupService, KeyCopy,
             repository::{RepositorySettings, Storage},
         },
         connection::ConnectionService,
@@ -28,7 +28,7 @@ use crate::{
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
-        vault::VaultService,
+        vault::{SealedCopy, VaultService},
     },
     store::Store,
     tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
@@ -45,7 +45,7 @@ pub(super) struct Services {
     connections: ConnectionService,
     schemas: SchemaService,
     migrations: MigrationService,
-    backups: Arc<BackupService>,
+    pub(super) backups: Arc<BackupService>,
     monitor: Arc<MonitorService>,
     pub(super) vault: VaultService,
 }
@@ -67,7 +67,10 @@ impl Services {
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
         let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());
-        let vault = VaultService::new(store.clone(), vault, settings::key_source(config), operations.clone());
+        let copies: Vec<Arc<dyn SealedCopy>> =
+            vec![Arc::new(KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?))];
+        let source = settings::key_source(config);
+        let vault = VaultService::new(store.clone(), vault, source, copies, operations.clone());
         let migrations = MigrationService::new(store.clone(), pools.clone(), operations.clone());
         let backups = Arc::new(BackupService::new(
             store.clone(),

@@ -152,7 +152,10 @@ fn the_master_key_has_one_source_that_can_be_used() {
     assert_eq!(config.vault.transit.token_file, Some(config.data_dir.join("token")));
 
     let text = refusal(&format!("{command}{transit}"), &[], &[("vault.key_env", "KEY")]);
-    assert!(text.contains("vault.key_command = ") && text.contains("must not be set together with vault.key_env"), "{text}");
+    assert!(
+        text.contains("vault.key_command = ") && text.contains("must not be set together with vault.key_env"),
+        "{text}"
+    );
     assert!(text.contains("vault.transit.address = "), "{text}");
     for (key, value, allowed) in [
         ("vault.key_command", "fetch", "absolute path"),
@@ -165,7 +168,8 @@ fn the_master_key_has_one_source_that_can_be_used() {
         let text = refusal("", &[], &[(key, value)]);
         assert!(text.contains(&format!("{key} = ")) && text.contains(allowed), "{text}");
     }
-    let path = [("vault.transit.address", "https://v"), ("vault.transit.token_file", "t"), ("vault.transit.mount", "../sys")];
+    let path =
+        [("vault.transit.address", "https://v"), ("vault.transit.token_file", "t"), ("vault.transit.mount", "../sys")];
     let text = refusal("", &[], &path);
     assert!(text.contains("vault.transit.mount = \"../sys\""), "{text}");
     let text = refusal("", &[], &path[..1]);

@@ -143,7 +143,8 @@ impl Transit {
             );
         }
         if self.token_file.is_none() {
-            problems.add("vault.transit.token_file", "must name the file with the token, as vault.transit.address is set");
+            problems
+                .add("vault.transit.token_file", "must name the file with the token, as vault.transit.address is set");
         }
         for (key, path) in [("vault.transit.mount", &self.mount), ("vault.transit.key", &self.key)] {
             let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);

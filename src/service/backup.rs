@@ -6,6 +6,7 @@
 mod catalog;
 mod create;
 mod download;
+mod key_copy;
 mod repositories;
 pub mod repository;
 mod restore;
@@ -15,6 +16,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use download::Download;
 use download::Downloads;
+pub use key_copy::{KeyCopy, REPOSITORY_KEY};
 use repositories::Repositories;
 use repository::{RepositorySettings, Storage};
 
@@ -103,6 +105,16 @@ impl BackupService {
     /// Adds the backups to the list that the storage has and the list does not; returns how many. For a store that was lost.
     pub async fn rebuild(&self, account: &AccountId) -> Result<usize> {
         self.parts.rebuild(account).await
+    }
+
+    /// Does that for every account that has backups in the storage, and makes the accounts that the store lost.
+    pub async fn rebuild_all(&self) -> Result<usize> {
+        let mut added = 0;
+        for account in self.parts.repositories.accounts().await? {
+            self.parts.store.ensure_account(&account, account.as_str()).await?;
+            added += self.rebuild(&account).await?;
+        }
+        Ok(added)
     }
 
     /// Begins a backup. With `validate_only` everything is checked, the tools and the storage included, and there is no operation.

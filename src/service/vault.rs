@@ -8,6 +8,7 @@ mod sealed;
 
 use std::{collections::HashMap, sync::Arc};
 
+use async_trait::async_trait;
 pub use open::open;
 pub use sealed::{SealedVault, Unsealed, refusal};
 
@@ -56,17 +57,31 @@ pub struct VaultService {
     operations: Operations,
 }
 
+/// A copy of a sealed record outside of the store.
+#[async_trait]
+pub trait SealedCopy: Send + Sync {
+    /// Makes the copy like the record in the store, which was just sealed anew, where it is a copy of that.
+    async fn renew(&self, vault: &Vault) -> Result<()>;
+}
+
 /// What the calls and the rotation work with.
 struct Parts {
     store: Store,
     vault: Arc<Vault>,
     source: KeySource,
+    copies: Vec<Arc<dyn SealedCopy>>,
 }
 
 impl VaultService {
     /// A service over an open vault.
-    pub fn new(store: Store, vault: Arc<Vault>, source: KeySource, operations: Operations) -> Self {
-        Self { parts: Arc::new(Parts { store, vault, source }), operations }
+    pub fn new(
+        store: Store,
+        vault: Arc<Vault>,
+        source: KeySource,
+        copies: Vec<Arc<dyn SealedCopy>>,
+        operations: Operations,
+    ) -> Self {
+        Self { parts: Arc::new(Parts { store, vault, source, copies }), operations }
     }
 
     /// What the operations of this service do; to be installed before any is started.

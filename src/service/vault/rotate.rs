@@ -4,8 +4,9 @@
 //! 2. The store knows it as the current one, with its check value; the one before is read from then on.
 //! 3. This process seals with it.
 //! 4. Every record of the registry that is sealed with another version is sealed anew, batch by batch.
-//! 5. Versions without records are retired: the store takes no record of theirs any more.
-//! 6. Retired versions are taken out of the source.
+//! 5. Copies of records outside of the store are made like the records.
+//! 6. Versions without records are retired: the store takes no record of theirs any more.
+//! 7. Retired versions are taken out of the source.
 
 use std::sync::Arc;
 
@@ -96,6 +97,9 @@ impl Parts {
             if !damaged.is_empty() {
                 // Which key a damaged record was sealed with is not certain, so none is given up.
                 return Err(Failure { error: some_damaged(&damaged), needs_attention: true });
+            }
+            for copy in &self.copies {
+                copy.renew(&self.vault).await?;
             }
             if self.retire(run).await? {
                 return Ok(OperationResult::RotateMasterKey { version, record_count: progress.done });

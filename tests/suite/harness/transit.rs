@@ -67,7 +67,8 @@ impl TransitServer {
 
     /// With a certificate for `localhost`.
     pub(crate) async fn start_tls(certificates: &Certificates) -> Self {
-        let certificate = CertificateDer::from_pem_slice(certificates.server_cert_pem.as_bytes()).expect("a certificate");
+        let certificate =
+            CertificateDer::from_pem_slice(certificates.server_cert_pem.as_bytes()).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(certificates.server_key_pem.as_bytes()).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -88,7 +89,8 @@ impl TransitServer {
                 let (tcp, _) = listener.accept().await.expect("the listener works");
                 let (tls, state) = (tls.clone(), served.clone());
                 tokio::spawn(async move {
-                    let service = TowerToHyperService::new(tower::service_fn(move |request| answer(state.clone(), request)));
+                    let service =
+                        TowerToHyperService::new(tower::service_fn(move |request| answer(state.clone(), request)));
                     let http = auto::Builder::new(TokioExecutor::new());
                     // A client that goes away in the middle is what some tests are about.
                     let _ = match tls {

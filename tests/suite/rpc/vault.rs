@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::{
     answer::{assert_refused, assert_says},
-    support::{apply, ended, file, migration_set, register, register_sample, settings, succeeded, until},
+    support::{apply, back_up, ended, file, migration_set, register, register_sample, settings, succeeded, until},
 };
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
@@ -182,6 +182,41 @@ async fn a_damaged_record_keeps_its_version_and_is_named_until_it_is_mended() {
 async fn damage(server: &TestServer, id: &str) {
     use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
     let mut store = SqliteConnectOptions::new().filename(server.store_file()).connect().await.unwrap();
-    let sql = "UPDATE connections SET sealed_password = CAST(substr(sealed_password, 1, 80) || x'00' AS BLOB) WHERE id = $1";
+    let sql =
+        "UPDATE connections SET sealed_password = CAST(substr(sealed_password, 1, 80) || x'00' AS BLOB) WHERE id = $1";
     sqlx::query(sql).bind(id).execute(&mut store).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backups_survive_the_loss_of_the_store() {
+    let (server, fixture) = (TestServer::start().await, PostgresFixture::new());
+    let client = server.client();
+    let database = register_sample(&client, &fixture, "shop").await;
+    let backup = back_up(&client, "connections/shop", "first").await;
+    // The copy of the key in the storage is sealed anew as well.
+    succeeded(&client, rotate(&client).await.unwrap()).await;
+
+    let mut stopped = server.stop().await;
+    let store = stopped.config().store.file.clone();
+    fs::remove_file(&store).unwrap();
+    fs::remove_file(stopped.config().admin_key_file()).unwrap();
+    let server = stopped.start().await;
+    let client = server.client();
+    let listed = client.backups().list_backups(v1::ListBackupsRequest::default()).await.unwrap().into_inner().backups;
+    let [found] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&found.name, found.state()), (&backup, v1::BackupState::Complete), "{found:?}");
+    assert_eq!(status(&client).await.current_version, 2, "the key keeps its number");
+
+    register(&client, "shop", settings(&fixture.target(&database))).await;
+    let restored = fixture.unused_database();
+    let request = v1::RestoreBackupRequest {
+        name: backup,
+        connection: "connections/shop".to_owned(),
+        target_database: restored.clone(),
+        ..Default::default()
+    };
+    let operation = client.backups().restore_backup(request).await.unwrap().into_inner();
+    let operation = succeeded(&client, operation).await;
+    let Some(v1::operation::Result::RestoreBackupResult(result)) = operation.result else { panic!("no result") };
+    assert!(result.table_count > 0 && result.row_count > 0, "{result:?}");
 }
