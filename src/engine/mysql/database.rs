@@ -120,6 +120,16 @@ impl MysqlDatabase {
         })
     }
 
+    /// The statement that gives our user a privilege on the whole server.
+    pub(super) fn grant(&self, privilege: &str) -> String {
+        self.grant_on(privilege, "*.*")
+    }
+
+    /// The statement that gives our user a privilege on some objects.
+    pub(super) fn grant_on(&self, privilege: &str, objects: &str) -> String {
+        format!("GRANT {privilege} ON {objects} TO '{}'@'%';", self.settings().username.replace('\'', "''"))
+    }
+
     /// Words an error of a query.
     pub(super) fn failed(&self, error: sqlx::Error) -> Error {
         error::while_using(error, self.settings())
