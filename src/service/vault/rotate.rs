@@ -21,7 +21,7 @@ use crate::{
     },
     operation::{Executor, Failure, OperationRun},
     store::sealed::{Resealed, SEALED_FIELDS, SealedField, SealedRow},
-    vault::{MasterKeys, SecretScope},
+    vault::{KeyTrouble, MasterKeys, SecretScope},
 };
 
 /// Records that are sealed anew in one transaction. Other writers wait for no longer than that takes.
@@ -165,13 +165,22 @@ impl Parts {
         let known = self.store.master_keys().await?;
         let is_retired =
             |version| known.iter().any(|known| known.version == version && known.state == MasterKeyState::Retired);
-        let held = self.source.read().await.map_err(unreadable)?.unwrap_or_default();
+        // Everything is sealed with the new key, so trouble with the old one is told and does not fail the rotation.
+        if let Err(trouble) = self.clean_source(run, is_retired).await {
+            tracing::warn!(cause = %trouble, "retired master key not taken out of its source");
+            run.log("the retired key could not be taken out of its source: remove its line there yourself");
+        }
+        Ok(())
+    }
+
+    async fn clean_source(&self, run: &OperationRun, is_retired: impl Fn(u32) -> bool) -> Result<(), KeyTrouble> {
+        let held = self.source.read().await?.unwrap_or_default();
         let retired: Vec<u32> = held.versions().filter(|version| is_retired(*version)).collect();
         if retired.is_empty() {
             return Ok(());
         }
         if self.source.can_write() {
-            return self.source.write(&held.without(is_retired)).await.map_err(unreadable);
+            return self.source.write(&held.without(is_retired)).await;
         }
         run.log(format!("nothing is sealed with the versions {retired:?} any more: remove them from the key's source"));
         Ok(())

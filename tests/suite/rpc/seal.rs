@@ -218,3 +218,59 @@ async fn a_hundred_wrong_keys_change_no_byte() {
     assert_eq!(store_bytes(&mut stopped), before);
     assert!(vault::open(&Store::open(&store_file).await.unwrap(), &KeySource::File(key_file)).await.unwrap().is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_was_moved_does_not_open() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    for id in ["one", "other"] {
+        register(&client, id, settings(&PostgresFixture::new().target("postgres"))).await;
+    }
+    server.second_account().await;
+    let mut stopped = server.stop().await;
+    let store = stopped.config().store.file.clone();
+    let sound = fs::read(&store).unwrap();
+    let sealed_of_other = "(SELECT sealed_password FROM connections WHERE id = 'other')";
+    let moves = [
+        ("another row", format!("UPDATE connections SET sealed_password = {sealed_of_other} WHERE id = 'one'")),
+        ("another version", "UPDATE connections SET credential_revision = 2 WHERE id = 'one'".to_owned()),
+        (
+            "another field",
+            "UPDATE connections SET sealed_client_key = sealed_password, \
+             settings = json_set(settings, '$.tls.client_cert_pem', 'x', '$.tls.mode', 'required') WHERE id = 'one'"
+                .to_owned(),
+        ),
+        (
+            "another name",
+            "UPDATE connections SET id = 'gone' WHERE id = 'one'; \
+             UPDATE connections SET id = 'one' WHERE id = 'other'"
+                .to_owned(),
+        ),
+    ];
+    for (place, sql) in moves {
+        alter(&store, &sql).await;
+        let server = stopped.start().await;
+        let test = Some(v1::test_connection_request::Target::Name("connections/one".to_owned()));
+        let request = v1::TestConnectionRequest { target: test };
+        let error = server.client().connections().test_connection(request).await.expect_err(place);
+        assert_refused(&error, Code::DataLoss, "SEALED_RECORD_CORRUPT");
+        stopped = server.stop().await;
+        fs::write(&store, &sound).unwrap();
+    }
+    // The same in the hands of another account.
+    alter(&store, "UPDATE connections SET account = 'stranger' WHERE id = 'one'").await;
+    let server = stopped.start().await;
+    let stranger = server.client_with(&server.second_account().await);
+    let test = Some(v1::test_connection_request::Target::Name("connections/one".to_owned()));
+    let request = v1::TestConnectionRequest { target: test };
+    let error = stranger.connections().test_connection(request).await.unwrap_err();
+    assert_refused(&error, Code::DataLoss, "SEALED_RECORD_CORRUPT");
+}
+
+/// Changes the store by hand.
+async fn alter(store: &std::path::Path, sql: &str) {
+    use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
+    let mut store = SqliteConnectOptions::new().filename(store).connect().await.unwrap();
+    store.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.unwrap();
+    store.close().await.unwrap();
+}
