@@ -13,7 +13,7 @@ mod settings;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::sync::mpsc;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
@@ -35,7 +35,7 @@ use crate::{
     vault::Vault,
 };
 use data_directory::DataDirectory;
-use services::Services;
+use services::{Process, Services};
 
 /// A server that listens and is ready to run.
 pub struct App {
@@ -67,7 +67,7 @@ impl App {
         }
         let store = Store::open(&config.store.file).await?;
         let opening = vault::open(&store, &settings::key_source(&config)).await?;
-        let builder = Builder { config, store, tracker: TaskTracker::new(), shutdown: CancellationToken::new() };
+        let builder = Builder { config, store, process: Process::default() };
         let (parts, state) = match opening {
             Ok(vault) => {
                 let (parts, opened) = builder.open(vault).await?;
@@ -81,6 +81,7 @@ impl App {
         };
         let config = &builder.config;
         let server = GrpcServer::bind(config.server.listen, settings::server(config), parts).await?;
+        builder.process.own.add(server.local_address()?);
         Ok(Self { server, state, builder, _directory: directory })
     }
 
@@ -105,7 +106,7 @@ impl App {
             }
             State::Sealed(unsealed) => Some(unsealed),
         };
-        let stopping = builder.shutdown.clone();
+        let stopping = builder.process.shutdown.clone();
         let opener = server.opener();
         let serving = async {
             tokio::select! {
@@ -120,8 +121,8 @@ impl App {
         };
         let drained = async {
             tokio::join!(serving, interrupting);
-            builder.tracker.close();
-            builder.tracker.wait().await;
+            builder.process.tracker.close();
+            builder.process.tracker.wait().await;
         };
         let cut_off = async {
             stop.cancelled().await;
@@ -140,8 +141,7 @@ impl App {
 struct Builder {
     config: Config,
     store: Store,
-    tracker: TaskTracker,
-    shutdown: CancellationToken,
+    process: Process,
 }
 
 impl Builder {
@@ -154,7 +154,7 @@ impl Builder {
 
     /// What a server answers with once its vault is open.
     async fn open(&self, vault: Vault) -> Result<(Parts, Opened)> {
-        let Self { config, store, tracker, shutdown } = self;
+        let Self { config, store, process } = self;
         let copy = KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?);
         let store_was_lost = copy.recover(&vault).await?;
         let keys = secrets::server_keys(store, &vault).await?;
@@ -162,8 +162,7 @@ impl Builder {
         let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
-        let services =
-            Services::build(config, store, vault, access.clone(), keys.repository, tracker, shutdown).await?;
+        let services = Services::build(config, store, vault, access.clone(), keys.repository, process).await?;
         if store_was_lost {
             let found = services.backups.rebuild_all().await?;
             tracing::info!(found, "backups listed anew from the storage");
@@ -180,7 +179,7 @@ impl Builder {
         if unfinished > 0 {
             tracing::info!(unfinished, "operations of an earlier run taken up");
         }
-        tasks::start(opened.tasks, &self.tracker, &self.shutdown);
+        tasks::start(opened.tasks, &self.process.tracker, &self.process.shutdown);
         Ok(())
     }
 

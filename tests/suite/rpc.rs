@@ -20,6 +20,7 @@ mod scenario;
 mod schema;
 mod seal;
 mod support;
+mod targets;
 mod tls;
 mod vault;
 mod vault_sources;

@@ -51,9 +51,10 @@ impl KeyCopy {
             if self.storage.sealed_key().await?.is_none() {
                 self.storage.put_sealed_key(self.stored().await?).await?;
             }
-            Result::Ok(())
+            Ok(())
         };
-        if let Err(error) = kept.await {
+        let kept: Result<()> = kept.await;
+        if let Err(error) = kept {
             tracing::warn!(error = %error, "key of the backup storage not kept in the storage");
         }
     }
