@@ -9,6 +9,8 @@ pub mod api_key;
 pub mod backup;
 pub mod connection;
 mod connection_cache;
+pub mod connection_status;
+pub mod connection_transition;
 pub mod master_key;
 pub mod migration_set;
 pub mod operation;
@@ -26,6 +28,7 @@ use sqlx::{
 };
 
 use connection_cache::ConnectionCache;
+use tokio::sync::watch;
 
 use crate::model::{Error, Reason, Result};
 
@@ -38,6 +41,7 @@ pub struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
     connections: Arc<ConnectionCache>,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 impl Store {
@@ -57,7 +61,7 @@ impl Store {
         schema::migrate(&writer).await?;
         sealed::guard(&writer).await?;
         let reader = pool(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { reader, writer, connections: Arc::default() })
+        Ok(Self { reader, writer, connections: Arc::default(), changes: Arc::default() })
     }
 
     /// For queries that change nothing.

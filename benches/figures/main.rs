@@ -10,6 +10,7 @@ mod backup;
 mod calls;
 mod echo;
 mod harness;
+mod health;
 mod idle;
 mod migrations;
 mod report;
@@ -44,6 +45,7 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Health,
     Vault,
 }
 
@@ -64,6 +66,7 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Health => health::measure().await,
             Area::Vault => vault::measure().await,
         });
     }

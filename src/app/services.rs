@@ -23,7 +23,10 @@ use crate::{
             BackupService, KeyCopy,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
@@ -31,7 +34,10 @@ use crate::{
         vault::{SealedCopy, VaultService},
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
@@ -51,6 +57,7 @@ pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -104,6 +111,7 @@ impl Services {
             store: store.clone(),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -130,7 +138,9 @@ impl Services {
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

@@ -10,6 +10,8 @@ mod canary;
 mod catalogue;
 mod connections;
 mod connections_change;
+mod connections_health;
+mod connections_list;
 mod connections_refused;
 mod limits;
 mod metrics;
