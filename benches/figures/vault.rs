@@ -98,7 +98,8 @@ async fn rotation() -> Figure {
             let (mut client, stop, reads) = (server.client().connections(), stop.clone(), reads.clone());
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    let request = v1::GetConnectionRequest { name: "connections/orders".to_owned() };
+                    let request =
+                        v1::GetConnectionRequest { name: "connections/orders".to_owned(), ..Default::default() };
                     client.get_connection(request).await.expect("the call is answered");
                     reads.fetch_add(1, Ordering::Relaxed);
                 }

@@ -157,7 +157,7 @@ async fn use_secrets(client: &Client, told: &mut Told, id: &str, registration: v
         let request = v1::GetDatabaseRequest { connection: name.clone() };
         assert_eq!(told.hear(client.schemas().get_database(request).await).is_some(), password == RIGHT);
     }
-    told.hear(connections.get_connection(v1::GetConnectionRequest { name: name.clone() }).await);
+    told.hear(connections.get_connection(v1::GetConnectionRequest { name: name.clone(), ..Default::default() }).await);
     told.hear(connections.list_connections(v1::ListConnectionsRequest::default()).await);
     let request = v1::ListConnectionStatusesRequest { refresh: true, ..Default::default() };
     told.hear(connections.list_connection_statuses(request).await);
