@@ -27,11 +27,12 @@ use crate::{
     operation::Operations,
     service::{
         access::AccessService,
+        audit::AuditService,
         backup::{KeyCopy, repository::Storage},
         vault::{self, SealedVault, Unsealed, VaultService, VaultStatus},
     },
     store::Store,
-    tasks::{self, BackgroundTask},
+    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep},
     vault::Vault,
 };
 use data_directory::DataDirectory;
@@ -167,9 +168,11 @@ impl Builder {
             let found = services.backups.rebuild_all().await?;
             tracing::info!(found, "backups listed anew from the storage");
         }
-        let routes = services.routes(&settings::server(config), keys.token);
-        let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(access)), audit: None };
-        let (tasks, vault) = (services.tasks(), services.vault.clone());
+        let audit = Arc::new(AuditService::new(store.clone(), keys.audit, process.tracker.clone()));
+        let routes = services.routes(&settings::server(config), keys.token, audit.clone());
+        let (mut tasks, vault) = (services.tasks(), services.vault.clone());
+        tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
+        let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(access)), audit: Some(audit) };
         Ok((parts, Opened { operations: services.operations, vault, tasks }))
     }
 

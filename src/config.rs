@@ -4,6 +4,7 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod audit;
 mod backup;
 mod health;
 mod layers;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    audit::Audit,
     backup::Backup,
     health::Health,
     layers::{Flags, variable_of},
@@ -67,6 +69,8 @@ pub struct Config {
     pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
     /// The end of the process.
@@ -86,6 +90,7 @@ impl Default for Config {
             health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
+            audit: Audit::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
         }
@@ -122,6 +127,7 @@ impl Config {
         self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
+        self.audit.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);
     }

@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use keyring::Keyring;
 pub use keyring::MasterKeys;
 pub use record::SecretScope;
-pub use server_key::{Pepper, RepositoryKey, ServerKey, ServerKeys, TokenKey};
+pub use server_key::{AuditKey, Pepper, RepositoryKey, ServerKey, ServerKeys, TokenKey};
 pub use source::{KeyCommand, KeySource, KeyTrouble, TransitKeys};
 
 use crate::model::{

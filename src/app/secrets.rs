@@ -9,6 +9,7 @@ use crate::{
 
 const PEPPER: &str = "api-key-pepper";
 const TOKEN: &str = "token";
+const AUDIT: &str = "audit";
 
 /// Opens the server's own keys, and makes those that are missing.
 pub(super) async fn server_keys(store: &Store, vault: &Vault) -> Result<ServerKeys> {
@@ -16,6 +17,7 @@ pub(super) async fn server_keys(store: &Store, vault: &Vault) -> Result<ServerKe
         pepper: server_key(store, vault, PEPPER).await?.into(),
         token: server_key(store, vault, TOKEN).await?.into(),
         repository: server_key(store, vault, REPOSITORY_KEY).await?.into(),
+        audit: server_key(store, vault, AUDIT).await?.into(),
     })
 }
 

@@ -9,16 +9,17 @@ use crate::{
     config::Config,
     engine::{Engines, reach::OwnListeners},
     grpc::{
-        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
-        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
-        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
-        vault_service::VaultAdapter,
+        access_service::AccessAdapter, audit::AuditAdapter, backup_service::BackupAdapter,
+        connection_service::ConnectionAdapter, convert::token::Tokens, migration_service::MigrationAdapter,
+        monitor_service::MonitorAdapter, operation_service::OperationAdapter, routes::Routes,
+        schema_service::SchemaAdapter, settings::ServerSettings, vault_service::VaultAdapter,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
         access::AccessService,
+        audit::AuditService,
         backup::{
             BackupService, KeyCopy,
             repository::{RepositorySettings, Storage},
@@ -123,7 +124,7 @@ impl Services {
         })
     }
 
-    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey) -> Routes {
+    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey, audit: Arc<AuditService>) -> Routes {
         let tokens = Tokens::default();
         tokens.set_key(token_key);
         Routes::new(server)
@@ -132,7 +133,7 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone()))
+            .access(AccessAdapter::new(self.access.clone(), AuditAdapter::new(audit, tokens.clone())))
             .vault(VaultAdapter::open(self.vault.clone(), tokens.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }

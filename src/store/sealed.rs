@@ -207,6 +207,11 @@ mod tests {
         ("master_keys.key_check", "an HMAC"),
         ("api_keys.digest", "an HMAC"),
         ("requests.digest", "a keyed digest"),
+        ("audit_events.mac", "an HMAC"),
+        ("audit_heads.mac", "an HMAC"),
+        ("audit_heads.seal", "an HMAC"),
+        ("audit_checkpoints.mac", "an HMAC"),
+        ("audit_checkpoints.seal", "an HMAC"),
     ];
 
     async fn open() -> (tempfile::TempDir, Store) {

@@ -5,6 +5,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod backups;
 mod canary;
 mod catalogue;

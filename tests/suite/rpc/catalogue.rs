@@ -184,6 +184,10 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("VaultService.Unseal", Denied, v1::UnsealRequest { master_key: scene.master_key.clone() }),
         case("VaultService.RotateMasterKey", Denied, v1::RotateMasterKeyRequest::default()),
         case("AccessService.WhoAmI", Served, v1::WhoAmIRequest {}),
+        // Its own log, which `audit::an_account_sees_its_own_log_alone` looks into.
+        case("AccessService.ListAuditEvents", Served, v1::ListAuditEventsRequest::default()),
+        case("AccessService.ExportAuditEvents", Served, v1::ExportAuditEventsRequest::default()),
+        case("AccessService.VerifyAuditLog", Served, v1::VerifyAuditLogRequest::default()),
     ]
 }
 
