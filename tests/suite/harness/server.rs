@@ -83,11 +83,6 @@ impl TestServer {
         self.config.backup.directory.clone()
     }
 
-    /// File of the store.
-    pub(crate) fn store_file(&self) -> PathBuf {
-        self.config.store.file.clone()
-    }
-
     /// File of the master key.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.config.vault.key_file.clone()

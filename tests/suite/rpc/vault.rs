@@ -45,7 +45,7 @@ async fn a_rotation_seals_everything_anew_while_the_server_works() {
     let server = TestServer::start().await;
     let client = server.client();
     register(&client, "shop", settings(&PostgresFixture::new().target("postgres"))).await;
-    add_connections(&server.store_file(), &server.key_file(), 1500).await;
+    add_connections(server.store_file(), &server.key_file(), 1500).await;
     let before = status(&client).await;
     assert_eq!((before.sealed, before.current_version, before.source()), (false, 1, v1::MasterKeySource::File));
     let [(1, v1::MasterKeyState::Current, records)] = versions(&before)[..] else { panic!("{before:?}") };
@@ -79,7 +79,7 @@ async fn a_rotation_seals_everything_anew_while_the_server_works() {
     assert_eq!(versions(&after), [(1, Retired, 0), (2, Current, records)], "{after:?}");
     assert!(after.versions[0].retire_time.is_some() && !after.rotating && after.current_version == 2);
     assert_eq!(versions_in_file(&server.key_file()), ["2"]);
-    assert_eq!(open_every_record(&server.store_file(), &server.key_file()).await, usize::try_from(records).unwrap());
+    assert_eq!(open_every_record(server.store_file(), &server.key_file()).await, usize::try_from(records).unwrap());
 
     // What is registered now is sealed with the new key, and a new start needs no other.
     register(&client, "later", settings(&PostgresFixture::new().target("postgres"))).await;
@@ -123,7 +123,7 @@ async fn a_second_rotation_is_refused_while_one_waits_or_works() {
     let checked = client.vault().rotate_master_key(checked).await.unwrap().into_inner();
     assert_eq!(checked.name, "");
     succeeded(&client, rotate(&client).await.unwrap()).await;
-    assert_eq!(versions_in_use(&server.store_file()).await, [2]);
+    assert_eq!(versions_in_use(server.store_file()).await, [2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -219,7 +219,7 @@ async fn a_server_starts_and_rotates_with_a_wrapped_key_and_is_sealed_without_th
     register(&client, "shop", settings(&PostgresFixture::new().target("postgres"))).await;
     let rotation = client.vault().rotate_master_key(v1::RotateMasterKeyRequest::default()).await.unwrap().into_inner();
     succeeded(&client, rotation).await;
-    assert_eq!(versions_in_use(&server.store_file()).await, [2]);
+    assert_eq!(versions_in_use(server.store_file()).await, [2]);
     assert_eq!(lines(&server.wrapped_key_file()), ["dbkeeper-wrapped-key:1:2"]);
 
     transit.behave(Behaviour::Status(503));
