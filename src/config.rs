@@ -42,7 +42,7 @@ pub use self::{
     targets::{BasePolicy, Targets},
     telemetry::{LogFormat, Telemetry},
     value::ByteSize,
-    vault::{KeySource, Vault},
+    vault::{KeySource, Transit, Vault},
 };
 
 /// Everything that can be set, with absolute paths and every value within its bounds.
@@ -107,9 +107,12 @@ impl Config {
     fn resolve_paths(&mut self, here: &Path) {
         self.data_dir = here.join(&self.data_dir);
         let Self { data_dir, server, store, vault, sqlite, backup, .. } = self;
-        let optional = [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().flatten();
+        let transit = [&mut vault.transit.token_file, &mut vault.transit.ca_file];
+        let optional =
+            [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().chain(transit).flatten();
         let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
-        let required = [&mut store.file, &mut vault.key_file].into_iter().chain(folders);
+        let keys = [&mut vault.key_file, &mut vault.transit.wrapped_key_file];
+        let required = [&mut store.file].into_iter().chain(keys).chain(folders);
         for path in optional.chain(required).chain(&mut backup.tool_directories) {
             *path = data_dir.join(&*path);
         }

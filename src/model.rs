@@ -18,6 +18,7 @@ pub mod request;
 pub mod schema;
 pub mod session;
 pub mod time;
+pub mod vault;
 
 pub use access::{AuthenticationMethod, Grant, Permission, Permissions, Role};
 pub use context::{CallContext, Caller};

@@ -17,6 +17,7 @@ pub mod pool;
 pub mod schema;
 pub mod time;
 pub mod token;
+pub mod vault;
 
 use crate::{
     grpc::proto::v1,
