@@ -20,7 +20,7 @@ use crate::{
         routes::Routes,
         server::{GrpcServer, Parts},
     },
-    model::Result,
+    model::{Error, Reason, Result},
     operation::Operations,
     service::access::AccessService,
     store::Store,
@@ -117,9 +117,30 @@ impl App {
     }
 }
 
+/// Makes a key of an administrator in a data directory that no server holds, for who has lost theirs. Returns the file that
+/// the key is in: `admin.key`, or another beside it where that is there.
+pub async fn make_admin_key(config: &Config) -> Result<PathBuf> {
+    if !config.store.file.exists() {
+        return Err(Error::new(
+            Reason::StoreUnavailable,
+            format!("there is no store in {}; name the server's folder with --data-dir", config.data_dir.display()),
+        ));
+    }
+    let _directory = DataDirectory::take(&config.data_dir)?;
+    let store = Store::open(&config.store.file).await?;
+    let vault = secrets::open_vault(&store, &settings::key_source(config)).await?;
+    if let Some(reason) = vault.seal_reason() {
+        return Err(Error::new(Reason::VaultSealed, format!("the master key is needed: {}", reason.describe())));
+    }
+    let keys = secrets::server_keys(&store, &vault).await?;
+    let made = AccessService::new(store.clone(), keys.pepper).make_admin_key(&config.data_dir).await;
+    store.close().await;
+    made
+}
+
 fn sealed_parts(config: &Config) -> Parts {
     let routes = Routes::sealed(&settings::server(config));
-    Parts { routes, authenticator: Arc::new(KeyAuthenticator(None)), audit: None }
+    Parts { routes, authenticator: Arc::new(KeyAuthenticator::new(None, 0)), audit: None }
 }
 
 async fn open_parts(
@@ -130,11 +151,13 @@ async fn open_parts(
     shutdown: &CancellationToken,
 ) -> Result<(Parts, Opened)> {
     let keys = secrets::server_keys(store, &vault).await?;
-    let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
+    let access =
+        Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
     access.ensure_admin_key(&config.data_dir).await?;
     let services =
         Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, tracker, shutdown).await?;
     let routes = services.routes(&settings::server(config), keys.token);
-    let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
+    let authenticator = Arc::new(KeyAuthenticator::new(Some(access), config.access.failures_per_address));
+    let parts = Parts { routes, authenticator, audit: None };
     Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))
 }

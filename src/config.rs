@@ -4,6 +4,7 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod access;
 mod backup;
 mod layers;
 mod load;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    access::{Access, CertificateRule, Jwt},
     backup::Backup,
     layers::{Flags, variable_of},
     load::{Loaded, load},
@@ -47,6 +49,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The gRPC server.
     pub server: Server,
+    /// Who may call.
+    pub access: Access,
     /// The server's own durable state.
     pub store: Store,
     /// Where the master key comes from.
@@ -70,6 +74,7 @@ impl Default for Config {
         Self {
             data_dir: storage::default_data_dir(),
             server: Server::default(),
+            access: Access::default(),
             store: Store::default(),
             vault: Vault::default(),
             sqlite: Sqlite::default(),
@@ -91,8 +96,15 @@ impl Config {
     /// Makes every path absolute: the data directory from `here`, the others from the data directory.
     fn resolve_paths(&mut self, here: &Path) {
         self.data_dir = here.join(&self.data_dir);
-        let Self { data_dir, server, store, vault, sqlite, backup, .. } = self;
-        let optional = [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().flatten();
+        let Self { data_dir, server, access, store, vault, sqlite, backup, .. } = self;
+        let optional = [
+            &mut server.tls_certificate_file,
+            &mut server.tls_key_file,
+            &mut server.tls_client_ca_file,
+            &mut access.jwt.jwks_file,
+            &mut access.jwt.jwks_ca_file,
+        ];
+        let optional = optional.into_iter().flatten();
         let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
         let required = [&mut store.file, &mut vault.key_file].into_iter().chain(folders);
         for path in optional.chain(required).chain(&mut backup.tool_directories) {
@@ -103,6 +115,7 @@ impl Config {
     /// Notes every value that is out of its bounds or does not go with another.
     fn check(&self, problems: &mut Problems<'_>) {
         self.server.check(problems);
+        self.access.check(problems);
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);

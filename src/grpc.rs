@@ -23,8 +23,10 @@ pub mod monitor_service;
 pub mod schema_service;
 pub mod stream;
 
+mod client_certificate;
 pub mod health;
 pub mod listener;
+mod rate;
 pub mod routes;
 pub mod server;
 pub mod tls;

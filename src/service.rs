@@ -1,6 +1,7 @@
 //! What the services do, without any transport.
 
 pub mod access;
+pub mod account;
 pub mod backup;
 pub mod connection;
 pub mod databases;

@@ -2,8 +2,10 @@
 //!
 //! Work that belongs to a call, an operation or a subscriber is not here: it ends with what it belongs to.
 
+pub mod key_uses;
 pub mod operation_retention;
 pub mod pool_eviction;
+pub mod token_keys;
 
 use std::{sync::Arc, time::Duration};
 

@@ -18,6 +18,7 @@ use crate::{
     pool::Pools,
     service::{
         access::AccessService,
+        account::AccountService,
         backup::{
             BackupService,
             repository::{RepositorySettings, Storage},
@@ -29,7 +30,10 @@ use crate::{
         schema::SchemaService,
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, key_uses::KeyUses, operation_retention::OperationRetention, pool_eviction::PoolEviction,
+        token_keys::TokenKeys,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
@@ -37,6 +41,7 @@ use crate::{
 pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
+    accounts: AccountService,
     operation_retention: Duration,
     pub(super) operations: Operations,
     pools: Pools,
@@ -84,6 +89,7 @@ impl Services {
         metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
+            accounts: AccountService::new(store.clone(), access.clone(), pools.clone()),
             access,
             operation_retention: config.operations.retention,
             operations,
@@ -105,12 +111,14 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone()))
+            .access(AccessAdapter::new(self.access.clone(), self.accounts.clone(), tokens.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
         vec![
+            Arc::new(KeyUses(self.access.clone())),
+            Arc::new(TokenKeys(self.access.clone())),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

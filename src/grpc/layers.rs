@@ -4,6 +4,7 @@
 mod admission;
 mod body;
 mod deadline;
+mod forwarded;
 mod metrics;
 mod request_id;
 mod trace;
@@ -29,6 +30,7 @@ use tower::Service;
 use tracing::Instrument;
 
 pub use admission::Authenticator;
+use admission::Origin;
 use body::{CallBody, CallEnd};
 pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
 
@@ -36,10 +38,11 @@ use super::{
     call::ActiveCall,
     health::Readiness,
     options::{MethodPolicies, MethodPolicy},
+    rate::{self, RateLimit},
     settings::ServerSettings,
     status,
 };
-use crate::model::{CallContext, Error, Reason, RequestId};
+use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId};
 
 /// Services that answer without a caller, also while the vault is sealed.
 const OPEN_SERVICES: [&str; 3] =
@@ -74,6 +77,10 @@ pub(super) struct Edge {
     pub(super) settings: ServerSettings,
     pub(super) unary_slots: Arc<Semaphore>,
     pub(super) stream_slots: Arc<Semaphore>,
+    /// Calls of each address.
+    pub(super) addresses: RateLimit,
+    /// Calls of each caller.
+    pub(super) callers: RateLimit,
     /// Cancelled when the server begins to stop: streams end.
     pub(super) stopping: CancellationToken,
     /// Cancelled when the patience with open calls has ended: contexts are cancelled.
@@ -88,17 +95,29 @@ pub(super) struct EdgeService {
     edge: Arc<Edge>,
     routes: Routes,
     peer: SocketAddr,
+    /// What the client showed when the connection was opened.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl EdgeService {
-    pub(super) fn new(edge: Arc<Edge>, routes: Routes, peer: SocketAddr) -> Self {
-        Self { edge, routes, peer }
+    pub(super) fn new(
+        edge: Arc<Edge>,
+        routes: Routes,
+        peer: SocketAddr,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Self {
+        Self { edge, routes, peer, certificate }
     }
 
-    async fn answer(self, request: Request<Body>) -> Response<Body> {
+    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
         let request_id = request_id::of(request.headers());
         let path = request.uri().path();
-        let mut response = if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+        let caller = forwarded::caller_address(self.peer.ip(), request.headers(), &self.edge.settings.trusted_proxies);
+        self.peer.set_ip(caller);
+        let mut response = if let Err(wait) = self.edge.addresses.take(&rate::counted(caller), Instant::now()) {
+            let error = rate::limited("calls of an address", "this address calls more often than it may", wait);
+            status::response(&error, &request_id)
+        } else if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
             self.answer_openly(request).await
         } else if let Some(policy) = self.edge.policies.get(path).cloned() {
             self.answer_known(request, policy, request_id.clone()).await
@@ -118,6 +137,10 @@ impl EdgeService {
         response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
     }
 
+    fn origin(&self) -> Origin<'_> {
+        Origin { peer: self.peer, certificate: self.certificate.as_deref() }
+    }
+
     async fn answer_known(
         self,
         request: Request<Body>,
@@ -125,7 +148,7 @@ impl EdgeService {
         request_id: RequestId,
     ) -> Response<Body> {
         let started = Instant::now();
-        let admitted = self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await;
+        let admitted = self.edge.admit(request.headers(), &policy, &self.origin(), request_id.clone()).await;
         let principal = admitted.as_ref().ok().map(|admitted| admitted.context.caller.principal.as_str());
         let span = trace::span(&policy, &request_id, principal, request.headers());
         match admitted.and_then(|admitted| admitted.permitted(&policy)) {

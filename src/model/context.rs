@@ -16,7 +16,7 @@ use super::{
 pub struct Caller {
     /// Whose resources are seen.
     pub account: AccountId,
-    /// Who it is, for the log and the record: `key/{id}`, `jwt/{provider}/{subject}`, `certificate/{name}`.
+    /// Who it is, for the log and the record: `key/{id}`, `jwt/{subject}`, `certificate/{kind}:{name}`.
     pub principal: String,
     /// Its API key, where it called with one.
     pub key: Option<ApiKeyId>,

@@ -4,20 +4,27 @@
 //! hold what one service promises, bad input included.
 
 mod access;
+mod accounts;
 mod answer;
+mod api_keys;
 mod backups;
+mod callers;
 mod catalogue;
+mod certificates;
 mod connections;
 mod connections_change;
 mod connections_refused;
 mod limits;
+mod lost_key;
 mod metrics;
 mod migrations;
 mod operations;
 mod process;
+mod rates;
 mod scenario;
 mod schema;
 mod seal;
 mod support;
 mod tls;
+mod tokens;
 mod wire;

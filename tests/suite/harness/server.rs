@@ -6,7 +6,7 @@ use dbkeeper::{
     app::App,
     config::{self, Config, Flags},
     grpc::client::Client,
-    model::{AccountId, Role},
+    model::{AccountId, Grant},
     service::access::AccessService,
     store::{
         Store,
@@ -58,6 +58,10 @@ impl TestServer {
         flags.set("server.listen", "127.0.0.1:0", "test");
         // A database that never answers is to be told soon.
         flags.set("pools.connect_timeout", "5s", "test");
+        // A test calls as fast as it can, and from one address; the limits have tests of their own.
+        for limit in ["rate_per_address", "rate_per_caller", "failures_per_address"] {
+            flags.set(format!("access.{limit}"), "0", "test");
+        }
         let mut config = config::load(&flags).expect("the configuration is good").config;
         change(&mut config);
         StoppedServer { folder, config }.start().await
@@ -99,7 +103,7 @@ impl TestServer {
         let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
         let account = AccountId::parse("stranger", "account").expect("an id");
         let access = AccessService::new(store.clone(), pepper);
-        let key = access.create_key(account, "of the test", Role::Admin).await.expect("a key");
+        let key = access.create_key(account, "of the test", Grant::ALL).await.expect("a key");
         store.close().await;
         key
     }
@@ -113,6 +117,11 @@ impl TestServer {
 }
 
 impl StoppedServer {
+    /// Where everything lies.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.config.data_dir.clone()
+    }
+
     /// Its settings, to be changed before the next start.
     pub(crate) fn config(&mut self) -> &mut Config {
         &mut self.config
