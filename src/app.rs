@@ -28,7 +28,7 @@ use crate::{
     vault::{SealReason, Vault},
 };
 use data_directory::DataDirectory;
-use services::Services;
+use services::{Process, Services};
 
 /// A server that listens and is ready to run.
 pub struct App {
@@ -56,15 +56,17 @@ impl App {
         }
         let store = Store::open(&config.store.file).await?;
         let vault = secrets::open_vault(&store, &settings::key_source(&config)).await?;
-        let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let process = Process::default();
         let (parts, opened) = match vault.seal_reason() {
             Some(reason) => (sealed_parts(&config), Err(reason)),
             None => {
-                let (parts, opened) = open_parts(&config, &store, vault, &tracker, &shutdown).await?;
+                let (parts, opened) = open_parts(&config, &store, vault, &process).await?;
                 (parts, Ok(opened))
             }
         };
         let server = GrpcServer::bind(config.server.listen, settings::server(&config), parts).await?;
+        process.own.add(server.local_address()?);
+        let Process { tracker, shutdown, .. } = process;
         Ok(Self { server, store, opened, tracker, shutdown, config, _directory: directory })
     }
 
@@ -143,19 +145,12 @@ fn sealed_parts(config: &Config) -> Parts {
     Parts { routes, authenticator: Arc::new(KeyAuthenticator::new(None, 0)), audit: None }
 }
 
-async fn open_parts(
-    config: &Config,
-    store: &Store,
-    vault: Vault,
-    tracker: &TaskTracker,
-    shutdown: &CancellationToken,
-) -> Result<(Parts, Opened)> {
+async fn open_parts(config: &Config, store: &Store, vault: Vault, process: &Process) -> Result<(Parts, Opened)> {
     let keys = secrets::server_keys(store, &vault).await?;
     let access =
         Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
     access.ensure_admin_key(&config.data_dir).await?;
-    let services =
-        Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, tracker, shutdown).await?;
+    let services = Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, process).await?;
     let routes = services.routes(&settings::server(config), keys.token);
     let authenticator = Arc::new(KeyAuthenticator::new(Some(access), config.access.failures_per_address));
     let parts = Parts { routes, authenticator, audit: None };

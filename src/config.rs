@@ -14,6 +14,7 @@ mod problem;
 mod render;
 mod server;
 mod storage;
+mod targets;
 mod telemetry;
 mod value;
 mod vault;
@@ -36,6 +37,7 @@ pub use self::{
     problem::{ConfigurationError, Problem},
     server::{Limits, Server},
     storage::{Sqlite, Store},
+    targets::{BasePolicy, Targets},
     telemetry::{LogFormat, Telemetry},
     value::ByteSize,
     vault::{KeySource, Vault},
@@ -61,6 +63,8 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// Hosts that callers may have dialled.
+    pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
     /// Logs, traces and metrics.
@@ -80,6 +84,7 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            targets: Targets::default(),
             operations: Operations::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
@@ -119,6 +124,7 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.targets.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);

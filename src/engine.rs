@@ -14,6 +14,8 @@ pub mod monitor;
 pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "SQLite is not dialled"))]
+pub mod reach;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tool;
@@ -27,6 +29,7 @@ pub use dump::{Dump, DumpReport, RunningDump};
 pub use inspect::Inspect;
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
+pub use reach::Reach;
 
 use crate::model::{
     AccountId, ConnectionId, Error, Result,
@@ -69,6 +72,8 @@ pub struct EngineOptions {
     pub sqlite_root: PathBuf,
     /// Files that a dump or a restore needs for a moment; same file system as the storage.
     pub scratch_directory: PathBuf,
+    /// How databases on the network are dialled, and which of them may be.
+    pub reach: Reach,
     /// One deadline over name look-up, dial, TLS and authentication. 10 s.
     pub dial_timeout: Duration,
     /// Folders that are looked through for tools before the PATH, the newest version first.

@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{metrics, settings};
 use crate::{
     config::Config,
-    engine::Engines,
+    engine::{Engines, reach::OwnListeners},
     grpc::{
         access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
         convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
@@ -37,6 +37,17 @@ use crate::{
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
+/// What all parts of one process share.
+#[derive(Default)]
+pub(super) struct Process {
+    /// Work that a shutdown waits for.
+    pub(super) tracker: TaskTracker,
+    /// Cancelled when the process is to end.
+    pub(super) shutdown: CancellationToken,
+    /// Where it listens.
+    pub(super) own: OwnListeners,
+}
+
 /// The services of an open server.
 pub(super) struct Services {
     store: Store,
@@ -59,10 +70,10 @@ impl Services {
         vault: Arc<Vault>,
         access: Arc<AccessService>,
         repository_key: RepositoryKey,
-        tracker: &TaskTracker,
-        shutdown: &CancellationToken,
+        process: &Process,
     ) -> Result<Self> {
-        let options = settings::engine(config);
+        let Process { tracker, shutdown, own } = process;
+        let options = settings::engine(config, own, tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
         let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     config::{self, Config},
-    engine::EngineOptions,
+    engine::{
+        EngineOptions, Reach,
+        reach::{BasePolicy, OwnListeners, TargetPolicy},
+    },
     grpc::settings::{ServerSettings, TlsFiles},
     model::{AccountId, Result},
     pool::PoolLimits,
@@ -25,8 +30,9 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     }
 }
 
-pub(super) fn engine(config: &Config) -> EngineOptions {
+pub(super) fn engine(config: &Config, own: &OwnListeners, tracker: &TaskTracker) -> EngineOptions {
     EngineOptions {
+        reach: Reach::new(targets(&config.targets, own), tracker.clone()),
         sqlite_root: config.sqlite.root.clone(),
         scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
@@ -55,6 +61,20 @@ fn tokens(jwt: &config::Jwt) -> Result<Option<Tokens>> {
         roles: jwt.role_rules(),
     };
     Ok(Some(Tokens::new(TokenRules { source, issuer, audience, leeway: jwt.leeway, mapping })))
+}
+
+fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
+    TargetPolicy {
+        base: match targets.policy {
+            config::BasePolicy::Private => BasePolicy::Private,
+            config::BasePolicy::Public => BasePolicy::Public,
+            config::BasePolicy::Listed => BasePolicy::Listed,
+        },
+        allow: targets.allow.iter().map(|network| network.0).collect(),
+        deny: targets.deny.iter().map(|network| network.0).collect(),
+        ports: targets.ports.iter().map(|ports| ports.0.clone()).collect(),
+        own: own.clone(),
+    }
 }
 
 pub(super) fn pools(config: &Config) -> PoolLimits {

@@ -110,6 +110,37 @@ fn an_address_that_others_reach_needs_tls_or_consent() {
 }
 
 #[test]
+fn targets_are_networks_and_ports() {
+    let file =
+        "[targets]\npolicy = 'public'\nallow = ['10.1.0.0/16', 'fd00::/8', '10.9.9.9']\nports = [3306, '5432-5439']\n";
+    let loaded = load(file, &[("DBKEEPER_TARGETS_DENY", "10.1.2.0/24, ::1")], &[]).unwrap();
+    let again = load(&loaded.to_string(), &[], &[]).unwrap().config.targets;
+    assert_eq!(again.policy, super::BasePolicy::Public);
+    let texts = |networks: &[super::targets::Network]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&again.allow), ["10.1.0.0/16", "fd00::/8", "10.9.9.9/32"]);
+    assert_eq!(texts(&again.deny), ["10.1.2.0/24", "::1/128"]);
+    let ports: Vec<String> = again.ports.iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["3306", "5432-5439"]);
+}
+
+#[test]
+fn targets_that_say_nothing_sensible_are_refused() {
+    for (key, value, allowed) in [
+        ("targets.policy", "open", "must be private, public or listed"),
+        ("targets.policy", "listed", "targets.allow"),
+        ("targets.allow", "10.1.2.3/16", "must be networks"),
+        ("targets.allow", "10.0.0.0/33", "must be networks"),
+        ("targets.deny", "everything", "must be networks"),
+        ("targets.ports", "0", "must be ports"),
+        ("targets.ports", "65536", "must be ports"),
+        ("targets.ports", "5439-5432", "must be ports"),
+    ] {
+        let text = refusal("", &[], &[(key, value)]);
+        assert!(text.contains(key) && text.contains(allowed), "{key}={value}: {text}");
+    }
+}
+
+#[test]
 fn a_mistyped_level_is_no_module() {
     let text = refusal("", &[], &[("telemetry.log", "verbose")]);
     assert!(text.contains("must be off, error, warn"), "{text}");

@@ -55,7 +55,7 @@ impl Engine for MysqlEngine {
     }
 
     async fn probe(&self, target: &Target) -> Result<Probe> {
-        let connector = Connector::new(target, self.options.dial_timeout);
+        let connector = Connector::new(target, &self.options)?;
         let began = Instant::now();
         let (connection, server) = connector.dial().await?;
         let latency = began.elapsed();

@@ -75,7 +75,7 @@ impl Engine for PostgresEngine {
     }
 
     async fn probe(&self, target: &Target) -> Result<Probe> {
-        let dialer = Dialer::new(target, self.options.dial_timeout)?;
+        let dialer = Dialer::new(target, &self.options)?;
         let began = Instant::now();
         let mut connection = dialer.dial().await?;
         let server = dialer.server_info(&mut connection).await?;

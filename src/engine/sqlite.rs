@@ -13,6 +13,7 @@ mod inspect;
 mod journal;
 mod metrics;
 mod migrate;
+mod page_cache;
 mod path;
 mod position;
 mod restore;

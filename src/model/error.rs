@@ -137,6 +137,10 @@ reasons! {
     TlsUnavailable = "TLS_UNAVAILABLE", FailedPrecondition;
     /// The certificate of the server does not pass the check that was asked for.
     CertificateInvalid = "CERTIFICATE_INVALID", FailedPrecondition;
+    /// The host leads to an address that this server does not dial.
+    AddressForbidden = "ADDRESS_FORBIDDEN", FailedPrecondition;
+    /// The server asks for a login that would give the password away, or would not end.
+    LoginUnsafe = "LOGIN_UNSAFE", FailedPrecondition;
     /// The user of the connection lacks a privilege.
     PrivilegeMissing = "PRIVILEGE_MISSING", FailedPrecondition;
     /// Something depends on the connection.

@@ -65,6 +65,7 @@ impl Stack {
         let engines = Engines::new(&EngineOptions {
             sqlite_root: path.join("sqlite"),
             scratch_directory: path.join("scratch"),
+            reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: vec![path.join("tools")],
         });

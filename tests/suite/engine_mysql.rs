@@ -18,6 +18,7 @@ fn engine() -> MysqlEngine {
     MysqlEngine::new(EngineOptions {
         sqlite_root: std::env::temp_dir(),
         scratch_directory: std::env::temp_dir(),
+        reach: dbkeeper::engine::Reach::default(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
     })

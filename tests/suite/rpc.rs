@@ -25,6 +25,7 @@ mod scenario;
 mod schema;
 mod seal;
 mod support;
+mod targets;
 mod tls;
 mod tokens;
 mod wire;

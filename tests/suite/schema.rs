@@ -48,6 +48,7 @@ async fn scene(tables: u32) -> Scene {
     let options = EngineOptions {
         sqlite_root: folder.path().to_owned(),
         scratch_directory: folder.path().to_owned(),
+        reach: dbkeeper::engine::Reach::default(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
     };

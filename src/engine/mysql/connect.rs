@@ -1,6 +1,10 @@
 //! Opens sessions: structured options only, one deadline over everything, and a session state of our own.
 
-use std::time::Duration;
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +15,10 @@ use sqlx::{
 
 use super::{error, row, server::Server};
 use crate::{
-    engine::Target,
+    engine::{
+        EngineOptions, Target,
+        reach::{LoginGuard, Passage},
+    },
     model::{
         Error, Result,
         connection::{ConnectionSettings, TlsMode},
@@ -35,17 +42,22 @@ pub(super) struct Connector {
     pub(super) settings: ConnectionSettings,
     pub(super) password: SecretString,
     pub(super) client_key_pem: Option<SecretString>,
+    passage: Arc<Passage>,
     dial_timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(target: &Target, dial_timeout: Duration) -> Self {
-        Self {
-            settings: target.settings.clone(),
+    pub(super) fn new(target: &Target, engine: &EngineOptions) -> Result<Self> {
+        let (settings, dial_timeout) = (&target.settings, engine.dial_timeout);
+        let (way, guard) = ((settings.host.as_str(), settings.port), LoginGuard::Mysql(settings.tls.mode));
+        let passage = Passage::open(&engine.reach, way, guard, dial_timeout, "").map_err(Error::internal)?;
+        Ok(Self {
+            settings: settings.clone(),
             password: target.credentials.password.clone(),
             client_key_pem: target.credentials.client_key_pem.clone(),
+            passage,
             dial_timeout,
-        }
+        })
     }
 
     /// Options of the driver. They hold the password and derive Debug: never log them.
@@ -60,6 +72,7 @@ impl Connector {
         let mut options = MySqlConnectOptions::new()
             .host(&settings.host)
             .port(settings.port)
+            .socket(self.passage.socket())
             .username(&settings.username)
             .password(self.password.expose_secret())
             .database(&settings.database)
@@ -83,14 +96,10 @@ impl Connector {
 
     /// Opens a session outside any pool and asks who answers. The deadline covers look-up, dial, TLS and authentication.
     pub(super) async fn dial(&self) -> Result<(MySqlConnection, Server)> {
+        let began = Instant::now();
         let work = async {
-            self.look_up().await?;
-            let mut connection = match self.options().connect().await {
-                Ok(connection) => connection,
-                Err(cause) => return Err(self.refused(cause).await),
-            };
-            let server =
-                set_up(&mut connection).await.map_err(|cause| error::while_connecting(cause, &self.settings))?;
+            let mut connection = self.options().connect().await.map_err(|cause| self.explain(cause, began))?;
+            let server = set_up(&mut connection).await.map_err(|cause| self.explain(cause, began))?;
             Ok((connection, server))
         };
         tokio::time::timeout(self.dial_timeout, work)
@@ -98,25 +107,17 @@ impl Connector {
             .map_err(|_| error::connect_timeout(&self.settings, self.dial_timeout))?
     }
 
-    /// MariaDB before 11 answers "access denied" where it demands TLS and the session has none. Whether that is meant shows
-    /// when the same user is let in with TLS; its password has travelled in clear by then.
-    async fn refused(&self, cause: sqlx::Error) -> Error {
-        let in_clear = self.settings.tls.mode == TlsMode::Disabled;
-        if in_clear && error::vendor_code(&cause) == Some(1045) {
-            let encrypted = self.options().ssl_mode(MySqlSslMode::Required).connect().await;
-            if encrypted.is_ok() {
-                return error::tls_required(cause);
-            }
+    /// Words why a dial failed that began then.
+    pub(super) fn explain(&self, cause: sqlx::Error, began: Instant) -> Error {
+        match self.passage.failure_since(began) {
+            Some(failure) => error::unreached(failure, &self.settings),
+            None => error::while_connecting(cause, &self.settings),
         }
-        error::while_connecting(cause, &self.settings)
     }
 
-    /// The driver looks the name up as well, but does not tell an unknown name from a refused call.
-    async fn look_up(&self) -> Result<()> {
-        tokio::net::lookup_host((self.settings.host.as_str(), self.settings.port))
-            .await
-            .map(drop)
-            .map_err(|cause| error::host_unknown(&self.settings.host, cause))
+    /// A checked address for a tool that dials by itself.
+    pub(super) async fn address(&self) -> Result<IpAddr> {
+        Ok(self.passage.address().await.map_err(|failure| error::unreached(failure, &self.settings))?.ip())
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -61,7 +61,7 @@ pub(super) struct MysqlDatabase {
 impl MysqlDatabase {
     /// Dials once, so that what is wrong shows here, and makes the pools, which dial when they are used.
     pub(super) async fn open(options: &EngineOptions, target: Target) -> Result<Self> {
-        let connector = Connector::new(&target, options.dial_timeout);
+        let connector = Connector::new(&target, options)?;
         let (connection, server) = connector.dial().await?;
         let _ = sqlx::Connection::close(connection).await;
 
@@ -88,14 +88,16 @@ impl MysqlDatabase {
 
     /// A session of the pool.
     pub(super) async fn lease(&self) -> Result<PoolConnection<MySql>> {
+        let began = Instant::now();
         let outcome = self.meter.acquire(self.pool.acquire()).await;
-        self.explain(&self.pool, self.settings().pool.max_connections, outcome).await
+        self.explain(&self.pool, self.settings().pool.max_connections, outcome, began).await
     }
 
     /// A session for monitoring, which a busy pool cannot block.
     pub(super) async fn monitor_lease(&self) -> Result<PoolConnection<MySql>> {
+        let began = Instant::now();
         let outcome = self.monitor.acquire().await;
-        self.explain(&self.monitor, MONITOR_CONNECTIONS, outcome).await
+        self.explain(&self.monitor, MONITOR_CONNECTIONS, outcome, began).await
     }
 
     /// The driver repeats refused calls until the wait is over and then says "timed out", as for a pool in full use.
@@ -105,6 +107,7 @@ impl MysqlDatabase {
         pool: &MySqlPool,
         cap: u32,
         outcome: Result<PoolConnection<MySql>, sqlx::Error>,
+        began: Instant,
     ) -> Result<PoolConnection<MySql>> {
         let error = match outcome {
             Ok(lease) => return Ok(lease),
@@ -116,8 +119,18 @@ impl MysqlDatabase {
         }
         Err(match error {
             error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => self.failed(error),
-            error => error::while_connecting(error, self.settings()),
+            error => self.connector.explain(error, began),
         })
+    }
+
+    /// The statement that gives our user a privilege on the whole server.
+    pub(super) fn grant(&self, privilege: &str) -> String {
+        self.grant_on(privilege, "*.*")
+    }
+
+    /// The statement that gives our user a privilege on some objects.
+    pub(super) fn grant_on(&self, privilege: &str, objects: &str) -> String {
+        format!("GRANT {privilege} ON {objects} TO '{}'@'%';", self.settings().username.replace('\'', "''"))
     }
 
     /// Words an error of a query.

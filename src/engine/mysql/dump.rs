@@ -62,7 +62,7 @@ impl Dump for MysqlDatabase {
         let first_line = self.first_line().await?;
         let definitions = running::read_definitions(&self.connector).await?;
         let database = &self.settings().database;
-        let mut run = tool.run(&self.connector);
+        let mut run = tool.run(&self.connector).await?;
         for argument in [
             "--single-transaction",
             "--quick",

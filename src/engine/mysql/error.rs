@@ -4,7 +4,13 @@ use std::{io, time::Duration};
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::model::{Detail, Error, Reason, StatementFailure, connection::ConnectionSettings};
+use crate::{
+    engine::reach::{self, Unreached},
+    model::{
+        Detail, Error, Reason, StatementFailure,
+        connection::{ConnectionSettings, TlsMode},
+    },
+};
 
 /// How soon a repeat makes sense where a limit was reached.
 const RETRY_SOON: Duration = Duration::from_secs(1);
@@ -82,19 +88,26 @@ fn tls(cause: &str, place: &str) -> Error {
     )
 }
 
-/// The name has no address.
-pub(super) fn host_unknown(host: &str, cause: io::Error) -> Error {
-    hinted(
-        Reason::HostUnknown,
-        format!("the host name {host:?} has no address"),
-        "check the spelling of host and the name service of dbkeeper's machine",
-    )
-    .caused_by(cause)
-}
-
-/// The server lets the user in with TLS only, and said no more than that access is denied.
-pub(super) fn tls_required(cause: sqlx::Error) -> Error {
-    hinted(Reason::TlsRequired, TLS_REQUIRED.0.to_owned(), TLS_REQUIRED.1).caused_by(cause)
+/// The database was not reached, or broke the rules of a login.
+pub(super) fn unreached(failure: Unreached, settings: &ConnectionSettings) -> Error {
+    let (host, port) = (&settings.host, settings.port);
+    match failure {
+        Unreached::HostUnusable(why) => hinted(Reason::HostUnknown, format!("the host {host:?} cannot be used"), why),
+        Unreached::HostUnknown(cause) => {
+            let unknown = hinted(
+                Reason::HostUnknown,
+                format!("the host name {host:?} has no address"),
+                "check the spelling of host and the name service of dbkeeper's machine",
+            );
+            match cause {
+                Some(cause) => unknown.caused_by(cause),
+                None => unknown,
+            }
+        }
+        Unreached::Forbidden(why) => reach::forbidden(host, port, why),
+        Unreached::NoAnswer(cause) => while_dialling(&cause, &format!("{host}:{port}")).caused_by(cause),
+        Unreached::Refused(refusal) => reach::refused(host, port, refusal),
+    }
 }
 
 /// Look-up, dial and authentication took too long.
@@ -143,6 +156,14 @@ fn from_server(error: sqlx::Error, settings: &ConnectionSettings) -> Error {
     let user = &settings.username;
     let (reason, text, hint) = match number {
         // 1698: the plugin of the user takes no password, as unix_socket; 1862: the password has expired.
+        // MariaDB before 11 says no more than this where it demands TLS, too. To find out, the password would have to be sent
+        // to a server that has proved nothing.
+        1045 if settings.tls.mode == TlsMode::Disabled => (
+            Reason::CredentialsRejected,
+            format!("the server does not accept user {user:?} with this password in a session without TLS"),
+            "check username and password, that the user may log in from dbkeeper's machine (mysql.user.Host), and \
+             whether it must use TLS (REQUIRE SSL): set tls.mode then",
+        ),
         1045 | 1698 | 1862 | 1820 => (
             Reason::CredentialsRejected,
             format!("the server does not accept user {user:?} with this password"),

@@ -1,7 +1,9 @@
 //! Metrics and sessions, on a small pool of their own.
 
 mod metrics;
+mod replication;
 mod sessions;
+mod statements;
 mod status;
 
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub(super) use self::metrics::KnownStart;
-use self::status::Status;
+use self::{replication::Channel, status::Status};
 use super::{database::MysqlDatabase, row};
 use crate::{
     engine::{Metrics, Sessions},
@@ -35,19 +37,15 @@ impl Metrics for MysqlDatabase {
         let number = |index| row::number(&limits, index).map_err(|cause| self.failed(cause));
         let (max_sessions, read_only) = (number(0)?, number(1)?);
         let sessions = status.number("Threads_connected").unwrap_or(0.0);
-        let mut findings = Vec::new();
+        let channels = replication::channels(&mut lease, replication::statement(self).1).await;
+        let mut findings: Vec<String> = channels.iter().flatten().filter_map(Channel::finding).collect();
         if sessions > SESSIONS_NEAR_LIMIT * max_sessions as f64 {
             findings.push(format!("{sessions} of {max_sessions} sessions are in use"));
         }
-        let wait_free = status.number("Innodb_buffer_pool_wait_free").unwrap_or(0.0);
-        if wait_free > 0.0 {
-            findings
-                .push(format!("the InnoDB buffer pool had no free page {wait_free} times since the server started"));
-        }
         Ok(Vitals {
             uptime: status.number("Uptime").map(Duration::from_secs_f64),
-            // Every replica that is set up with care is read only; who replicates shows with a privilege that few have.
-            in_recovery: read_only == 1,
+            // Who replicates shows only with a privilege. A replica that is set up with care is read only.
+            in_recovery: channels.map_or(read_only == 1, |channels| !channels.is_empty()),
             sessions: sessions as u32,
             max_sessions: u32::try_from(max_sessions).unwrap_or(0),
             findings,

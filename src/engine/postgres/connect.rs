@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +15,11 @@ use sqlx::{
 
 use super::failure::{self, Place};
 use crate::{
-    engine::{Target, monitor::APPLICATION_NAME},
+    engine::{
+        EngineOptions, Target,
+        monitor::APPLICATION_NAME,
+        reach::{LoginGuard, Passage},
+    },
     model::{
         Error, OperationId, Reason, Result,
         connection::{ConnectionSettings, ServerInfo, TlsMode, TlsSettings},
@@ -34,6 +40,7 @@ const END_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(super) struct Dialer {
     options: PgConnectOptions,
+    passage: Arc<Passage>,
     /// Where it leads, for the texts of errors.
     pub(super) place: Place,
     pub(super) tls: TlsSettings,
@@ -43,13 +50,20 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    pub(super) fn new(target: &Target, timeout: Duration) -> Result<Self> {
+    pub(super) fn new(target: &Target, engine: &EngineOptions) -> Result<Self> {
         refuse_sticky_variables()?;
+        let timeout = engine.dial_timeout;
         let settings = &target.settings;
         let credentials = &target.credentials;
         let client_key = credentials.client_key_pem.as_ref().map(ExposeSecret::expose_secret);
+        let (way, guard) = ((settings.host.as_str(), settings.port), LoginGuard::Postgres(settings.tls.mode));
+        // The driver makes a file name with the port of the folder that it is given.
+        let passage = Passage::open(&engine.reach, way, guard, timeout, &format!("/.s.PGSQL.{}", settings.port))
+            .map_err(Error::internal)?;
         Ok(Self {
-            options: connect_options(settings, credentials.password.expose_secret(), client_key)?,
+            options: connect_options(settings, credentials.password.expose_secret(), client_key)?
+                .socket(passage.socket()),
+            passage,
             place: Place {
                 host: settings.host.clone(),
                 port: settings.port,
@@ -86,14 +100,24 @@ impl Dialer {
 
     /// Looks the name up, connects, encrypts and authenticates, all within the deadline.
     pub(super) async fn dial(&self) -> Result<PgConnection> {
-        let work = async {
-            self.look_up().await?;
-            self.options.connect().await.map_err(|error| failure::classify(error, &self.place))
-        };
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(outcome) => outcome,
+        let began = Instant::now();
+        match tokio::time::timeout(self.timeout, self.options.connect()).await {
+            Ok(outcome) => outcome.map_err(|error| self.explain(error, began)),
             Err(_) => Err(self.place.timed_out()),
         }
+    }
+
+    /// Words why a dial failed that began then.
+    pub(super) fn explain(&self, error: sqlx::Error, began: Instant) -> Error {
+        match self.passage.failure_since(began) {
+            Some(failure) => self.place.unreached(failure),
+            None => failure::classify(error, &self.place),
+        }
+    }
+
+    /// A checked address for a tool that dials by itself.
+    pub(super) async fn address(&self) -> Result<IpAddr> {
+        Ok(self.passage.address().await.map_err(|failure| self.place.unreached(failure))?.ip())
     }
 
     /// Who answers, in one round trip.
@@ -134,15 +158,6 @@ impl Dialer {
         // The sessions are gone or not; a failed good-bye changes nothing about it.
         let _ = connection.close().await;
         outcome
-    }
-
-    async fn look_up(&self) -> Result<()> {
-        let found = tokio::net::lookup_host((self.place.host.as_str(), self.place.port)).await;
-        match found.map(|mut addresses| addresses.next().is_some()) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.place.host_unknown()),
-            Err(cause) => Err(self.place.host_unknown().caused_by(cause)),
-        }
     }
 }
 

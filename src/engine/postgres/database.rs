@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -40,7 +40,7 @@ pub(super) struct PostgresDatabase {
 
 impl PostgresDatabase {
     pub(super) async fn open(target: Target, options: &EngineOptions) -> Result<Self> {
-        let dialer = Dialer::new(&target, options.dial_timeout)?;
+        let dialer = Dialer::new(&target, options)?;
         let mut first = dialer.dial().await?;
         let server = dialer.server_info(&mut first).await?;
         // The pool dials its own connections; a failed good-bye of this one changes nothing.
@@ -127,10 +127,11 @@ impl Leases {
     /// query is short and a worker has none of the descriptions of tables that this session has in memory.
     pub(super) async fn begin(&self) -> Result<ReadTransaction<'_>> {
         let pool = self.pool.get_or_init(|| async { self.make_pool() }).await;
+        let began = Instant::now();
         let lease = match self.meter.acquire(pool.acquire()).await {
             Ok(lease) => lease,
             Err(sqlx::Error::PoolTimedOut) => return Err(self.timed_out(pool).await),
-            Err(error) => return Err(failure::classify(error, &self.dialer.place)),
+            Err(error) => return Err(self.dialer.explain(error, began)),
         };
         let mut transaction = ReadTransaction { lease: Some(lease), dialer: &self.dialer };
         let begin = format!(

@@ -5,7 +5,10 @@ use std::{error::Error as StdError, io, time::Duration};
 use sqlx::postgres::PgDatabaseError;
 use tokio_rustls::rustls;
 
-use crate::model::{Detail, Error, Reason};
+use crate::{
+    engine::reach::{self, Unreached},
+    model::{Detail, Error, Reason},
+};
 
 const RETRY_SOON: Duration = Duration::from_secs(2);
 const RETRY_LATER: Duration = Duration::from_secs(10);
@@ -21,7 +24,21 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn host_unknown(&self) -> Error {
+    /// The database was not reached, or broke the rules of a login.
+    pub(super) fn unreached(&self, failure: Unreached) -> Error {
+        match failure {
+            Unreached::HostUnusable(why) => {
+                Error::new(Reason::HostUnknown, format!("the host {:?} {why}", self.host)).with_metadata("hint", why)
+            }
+            Unreached::HostUnknown(None) => self.host_unknown(),
+            Unreached::HostUnknown(Some(cause)) => self.host_unknown().caused_by(cause),
+            Unreached::Forbidden(why) => reach::forbidden(&self.host, self.port, why),
+            Unreached::NoAnswer(cause) => classify_io(cause, self),
+            Unreached::Refused(refusal) => reach::refused(&self.host, self.port, refusal),
+        }
+    }
+
+    fn host_unknown(&self) -> Error {
         Error::new(Reason::HostUnknown, format!("the host {:?} has no address; check its spelling and DNS", self.host))
             .with(Detail::RetryAfter(RETRY_LATER))
     }

@@ -17,7 +17,7 @@ use sqlx::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::error::from_sqlx;
+use super::{error::from_sqlx, page_cache::PageCacheCounts};
 use crate::{
     engine::meter::LeaseMeter,
     model::{
@@ -92,12 +92,15 @@ pub(super) struct FilePool {
     pool: SqlitePool,
     meter: LeaseMeter,
     settings: PoolSettings,
+    page_cache: Arc<PageCacheCounts>,
 }
 
 impl FilePool {
     /// Makes the pool and opens one connection.
     pub(super) async fn open(path: &Path, settings: &PoolSettings) -> Result<Self> {
         let watched = Arc::new(WatchedFile::new(path));
+        let page_cache = Arc::new(PageCacheCounts::new());
+        let counted = page_cache.clone();
         let pool = SqlitePoolOptions::new()
             .max_connections(settings.max_connections)
             .min_connections(settings.min_idle)
@@ -109,10 +112,14 @@ impl FilePool {
                 let usable = !watched.replaced_within(meta.age);
                 Box::pin(async move { Ok(usable) })
             })
+            .after_release(move |connection, _| {
+                let counted = counted.clone();
+                Box::pin(async move { counted.collect(connection).await.map(|()| true) })
+            })
             .connect_with(reading_options(path, settings.statement_timeout))
             .await
             .map_err(|error| from_sqlx(error, "cannot open the database"))?;
-        Ok(Self { pool, meter: LeaseMeter::default(), settings: settings.clone() })
+        Ok(Self { pool, meter: LeaseMeter::default(), settings: settings.clone(), page_cache })
     }
 
     /// A lease whose statements end with the statement time-out.
@@ -128,6 +135,11 @@ impl FilePool {
             // A connection that cannot be closed cleanly is gone all the same.
             let _ = idle.close().await;
         }
+    }
+
+    /// How the page caches of the connections served, up to the end of each lease.
+    pub(super) fn page_cache(&self) -> &PageCacheCounts {
+        &self.page_cache
     }
 
     /// Closes the pool.

@@ -35,7 +35,7 @@ impl Metrics for SqliteDatabase {
 
     async fn sample(&self, tiers: SampleTiers) -> Result<RawSample> {
         let mut connection = self.watch().await?;
-        let mut sample = RawSample { points: Vec::new(), skipped: vec![cache_counters()] };
+        let mut sample = RawSample { points: self.pool.page_cache().points().collect(), skipped: Vec::new() };
         let pages = read_pages(&mut connection).await;
         match pages {
             Ok(pages) => self.add_file(&pages, &mut sample),
@@ -155,17 +155,6 @@ fn skip_on_error(outcome: Result<(), sqlx::Error>, subject: &str, sample: &mut R
     if let Err(cause) = outcome {
         let reason = if error::is_interrupted(&cause) { "timeout".to_owned() } else { error::message(&cause) };
         sample.skipped.push(Skipped { subject: subject.to_owned(), reason, remedy: String::new() });
-    }
-}
-
-fn cache_counters() -> Skipped {
-    Skipped {
-        subject: "sqlite.cache".to_owned(),
-        reason:
-            "SQLite counts cache hits, misses and spills in each program that opens the file, and tells them to that \
-                 program alone"
-                .to_owned(),
-        remedy: String::new(),
     }
 }
 

@@ -41,6 +41,7 @@ impl Fixture for MariadbFixture {
         Arc::new(MysqlEngine::new(EngineOptions {
             sqlite_root: self.scratch.path().to_owned(),
             scratch_directory: self.scratch.path().to_owned(),
+            reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
         }))

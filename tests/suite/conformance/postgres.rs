@@ -63,6 +63,7 @@ impl Fixture for PostgresFixture {
         Arc::new(PostgresEngine::new(EngineOptions {
             sqlite_root: self.scratch.path().to_owned(),
             scratch_directory: self.scratch.path().to_owned(),
+            reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
         }))

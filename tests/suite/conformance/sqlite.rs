@@ -77,7 +77,16 @@ impl Fixture for SqliteFolder {
     }
 
     fn day_one_metrics(&self) -> &'static [&'static str] {
-        &["sqlite.db_size", "sqlite.freelist.size", "sqlite.wal.size", "sqlite.table.size", "sqlite.index.size"]
+        &[
+            "sqlite.db_size",
+            "sqlite.freelist.size",
+            "sqlite.wal.size",
+            "sqlite.cache.hits",
+            "sqlite.cache.misses",
+            "sqlite.cache.spills",
+            "sqlite.table.size",
+            "sqlite.index.size",
+        ]
     }
 
     fn slow_statement(&self) -> &'static str {

@@ -22,6 +22,7 @@ fn engine() -> PostgresEngine {
     PostgresEngine::new(EngineOptions {
         sqlite_root: PathBuf::new(),
         scratch_directory: std::env::temp_dir(),
+        reach: dbkeeper::engine::Reach::default(),
         dial_timeout: DIAL_TIMEOUT,
         tool_directories: Vec::new(),
     })

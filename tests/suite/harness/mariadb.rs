@@ -37,8 +37,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Starts the server, waits for the end of the standard input, kills the server and removes the folder.
 const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 & server=$!; cat >/dev/null; kill -KILL $server; wait $server; rm -rf "$folder""#;
 
-static SHARED: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(None));
-static WITH_TLS: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(Some(Certificates::generate())));
+static SHARED: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(None, &[]));
+static WITH_TLS: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(Some(Certificates::generate()), &[]));
 
 /// A running server.
 pub(crate) struct MariadbServer {
@@ -59,6 +59,11 @@ impl MariadbServer {
     /// A server that refuses every connection without TLS. Its certificate is for `localhost`.
     pub(crate) fn with_tls() -> &'static Self {
         &WITH_TLS
+    }
+
+    /// A server of one test, with settings of its own.
+    pub(crate) fn with_settings(settings: &[&str]) -> Self {
+        Self::start(None, settings)
     }
 
     /// The port on 127.0.0.1.
@@ -149,7 +154,7 @@ impl MariadbServer {
         self.folder.join("socket")
     }
 
-    fn start(certificates: Option<Certificates>) -> Self {
+    fn start(certificates: Option<Certificates>, settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("dbkeeper-maria-").tempdir().expect("a temporary folder").keep();
         let data = folder.join("data");
         let mut install = Command::new(find_program("mariadb-install-db"));
@@ -175,6 +180,7 @@ impl MariadbServer {
             "--skip-innodb-doublewrite",
         ]);
         server.args(["--character-set-server=utf8mb4", "--log-bin-trust-function-creators=ON"]);
+        server.args(settings);
         if let Some(certificates) = &certificates {
             let file = |name, content| write_file(&folder, name, content).display().to_string();
             server.arg(format!("--ssl-ca={}", file("ca.pem", &certificates.ca_pem)));

@@ -40,6 +40,7 @@ impl SqliteFolder {
         Arc::new(SqliteEngine::new(EngineOptions {
             sqlite_root: self.root.path().to_owned(),
             scratch_directory: self.scratch.path().to_owned(),
+            reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
         }))

@@ -72,6 +72,7 @@ impl Scene {
         let options = EngineOptions {
             sqlite_root: root,
             scratch_directory: scratch,
+            reach: dbkeeper::engine::Reach::default(),
             dial_timeout: PATIENCE,
             tool_directories: Vec::new(),
         };

@@ -179,6 +179,7 @@ impl Restorer {
         let lock = LockName::worker(operation);
         let mut client = tool
             .run(&self.connector)
+            .await?
             // In binary mode the client knows no commands but DELIMITER, so that a dump cannot make it run programs or read
             // files, and the sandbox line of newer dumps is a comment to it.
             .argument("--binary-mode")

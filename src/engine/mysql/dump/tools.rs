@@ -52,18 +52,25 @@ impl Tool {
     }
 
     /// A run that logs in as the user of a connection. The option file must come first, so that no other one is read.
-    pub(super) fn run(&self, connector: &Connector) -> ToolRun {
+    ///
+    /// The tool gets the address that was checked. Where it compares the certificate with the name of the host it must get
+    /// that name, and looks it up again: it may then knock at another address, and says nothing secret there before the
+    /// certificate has proved the name.
+    pub(super) async fn run(&self, connector: &Connector) -> Result<ToolRun> {
         let tls = &connector.settings.tls;
+        let address = connector.address().await?.to_string();
+        let compares_name = tls.mode == TlsMode::VerifyFull || (self.is_mariadb && tls.mode == TlsMode::VerifyCa);
+        let host = if compares_name { &connector.settings.host } else { &address };
         let mut run = ToolRun::new(self.path.clone())
             .argument(format!("--defaults-file={SECRET_PATH}"))
-            .secret_file(option_file(connector, self.is_mariadb))
+            .secret_file(option_file(connector, host, self.is_mariadb))
             .secret_file(Zeroizing::new(tls.ca_pem.clone().into_bytes()));
         if let (false, Some(key)) = (tls.client_cert_pem.is_empty(), &connector.client_key_pem) {
             run = run
                 .secret_file(Zeroizing::new(tls.client_cert_pem.clone().into_bytes()))
                 .secret_file(Zeroizing::new(key.expose_secret().as_bytes().to_vec()));
         }
-        run
+        Ok(run)
     }
 }
 
@@ -76,7 +83,7 @@ fn short_version(path: &Path, line: &str) -> String {
     format!("{name} {version}")
 }
 
-fn option_file(connector: &Connector, mariadb_tool: bool) -> Zeroizing<Vec<u8>> {
+fn option_file(connector: &Connector, host: &str, mariadb_tool: bool) -> Zeroizing<Vec<u8>> {
     let settings = &connector.settings;
     let mut file = Zeroizing::new(String::from("[client]\n"));
     let mut set = |option: &str, value: &str| {
@@ -87,12 +94,14 @@ fn option_file(connector: &Connector, mariadb_tool: bool) -> Zeroizing<Vec<u8>> 
     };
     set("user", &settings.username);
     set("password", connector.password.expose_secret());
-    set("host", &settings.host);
+    set("host", host);
     set("port", &settings.port.to_string());
     // Without it `localhost` would mean a socket in the file system.
     set("protocol", "TCP");
     set("default-character-set", "utf8mb4");
     set("max-allowed-packet", "1G");
+    // A server must not be able to ask for files of this machine. A tool that has no such option never sends any.
+    set("loose-local-infile", "0");
     let mode = settings.tls.mode;
     if mariadb_tool {
         set("ssl", if mode == TlsMode::Disabled { "0" } else { "1" });

@@ -2,9 +2,13 @@
 
 use std::sync::Mutex;
 
-use sqlx::{MySqlConnection, Row, mysql::MySqlRow};
+use sqlx::MySqlConnection;
 
-use super::status::Status;
+use super::{
+    replication::{self, Channel},
+    statements::{self, Sources},
+    status::Status,
+};
 use crate::{
     engine::{
         monitor::MAX_TABLE_SERIES,
@@ -51,8 +55,8 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
         ("transactions", "PROCESS", transactions(&mut lease).await),
         ("history list", "PROCESS", history_list(&mut lease).await),
     ];
-    let (replication_grant, replication_sql) = replication(database);
-    groups.push(("replication", replication_grant, replicas(&mut lease, replication_sql).await));
+    let (replication_grant, statement) = replication::statement(database);
+    groups.push(("replication", replication_grant, replicas(&mut lease, statement).await));
     if tiers.tables {
         groups.push(("tables", "", tables(&mut lease, schema).await));
         groups.push(("database size", "", database_size(&mut lease, schema).await));
@@ -64,13 +68,35 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
             Err(cause) => sample.skipped.push(skipped(database, subject, privilege, cause)),
         }
     }
+    let sources = Sources::read(&mut lease, database).await.map_err(|cause| database.failed(cause))?;
+    let added = statements::add_statements(&mut lease, database, sources, epoch, &mut sample).await;
+    skip_refused(database, "statement digests", added, &mut sample)?;
+    if tiers.tables {
+        let added = statements::add_index_use(&mut lease, database, sources, epoch, &mut sample).await;
+        skip_refused(database, "index use", added, &mut sample)?;
+    }
     Ok(sample)
 }
 
+/// What the server refuses is skipped; a lost session ends the sample.
+fn skip_refused(
+    database: &MysqlDatabase,
+    subject: &str,
+    outcome: Result<(), sqlx::Error>,
+    sample: &mut RawSample,
+) -> Result<()> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(cause) if error::server_error(&cause).is_none() => Err(database.failed(cause)),
+        Err(cause) => {
+            sample.skipped.push(skipped(database, subject, "", cause));
+            Ok(())
+        }
+    }
+}
+
 fn skipped(database: &MysqlDatabase, subject: &str, privilege: &str, cause: sqlx::Error) -> Skipped {
-    let user = database.settings().username.replace('\'', "''");
-    let remedy =
-        if privilege.is_empty() { String::new() } else { format!("GRANT {privilege} ON *.* TO '{user}'@'%';") };
+    let remedy = if privilege.is_empty() { String::new() } else { database.grant(privilege) };
     Skipped { subject: subject.to_owned(), reason: error::statement_failure(&cause).message, remedy }
 }
 
@@ -105,56 +131,9 @@ async fn history_list(connection: &mut MySqlConnection) -> Group {
     Ok(length.map(|length| gauge("mysql.innodb.history_list", "{transaction}", length as f64)).into_iter().collect())
 }
 
-/// The privilege and the statement, by product and version.
-fn replication(database: &MysqlDatabase) -> (&'static str, &'static str) {
-    let server = &database.server;
-    if server.is_mariadb() {
-        let privilege = if server.mariadb_from(10, 5) { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
-        return (privilege, "SHOW ALL SLAVES STATUS");
-    }
-    let sql = if server.mysql_from(8, 0) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
-    ("REPLICATION CLIENT", sql)
-}
-
-/// One row a channel; none on a server that replicates from nobody.
-async fn replicas(connection: &mut MySqlConnection, sql: &'static str) -> Group {
-    let channels = sqlx::query(sql).fetch_all(connection).await?;
-    let mut points = Vec::new();
-    for channel in &channels {
-        let name = column(channel, &["Connection_name", "Channel_Name"]).unwrap_or_default();
-        let mut push = |metric, unit, value| {
-            let attributes = vec![("channel", name.clone())];
-            points.push(Point { name: metric, unit, kind: MetricKind::Gauge, attributes, value, epoch: None });
-        };
-        let runs = |names| f64::from(u8::from(column(channel, names).is_some_and(|text| text == "Yes")));
-        push("mysql.replica.io_running", "1", runs(&["Slave_IO_Running", "Replica_IO_Running"]));
-        push("mysql.replica.sql_running", "1", runs(&["Slave_SQL_Running", "Replica_SQL_Running"]));
-        let lag = column(channel, &["Seconds_Behind_Master", "Seconds_Behind_Source"]);
-        if let Some(lag) = lag.and_then(|text| text.parse().ok()) {
-            push("mysql.replica.lag", "s", lag);
-        }
-    }
-    Ok(points)
-}
-
-/// The text or the number of the first of these columns that the version has.
-fn column(found: &MySqlRow, names: &[&str]) -> Option<String> {
-    let index = names.iter().find_map(|name| found.columns_position(name))?;
-    if let Ok(Some(number)) = found.try_get::<Option<i64>, _>(index) {
-        return Some(number.to_string());
-    }
-    row::optional_text(found, index).ok().flatten()
-}
-
-/// Where a column stands.
-trait ColumnPosition {
-    fn columns_position(&self, name: &str) -> Option<usize>;
-}
-
-impl ColumnPosition for MySqlRow {
-    fn columns_position(&self, name: &str) -> Option<usize> {
-        self.columns().iter().position(|column| sqlx::Column::name(column).eq_ignore_ascii_case(name))
-    }
+async fn replicas(connection: &mut MySqlConnection, statement: &'static str) -> Group {
+    let channels = replication::channels(connection, statement).await?;
+    Ok(channels.iter().flat_map(Channel::points).collect())
 }
 
 async fn tables(connection: &mut MySqlConnection, schema: &str) -> Group {

@@ -190,7 +190,8 @@ impl Restore<'_> {
 
     async fn fill(&self, made: bool, input: DumpReader, cancellation: &CancellationToken) -> Result<()> {
         let dialer = self.dump.dialer.for_database(self.database);
-        let mut run = tools::connected(self.program.clone(), &dialer, &operation_name(self.operation))?
+        let mut run = tools::connected(self.program.clone(), &dialer, &operation_name(self.operation))
+            .await?
             .argument("--exit-on-error")
             .argument("--no-owner")
             .argument("--no-privileges")

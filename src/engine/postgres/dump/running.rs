@@ -53,7 +53,8 @@ impl PostgresDump {
         let mut connection = dialer.dial().await?;
         let snapshot = export_snapshot(&mut connection).await;
         let snapshot = snapshot.map_err(|error| failure::classify(error, &dialer.place))?;
-        let tool = tools::connected(program, &dialer, &operation_name(operation))?
+        let tool = tools::connected(program, &dialer, &operation_name(operation))
+            .await?
             .argument("--format=custom")
             .argument("--compress=0")
             .argument(format!("--lock-wait-timeout={LOCK_WAIT_MILLIS}"))

@@ -111,8 +111,9 @@ fn versioned_directories() -> Vec<PathBuf> {
 }
 
 /// A run of a tool that logs in to a database under the application name. Everything that libpq would look for in a home
-/// directory or guess is set; the password, the certificates and the key lie in files without a name.
-pub(super) fn connected(program: PathBuf, dialer: &Dialer, application_name: &str) -> Result<ToolRun> {
+/// directory or guess is set; the password, the certificates and the key lie in files without a name. It dials the address
+/// that was checked, and compares the certificate with the name.
+pub(super) async fn connected(program: PathBuf, dialer: &Dialer, application_name: &str) -> Result<ToolRun> {
     let place = &dialer.place;
     let password = dialer.password.expose_secret();
     if password.contains(['\n', '\r', '\0']) {
@@ -125,6 +126,7 @@ pub(super) fn connected(program: PathBuf, dialer: &Dialer, application_name: &st
         .variable("HOME", "/nonexistent")
         .variable("PGPASSFILE", SECRET_PATH)
         .variable("PGHOST", &place.host)
+        .variable("PGHOSTADDR", dialer.address().await?.to_string())
         .variable("PGPORT", place.port.to_string())
         .variable("PGUSER", &place.username)
         .variable("PGAPPNAME", application_name)
@@ -144,7 +146,12 @@ fn with_tls(mut run: ToolRun, dialer: &Dialer) -> ToolRun {
         TlsMode::VerifyFull => "verify-full",
     };
     run = run.variable("PGSSLMODE", mode);
-    if matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyFull) {
+    let verifies = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyFull);
+    if !verifies {
+        // Known to libpq 16 and later; an older one is not told and would answer.
+        run = run.variable("PGREQUIREAUTH", "!password");
+    }
+    if verifies {
         if tls.ca_pem.is_empty() {
             run = run.variable("PGSSLROOTCERT", Path::new(PUBLIC_CAS));
         } else {

@@ -1,0 +1,3 @@
+//! Hosts that callers name: where they may lead, and servers there that mean no good.
+
+mod policy;
