@@ -6,6 +6,7 @@
 
 mod access;
 mod backup;
+mod health;
 mod layers;
 mod load;
 mod operations;
@@ -30,6 +31,7 @@ use self::problem::Problems;
 pub use self::{
     access::{Access, CertificateRule, Jwt},
     backup::Backup,
+    health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
     operations::{Operations, Shutdown},
@@ -63,6 +65,8 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// The checks of registered databases in the background.
+    pub health: Health,
     /// Hosts that callers may have dialled.
     pub targets: Targets,
     /// Long-running work.
@@ -84,6 +88,7 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
             telemetry: Telemetry::default(),
@@ -124,6 +129,7 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);

@@ -5,6 +5,7 @@ pub mod account;
 pub mod backup;
 pub mod connection;
 pub mod databases;
+pub mod filter;
 pub mod migration;
 pub mod monitor;
 pub mod operation;

@@ -11,6 +11,7 @@ mod backup;
 mod calls;
 mod echo;
 mod harness;
+mod health;
 mod idle;
 mod migrations;
 mod report;
@@ -45,6 +46,7 @@ enum Area {
     Backup,
     Idle,
     Access,
+    Health,
 }
 
 #[tokio::main]
@@ -65,6 +67,7 @@ async fn main() -> ExitCode {
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
             Area::Access => access::measure().await,
+            Area::Health => health::measure().await,
         });
     }
     let missed = report::print(&figures);

@@ -23,7 +23,10 @@ use crate::{
             BackupService,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
@@ -31,8 +34,8 @@ use crate::{
     },
     store::Store,
     tasks::{
-        BackgroundTask, key_uses::KeyUses, operation_retention::OperationRetention, pool_eviction::PoolEviction,
-        token_keys::TokenKeys,
+        BackgroundTask, connection_health::ConnectionHealth, key_uses::KeyUses,
+        operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -54,6 +57,7 @@ pub(super) struct Services {
     access: Arc<AccessService>,
     accounts: AccountService,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -103,6 +107,7 @@ impl Services {
             accounts: AccountService::new(store.clone(), access.clone(), pools.clone()),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -127,9 +132,11 @@ impl Services {
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
             Arc::new(KeyUses(self.access.clone())),
             Arc::new(TokenKeys(self.access.clone())),
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

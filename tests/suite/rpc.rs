@@ -13,6 +13,8 @@ mod catalogue;
 mod certificates;
 mod connections;
 mod connections_change;
+mod connections_health;
+mod connections_list;
 mod connections_refused;
 mod limits;
 mod lost_key;

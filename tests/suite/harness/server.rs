@@ -62,6 +62,8 @@ impl TestServer {
         for limit in ["rate_per_address", "rate_per_caller", "failures_per_address"] {
             flags.set(format!("access.{limit}"), "0", "test");
         }
+        // Background checks change what a test sees; those that are about them switch them on.
+        flags.set("health.interval", "0s", "test");
         let mut config = config::load(&flags).expect("the configuration is good").config;
         change(&mut config);
         StoppedServer { folder, config }.start().await

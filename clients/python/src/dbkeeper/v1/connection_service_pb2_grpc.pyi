@@ -36,14 +36,17 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         dbkeeper.v1.connection_service_pb2.Connection,
     ]
-    """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+    """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+    what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+    Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+    """
 
     ListConnections: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionsResponse,
     ]
-    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-    page token or filter that cannot be used.
+    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+    that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
     """
 
     UpdateConnection: grpc.UnaryUnaryMultiCallable[
@@ -61,10 +64,12 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Forgets a registered database, its credentials and its pool. The database
+    """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
     itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-    FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-    backups of it exist.
+    FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+    works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+    removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
     """
 
     TestConnection: grpc.UnaryUnaryMultiCallable[
@@ -80,8 +85,18 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse,
     ]
-    """Lists how the registered databases were when they were last reached, or, with
-    refresh, how they are now.
+    """Lists how the registered databases were when they were last looked at, or, with
+    refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+    """
+
+    WatchConnectionStatuses: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse,
+    ]
+    """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+    first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+    Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+    (SHUTTING_DOWN).
     """
 
     GetCapabilities: grpc.UnaryUnaryMultiCallable[
@@ -117,14 +132,17 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         dbkeeper.v1.connection_service_pb2.Connection,
     ]
-    """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+    """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+    what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+    Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+    """
 
     ListConnections: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionsResponse,
     ]
-    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-    page token or filter that cannot be used.
+    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+    that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
     """
 
     UpdateConnection: grpc.aio.UnaryUnaryMultiCallable[
@@ -142,10 +160,12 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Forgets a registered database, its credentials and its pool. The database
+    """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
     itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-    FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-    backups of it exist.
+    FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+    works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+    removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
     """
 
     TestConnection: grpc.aio.UnaryUnaryMultiCallable[
@@ -161,8 +181,18 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse,
     ]
-    """Lists how the registered databases were when they were last reached, or, with
-    refresh, how they are now.
+    """Lists how the registered databases were when they were last looked at, or, with
+    refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+    """
+
+    WatchConnectionStatuses: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse,
+    ]
+    """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+    first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+    Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+    (SHUTTING_DOWN).
     """
 
     GetCapabilities: grpc.aio.UnaryUnaryMultiCallable[
@@ -202,7 +232,10 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.Connection, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.Connection]]:
-        """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+        """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+        what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+        Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+        """
 
     @abc.abstractmethod
     def ListConnections(
@@ -210,8 +243,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionsResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionsResponse]]:
-        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-        page token or filter that cannot be used.
+        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+        that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
         """
 
     @abc.abstractmethod
@@ -233,10 +266,12 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
-        """Forgets a registered database, its credentials and its pool. The database
+        """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
         itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-        FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-        backups of it exist.
+        FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+        works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+        removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+        their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
         """
 
     @abc.abstractmethod
@@ -256,8 +291,20 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse]]:
-        """Lists how the registered databases were when they were last reached, or, with
-        refresh, how they are now.
+        """Lists how the registered databases were when they were last looked at, or, with
+        refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+        """
+
+    @abc.abstractmethod
+    def WatchConnectionStatuses(
+        self,
+        request: dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse], collections.abc.AsyncIterator[dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse]]:
+        """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+        first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+        Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+        (SHUTTING_DOWN).
         """
 
     @abc.abstractmethod
