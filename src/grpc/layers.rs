@@ -217,6 +217,14 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
 }
 
+/// The error of a stream that outlives the credentials that it was opened with.
+pub(super) fn credentials_ended() -> Error {
+    Error::new(
+        Reason::CredentialsEnded,
+        "the credentials that this call was made with have expired or were revoked; call again with new ones",
+    )
+}
+
 /// The error of everything that the end of the server cuts short.
 pub(super) fn shutting_down() -> Error {
     Error::new(Reason::ShuttingDown, "the server stops; call again, it or another replica will answer")

@@ -205,6 +205,8 @@ reasons! {
     ApiKeyInvalid = "API_KEY_INVALID", Unauthenticated;
     /// The token is malformed, not signed by a key that is trusted, or not for this server and this time.
     TokenInvalid = "TOKEN_INVALID", Unauthenticated;
+    /// The credentials of an open stream have expired or were revoked.
+    CredentialsEnded = "CREDENTIALS_ENDED", Unauthenticated;
     /// The client certificate has ended.
     CertificateExpired = "CERTIFICATE_EXPIRED", Unauthenticated;
     /// The caller lacks the permission of the method.

@@ -262,7 +262,8 @@ impl AccessService {
             Err(generation) => generation,
         };
         let stored = self.store.stored_key(id).await?.ok_or_else(|| invalid_key("there is no such key"))?;
-        let known = Arc::new(KnownKey::new(stored));
+        let revocation = self.cache.revocation(id, &stored.key.account);
+        let known = Arc::new(KnownKey::new(stored, revocation));
         self.cache.insert(generation, known.clone());
         Ok(known)
     }

@@ -249,7 +249,11 @@ impl AccessService {
         let changed = self.store.change_api_key(account, id, rules, change).await;
         // Also after a failure: a commit whose answer was lost may have been one.
         self.cache.remove(id);
-        Ok(changed?.map(|key| self.with_use(key)))
+        let changed = changed?;
+        if !rules.dry && changed.as_ref().is_some_and(|key| key.revoked.is_some()) {
+            self.cache.revoke(id);
+        }
+        Ok(changed.map(|key| self.with_use(key)))
     }
 
     fn with_use(&self, mut key: ApiKey) -> ApiKey {

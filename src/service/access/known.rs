@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::key_text::KeyText;
 use crate::{
     model::{AccountId, ApiKeyId, Caller, Timestamp, api_key::KeyUse},
@@ -24,11 +26,12 @@ pub(super) struct KnownKey {
 }
 
 impl KnownKey {
-    pub(super) fn new(stored: StoredKey) -> Self {
+    pub(super) fn new(stored: StoredKey, revoked: CancellationToken) -> Self {
         let key = &stored.key;
         let mut caller = Caller::of_key(key.account.clone(), key.id.clone(), key.grant);
         caller.permissions = key.permissions();
         caller.expires = key.expires;
+        caller.revoked = revoked;
         let last_use = Mutex::new(key.last_use);
         Self { stored, caller, last_use }
     }

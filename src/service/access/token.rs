@@ -86,7 +86,7 @@ impl Tokens {
     pub fn remembered(&self, token: &str, now: Timestamp) -> Option<Caller> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let caller = remembered.callers.get(blake3::hash(token.as_bytes()).as_bytes())?;
-        let in_time = caller.expires.is_some_and(|expires| now < expires.after(self.rules.leeway));
+        let in_time = caller.expires.is_some_and(|expires| now < expires);
         let good = in_time && remembered.version == self.keys.version();
         good.then(|| caller.clone())
     }
@@ -108,7 +108,7 @@ impl Tokens {
         let (account, grant) = self.rules.mapping.apply(&claims)?;
         let principal = format!("jwt/{}", claims.subject);
         let mut caller = Caller::new(account, principal, AuthenticationMethod::Jwt, grant);
-        caller.expires = Some(claims.expires);
+        caller.expires = Some(claims.expires.after(self.rules.leeway));
         Ok((caller, version))
     }
 

@@ -148,6 +148,29 @@ async fn no_call_is_let_in_after_a_revocation_was_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_stream_ends_when_its_key_is_revoked() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let (name, text) = issue(&client, DEFAULT, viewer("watches")).await;
+    let watcher = server.client_with(&text);
+    let request = v1::WatchConnectionStatusesRequest::default();
+    let mut watch = watcher.connections().watch_connection_statuses(request).await.unwrap().into_inner();
+    // A change of the key in between has it read anew, and the stream still belongs to it.
+    let renamed = v1::ApiKey { name: name.clone(), display_name: "Watches on".to_owned(), ..Default::default() };
+    update(&client, renamed, &[]).await.unwrap();
+    who(&server, &text).await.unwrap();
+    revoke(&client, &name).await.unwrap();
+    let ended = crate::harness::server::in_time(async {
+        loop {
+            if let Err(error) = watch.message().await {
+                return error;
+            }
+        }
+    });
+    assert_refused(&ended.await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_is_taken_with_both_texts_while_the_overlap_runs() {
     let server = TestServer::start().await;
     let client = server.client();
