@@ -22,9 +22,9 @@ use crate::{
     },
     model::{Error, Reason, Result},
     operation::Operations,
-    service::access::AccessService,
+    service::{access::AccessService, audit::AuditService},
     store::Store,
-    tasks::{self, BackgroundTask},
+    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep},
     vault::{SealReason, Vault},
 };
 use data_directory::DataDirectory;
@@ -151,8 +151,11 @@ async fn open_parts(config: &Config, store: &Store, vault: Vault, process: &Proc
         Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
     access.ensure_admin_key(&config.data_dir).await?;
     let services = Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, process).await?;
-    let routes = services.routes(&settings::server(config), keys.token);
+    let audit = Arc::new(AuditService::new(store.clone(), keys.audit, process.tracker.clone()));
+    let routes = services.routes(&settings::server(config), keys.token, audit.clone());
+    let mut tasks = services.tasks();
+    tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
     let authenticator = Arc::new(KeyAuthenticator::new(Some(access), config.access.failures_per_address));
-    let parts = Parts { routes, authenticator, audit: None };
-    Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))
+    let parts = Parts { routes, authenticator, audit: Some(audit) };
+    Ok((parts, Opened { tasks, operations: services.operations }))
 }

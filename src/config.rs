@@ -5,6 +5,7 @@
 //! and a test holds it against these structs.
 
 mod access;
+mod audit;
 mod backup;
 mod health;
 mod layers;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use self::problem::Problems;
 pub use self::{
     access::{Access, CertificateRule, Jwt},
+    audit::Audit,
     backup::Backup,
     health::Health,
     layers::{Flags, variable_of},
@@ -71,6 +73,8 @@ pub struct Config {
     pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
     /// The end of the process.
@@ -91,6 +95,7 @@ impl Default for Config {
             health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
+            audit: Audit::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
         }
@@ -132,6 +137,7 @@ impl Config {
         self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
+        self.audit.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);
     }

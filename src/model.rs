@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod api_key;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod context;

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 mod connection_cache;

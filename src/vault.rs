@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use keyring::{Keyring, MasterKey};
 pub use record::SecretScope;
-pub use server_key::{Pepper, RepositoryKey, ServerKey, ServerKeys, TokenKey};
+pub use server_key::{AuditKey, Pepper, RepositoryKey, ServerKey, ServerKeys, TokenKey};
 pub use source::KeySource;
 
 use crate::model::{Error, Reason, Result};

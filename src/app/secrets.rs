@@ -12,6 +12,7 @@ use crate::{
 const PEPPER: &str = "api-key-pepper";
 const TOKEN: &str = "token";
 const REPOSITORY: &str = "backup-repository";
+const AUDIT: &str = "audit";
 
 /// Opens the vault of a store. The vault stays sealed where its master key is missing or wrong.
 pub(super) async fn open_vault(store: &Store, source: &KeySource) -> Result<Vault> {
@@ -31,6 +32,7 @@ pub(super) async fn server_keys(store: &Store, vault: &Vault) -> Result<ServerKe
         pepper: server_key(store, vault, PEPPER).await?.into(),
         token: server_key(store, vault, TOKEN).await?.into(),
         repository: server_key(store, vault, REPOSITORY).await?.into(),
+        audit: server_key(store, vault, AUDIT).await?.into(),
     })
 }
 

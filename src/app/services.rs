@@ -9,9 +9,10 @@ use crate::{
     config::Config,
     engine::{Engines, reach::OwnListeners},
     grpc::{
-        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
-        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
-        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
+        access_service::AccessAdapter, audit::AuditAdapter, backup_service::BackupAdapter,
+        connection_service::ConnectionAdapter, convert::token::Tokens, migration_service::MigrationAdapter,
+        monitor_service::MonitorAdapter, operation_service::OperationAdapter, routes::Routes,
+        schema_service::SchemaAdapter, settings::ServerSettings,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
@@ -19,6 +20,7 @@ use crate::{
     service::{
         access::AccessService,
         account::AccountService,
+        audit::AuditService,
         backup::{
             BackupService,
             repository::{RepositorySettings, Storage},
@@ -118,7 +120,7 @@ impl Services {
         })
     }
 
-    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey) -> Routes {
+    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey, audit: Arc<AuditService>) -> Routes {
         let tokens = Tokens::default();
         tokens.set_key(token_key);
         Routes::new(server)
@@ -127,7 +129,12 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone(), self.accounts.clone(), tokens.clone()))
+            .access(AccessAdapter::new(
+                self.access.clone(),
+                self.accounts.clone(),
+                AuditAdapter::new(audit, tokens.clone()),
+                tokens.clone(),
+            ))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
+    audit::{AuditAdapter, ExportStream},
     call::unary,
     convert::{
         access as convert, etag, required,
@@ -21,13 +22,14 @@ use crate::{
 pub struct AccessAdapter {
     access: Arc<AccessService>,
     accounts: AccountService,
+    audit: AuditAdapter,
     tokens: Tokens,
 }
 
 impl AccessAdapter {
-    /// An adapter over the services.
-    pub fn new(access: Arc<AccessService>, accounts: AccountService, tokens: Tokens) -> Self {
-        Self { access, accounts, tokens }
+    /// An adapter over the services and the audit log.
+    pub fn new(access: Arc<AccessService>, accounts: AccountService, audit: AuditAdapter, tokens: Tokens) -> Self {
+        Self { access, accounts, audit, tokens }
     }
 }
 
@@ -191,5 +193,28 @@ impl v1::access_service_server::AccessService for AccessAdapter {
             rotated.map(convert::issued)
         })
         .await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<v1::ListAuditEventsRequest>,
+    ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
+        self.audit.list(request).await
+    }
+
+    type ExportAuditEventsStream = ExportStream;
+
+    async fn export_audit_events(
+        &self,
+        request: Request<v1::ExportAuditEventsRequest>,
+    ) -> Result<Response<Self::ExportAuditEventsStream>, Status> {
+        self.audit.export(request)
+    }
+
+    async fn verify_audit_log(
+        &self,
+        request: Request<v1::VerifyAuditLogRequest>,
+    ) -> Result<Response<v1::VerifyAuditLogResponse>, Status> {
+        self.audit.verify(request).await
     }
 }

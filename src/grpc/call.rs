@@ -15,10 +15,14 @@
 
 use std::future::Future;
 
+use prost::Message;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
-use super::{layers, status};
+use super::{
+    layers::{self, audit::CallAudit},
+    status,
+};
 use crate::model::{CallContext, Error, RequestId, Result};
 
 /// A call that was let in, as it travels in the extensions of its request.
@@ -27,6 +31,8 @@ pub(super) struct ActiveCall {
     pub(super) context: CallContext,
     pub(super) stopping: CancellationToken,
     pub(super) streams: TaskTracker,
+    /// Where the call leaves a record.
+    pub(super) audit: Option<CallAudit>,
 }
 
 impl ActiveCall {
@@ -49,12 +55,34 @@ pub async fn unary<M, T, F>(
     handler: impl FnOnce(CallContext, M) -> F,
 ) -> Result<Response<T>, Status>
 where
+    M: Message,
+    T: Message,
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
     let request_id = call.context.request_id.clone();
-    let answer = handler(call.context, message).await;
+    let answer = recorded(call.audit.as_ref(), call.context, message, handler).await;
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+}
+
+/// Runs the handler between the two halves of its record, where it leaves one: the intent here, the outcome in the
+/// layers, which know of every end.
+async fn recorded<M, T, F>(
+    audit: Option<&CallAudit>,
+    context: CallContext,
+    message: M,
+    handler: impl FnOnce(CallContext, M) -> F,
+) -> Result<T>
+where
+    M: Message,
+    T: Message,
+    F: Future<Output = Result<T>>,
+{
+    let Some(audit) = audit else { return handler(context, message).await };
+    audit.begin(&message).await?;
+    let answer = handler(context, message).await?;
+    audit.answered(&answer).await;
+    Ok(answer)
 }
 
 /// Runs a unary handler that waits for something to happen, such as the end of an operation. It ends with
@@ -64,13 +92,15 @@ pub async fn long_poll<M, T, F>(
     handler: impl FnOnce(CallContext, M) -> F,
 ) -> Result<Response<T>, Status>
 where
+    M: Message,
+    T: Message,
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
     let (request_id, caller) = (call.context.request_id.clone(), call.context.caller.clone());
     let answer = tokio::select! {
         biased;
-        answer = handler(call.context, message) => answer,
+        answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
         () = caller.credentials_ended() => Err(layers::credentials_ended()),
         () = call.stopping.cancelled() => Err(layers::shutting_down()),
     };

@@ -2,6 +2,7 @@
 //! order stands here. One service instead of a stack of them keeps the cost of a call at one boxed future.
 
 mod admission;
+pub(super) mod audit;
 mod body;
 mod deadline;
 mod forwarded;
@@ -20,7 +21,6 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
 use futures::FutureExt;
 use http::{Request, Response, header::HeaderValue};
 use tokio::sync::Semaphore;
@@ -31,6 +31,8 @@ use tracing::Instrument;
 
 pub use admission::Authenticator;
 use admission::Origin;
+pub use audit::AuditSink;
+use audit::{CallAudit, EndOfCall};
 use body::{CallBody, CallEnd};
 pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
 
@@ -47,26 +49,6 @@ use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId};
 /// Services that answer without a caller, also while the vault is sealed.
 const OPEN_SERVICES: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
-
-/// What became of a call that must leave a record.
-#[derive(Debug)]
-pub struct AuditEvent<'a> {
-    /// Path of the method.
-    pub method: &'a str,
-    /// Who called, and the request id.
-    pub context: &'a CallContext,
-    /// Where from.
-    pub peer: SocketAddr,
-    /// How it ended; for a stream, how it began.
-    pub outcome: Code,
-}
-
-/// Keeps a record of audited calls.
-#[async_trait]
-pub trait AuditSink: Send + Sync {
-    /// Stores one event. It is awaited before the caller gets its answer.
-    async fn record(&self, event: AuditEvent<'_>);
-}
 
 /// What all calls share.
 pub(super) struct Edge {
@@ -149,19 +131,28 @@ impl EdgeService {
     ) -> Response<Body> {
         let started = Instant::now();
         let admitted = self.edge.admit(request.headers(), &policy, &self.origin(), request_id.clone()).await;
-        let principal = admitted.as_ref().ok().map(|admitted| admitted.context.caller.principal.as_str());
+        let caller = admitted.as_ref().ok().map(|admitted| &admitted.context.caller);
+        // Only the record of a refusal needs it after the call is gone.
+        let refusable = policy.audited.then(|| caller.map(|caller| (caller.account.clone(), caller.principal.clone())));
+        let principal = caller.map(|caller| caller.principal.as_str());
         let span = trace::span(&policy, &request_id, principal, request.headers());
         match admitted.and_then(|admitted| admitted.permitted(&policy)) {
             Ok(admitted) => {
                 let end = CallEnd::new(started, Arc::clone(&policy), &admitted.context, admitted.slot, span.clone());
                 self.answer_admitted(request, policy, admitted.context, end).instrument(span).await
             }
-            Err(error) => span.in_scope(|| {
-                let refused = status::response(&error, &request_id);
-                let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
-                metrics::call_ended(&policy, code, started.elapsed());
-                refused
-            }),
+            Err(error) => {
+                if let (Some(caller), Some(sink)) = (refusable, &self.edge.audit) {
+                    let recorded = audit::refused(sink.as_ref(), &policy, caller, self.peer, &error, &request_id);
+                    recorded.instrument(span.clone()).await;
+                }
+                span.in_scope(|| {
+                    let refused = status::response(&error, &request_id);
+                    let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
+                    metrics::call_ended(&policy, code, started.elapsed());
+                    refused
+                })
+            }
         }
     }
 
@@ -172,17 +163,19 @@ impl EdgeService {
         context: CallContext,
         end: CallEnd,
     ) -> Response<Body> {
+        let sink = self.edge.audit.as_ref().filter(|_| policy.audited).cloned();
+        let audit = sink.map(|sink| CallAudit::new(sink, policy, &context, self.peer, self.edge.streams.clone()));
+        let end_of_audit = audit.as_ref().map(EndOfCall::of);
         request.extensions_mut().insert(ActiveCall {
             context: context.clone(),
             stopping: self.edge.stopping.clone(),
             streams: self.edge.streams.clone(),
+            audit,
         });
         let response = run(self.routes, request, &context).await;
         let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
-        if policy.audited
-            && let Some(audit) = &self.edge.audit
-        {
-            audit.record(AuditEvent { method: &policy.path, context: &context, peer: self.peer, outcome }).await;
+        if let Some(end_of_audit) = end_of_audit {
+            end_of_audit.answered(response.headers()).await;
         }
         response.map(|inner| Body::new(CallBody::new(inner, end, outcome)))
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MessageDescriptor, MethodDescriptor, Value};
 
 use super::proto::FILE_DESCRIPTOR_SET;
 use crate::model::{Error, Permission, Result};
@@ -24,6 +24,10 @@ pub struct MethodPolicy {
     pub audited: bool,
     /// The answer is a stream.
     pub server_streaming: bool,
+    /// What the request consists of.
+    pub input: MessageDescriptor,
+    /// What the answer consists of.
+    pub output: MessageDescriptor,
 }
 
 /// The policies of all methods of the contract, by path.
@@ -84,6 +88,8 @@ fn policy(
         permission,
         audited: options.get_extension(audited).as_bool().unwrap_or(false),
         server_streaming: method.is_server_streaming(),
+        input: method.input(),
+        output: method.output(),
     })
 }
 
@@ -116,7 +122,8 @@ mod tests {
             (download.permission, download.audited, download.server_streaming),
             (Permission::Restore, true, true)
         );
-        let looks = |policy: &MethodPolicy| ["/Get", "/List"].iter().any(|verb| policy.path.contains(verb));
+        // These read only, but what an administrator alone may see.
+        let looks = |policy: &MethodPolicy| ["/Get", "/List", "/Verify"].iter().any(|verb| policy.path.contains(verb));
         let changing_unaudited: Vec<_> = policies
             .iter()
             .filter(|policy| policy.permission != Permission::Read && !policy.audited && !looks(policy))

@@ -192,6 +192,8 @@ reasons! {
     HostUnknown = "HOST_UNKNOWN", Unavailable;
     /// The database accepted the call and did not answer in time.
     ConnectTimeout = "CONNECT_TIMEOUT", Unavailable;
+    /// The audit log cannot be written.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable;
     /// The server's own store cannot be read or written.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
     /// The keys of the identity provider cannot be read.

@@ -1,7 +1,7 @@
 //! Who may call: API keys, and the callers behind them.
 
 mod cache;
-mod key_text;
+pub mod key_text;
 pub mod keys;
 mod known;
 pub mod token;

@@ -1,4 +1,4 @@
-//! Keys of the server's own: for the digests of API keys, for page tokens, for the backup storage.
+//! Keys of the server's own: for the digests of API keys, for page tokens, for the backup storage, for the audit log.
 
 use blake3::Hasher;
 use ring::hmac;
@@ -78,6 +78,29 @@ impl RepositoryKey {
     }
 }
 
+/// Authenticates the events of the audit log.
+pub struct AuditKey(hmac::Key);
+
+impl From<ServerKey> for AuditKey {
+    fn from(key: ServerKey) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &key.0[..]))
+    }
+}
+
+impl AuditKey {
+    /// Authentication code of several parts, each with its length.
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
 /// All keys of the server's own.
 pub struct ServerKeys {
     /// For API keys.
@@ -86,4 +109,6 @@ pub struct ServerKeys {
     pub token: TokenKey,
     /// For the backup storage.
     pub repository: RepositoryKey,
+    /// For the audit log.
+    pub audit: AuditKey,
 }

@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod answer;
 mod api_keys;
+mod audit;
 mod backups;
 mod callers;
 mod catalogue;

@@ -12,7 +12,7 @@ const ID_LENGTH: usize = ApiKeyId::LENGTH / 2;
 const SECRET_LENGTH: usize = 32;
 
 /// A key in clear.
-pub(super) struct KeyText {
+pub struct KeyText {
     id: ApiKeyId,
     secret: Zeroizing<Vec<u8>>,
 }
@@ -33,7 +33,7 @@ impl KeyText {
     }
 
     /// Reads the text of a key; absent where its form or its checksum is wrong.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (body, checksum) = text.rsplit_once('_')?;
         let (prefix, rest) = body.split_once('_')?;
         let (id, secret) = rest.split_once('_')?;
@@ -47,7 +47,7 @@ impl KeyText {
     }
 
     /// The text of the key.
-    pub(super) fn to_text(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> Zeroizing<String> {
         let secret = Zeroizing::new(hex::encode(&self.secret[..]));
         let body = Zeroizing::new(format!("{PREFIX}_{}_{}", self.id, *secret));
         Zeroizing::new(format!("{}_{:08x}", *body, crc32fast::hash(body.as_bytes())))

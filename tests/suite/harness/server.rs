@@ -1,6 +1,12 @@
 //! A whole server in the test process: the real `App` on a free port, with its data in a folder of the test.
 
-use std::{fs, future::Future, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dbkeeper::{
     app::App,
@@ -72,6 +78,11 @@ impl TestServer {
     /// `http://` and where it listens.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// File of the store.
+    pub(crate) fn store_file(&self) -> &Path {
+        &self.config.store.file
     }
 
     /// Folder of the backups.

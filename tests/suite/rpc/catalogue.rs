@@ -229,6 +229,10 @@ fn access_cases(scene: &Scene) -> Vec<Case> {
             v1::RotateApiKeyRequest { name: key.clone(), ..Default::default() },
         ),
         case("AccessService.RevokeApiKey", Refused, v1::RevokeApiKeyRequest { name: key, ..Default::default() }),
+        // Its own log, which `audit::an_account_sees_its_own_log_alone` looks into.
+        case("AccessService.ListAuditEvents", Served, v1::ListAuditEventsRequest::default()),
+        case("AccessService.ExportAuditEvents", Served, v1::ExportAuditEventsRequest::default()),
+        case("AccessService.VerifyAuditLog", Served, v1::VerifyAuditLogRequest::default()),
     ]
 }
 

@@ -6,6 +6,7 @@ isort:skip_file
 import abc
 import collections.abc
 import dbkeeper.v1.access_service_pb2
+import dbkeeper.v1.audit_pb2
 import google.protobuf.empty_pb2
 import grpc
 import grpc.aio
@@ -19,7 +20,7 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class AccessServiceStub:
-    """Says who may call: accounts, and the API keys of their callers.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
 
     An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
     administrators of the account `default`. For anybody else it does not exist.
@@ -129,8 +130,36 @@ class AccessServiceStub:
     asked for).
     """
 
+    ListAuditEvents: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ListAuditEventsResponse,
+    ]
+    """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+    and the like, whose account is not known, stand in the log of the account `default`.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+    """
+
+    ExportAuditEvents: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ExportAuditEventsResponse,
+    ]
+    """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+    first message tells; the intent of this call is the last. It ends after that.
+    Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+    """
+
+    VerifyAuditLog: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        dbkeeper.v1.audit_pb2.VerifyAuditLogResponse,
+    ]
+    """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+    was written. A log that is not intact is an answer, not an error. Without an expected head the
+    return of a whole older copy of the store is not seen.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD).
+    """
+
 class AccessServiceAsyncStub:
-    """Says who may call: accounts, and the API keys of their callers.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
 
     An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
     administrators of the account `default`. For anybody else it does not exist.
@@ -239,8 +268,36 @@ class AccessServiceAsyncStub:
     asked for).
     """
 
+    ListAuditEvents: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ListAuditEventsResponse,
+    ]
+    """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+    and the like, whose account is not known, stand in the log of the account `default`.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+    """
+
+    ExportAuditEvents: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ExportAuditEventsResponse,
+    ]
+    """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+    first message tells; the intent of this call is the last. It ends after that.
+    Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+    """
+
+    VerifyAuditLog: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        dbkeeper.v1.audit_pb2.VerifyAuditLogResponse,
+    ]
+    """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+    was written. A log that is not intact is an answer, not an error. Without an expected head the
+    return of a whole older copy of the store is not seen.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD).
+    """
+
 class AccessServiceServicer(metaclass=abc.ABCMeta):
-    """Says who may call: accounts, and the API keys of their callers.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
 
     An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
     administrators of the account `default`. For anybody else it does not exist.
@@ -371,6 +428,40 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
         FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
         asked for).
+        """
+
+    @abc.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.audit_pb2.ListAuditEventsResponse, collections.abc.Awaitable[dbkeeper.v1.audit_pb2.ListAuditEventsResponse]]:
+        """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+        and the like, whose account is not known, stand in the log of the account `default`.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+        """
+
+    @abc.abstractmethod
+    def ExportAuditEvents(
+        self,
+        request: dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.audit_pb2.ExportAuditEventsResponse], collections.abc.AsyncIterator[dbkeeper.v1.audit_pb2.ExportAuditEventsResponse]]:
+        """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+        first message tells; the intent of this call is the last. It ends after that.
+        Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+        """
+
+    @abc.abstractmethod
+    def VerifyAuditLog(
+        self,
+        request: dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.audit_pb2.VerifyAuditLogResponse, collections.abc.Awaitable[dbkeeper.v1.audit_pb2.VerifyAuditLogResponse]]:
+        """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+        was written. A log that is not intact is an answer, not an error. Without an expected head the
+        return of a whole older copy of the store is not seen.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD).
         """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
