@@ -44,7 +44,7 @@ pub use self::{
     targets::{BasePolicy, Targets},
     telemetry::{LogFormat, Telemetry},
     value::ByteSize,
-    vault::{KeySource, Vault},
+    vault::{KeySource, Transit, Vault},
 };
 
 /// Everything that can be set, with absolute paths and every value within its bounds.
@@ -118,10 +118,13 @@ impl Config {
             &mut server.tls_client_ca_file,
             &mut access.jwt.jwks_file,
             &mut access.jwt.jwks_ca_file,
+            &mut vault.transit.token_file,
+            &mut vault.transit.ca_file,
         ];
         let optional = optional.into_iter().flatten();
         let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
-        let required = [&mut store.file, &mut vault.key_file].into_iter().chain(folders);
+        let keys = [&mut vault.key_file, &mut vault.transit.wrapped_key_file];
+        let required = [&mut store.file].into_iter().chain(keys).chain(folders);
         for path in optional.chain(required).chain(&mut backup.tool_directories) {
             *path = data_dir.join(&*path);
         }

@@ -24,6 +24,7 @@ pub mod migration_service;
 pub mod monitor_service;
 pub mod schema_service;
 pub mod stream;
+pub mod vault_service;
 
 mod client_certificate;
 pub mod health;

@@ -19,6 +19,7 @@ pub mod request;
 pub mod schema;
 pub mod session;
 pub mod time;
+pub mod vault;
 
 pub use access::{AuthenticationMethod, ClientCertificate, Grant, Permission, Permissions, Role};
 pub use context::{CallContext, Caller};

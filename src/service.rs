@@ -11,3 +11,4 @@ pub mod migration;
 pub mod monitor;
 pub mod operation;
 pub mod schema;
+pub mod vault;

@@ -10,12 +10,15 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dbkeeper::{
     model::{AccountId, Grant, Role},
-    service::access::{
-        AccessService, OtherWays,
-        token::{KeySource, Mapping, TokenRules, Tokens},
+    service::{
+        access::{
+            AccessService, OtherWays,
+            token::{KeySource, Mapping, TokenRules, Tokens},
+        },
+        vault,
     },
     store::Store,
-    vault::{KeySource as MasterKey, Vault},
+    vault::KeySource as MasterKey,
 };
 use ring::{
     hmac,
@@ -78,9 +81,10 @@ fn micros(time: Duration) -> f64 {
 
 async fn access(folder: &Path, source: KeySource) -> AccessService {
     let store = Store::open(&folder.join("store.db")).await.expect("a store");
-    let opened = Vault::open(&MasterKey::File(folder.join("master.key")), b"store", None, true).expect("a vault");
-    let sealed = opened.vault.generate_server_key("pepper").expect("a key");
-    let pepper = opened.vault.open_server_key("pepper", &sealed).expect("the key opens").into();
+    let opened = vault::open(&store, &MasterKey::File(folder.join("master.key"))).await.expect("a vault");
+    let vault = opened.expect("a new key");
+    let sealed = vault.generate_server_key("pepper").expect("a key");
+    let pepper = vault.open_server_key("pepper", &sealed).expect("the key opens").into();
     let mapping = Mapping {
         account_claim: None,
         account: AccountId::parse("default", "account").expect("an id"),

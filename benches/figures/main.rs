@@ -17,6 +17,7 @@ mod migrations;
 mod report;
 mod schema;
 mod server;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ enum Area {
     Idle,
     Access,
     Health,
+    Vault,
 }
 
 #[tokio::main]
@@ -68,6 +70,7 @@ async fn main() -> ExitCode {
             Area::Idle => idle::measure().await,
             Area::Access => access::measure().await,
             Area::Health => health::measure().await,
+            Area::Vault => vault::measure().await,
         });
     }
     let missed = report::print(&figures);

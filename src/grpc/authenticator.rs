@@ -13,29 +13,23 @@ use super::{
     rate::{RateLimit, counted, limited},
 };
 use crate::{
-    model::{Caller, ClientCertificate, Error, ErrorKind, Reason, Result},
-    service::access::AccessService,
+    model::{Caller, ClientCertificate, ErrorKind, Result, vault::SealReason},
+    service::{access::AccessService, vault::refusal},
 };
 
-/// Asks the access service. Without one the vault is sealed and nobody is let in.
+/// Asks the access service.
 ///
 /// An address that has failed too often is not listened to for a while, but for keys and tokens that it has used
 /// well: a dashboard with an old key does not shut out its neighbours behind the same address.
 pub struct KeyAuthenticator {
-    access: Option<Arc<AccessService>>,
+    access: Arc<AccessService>,
     failures: RateLimit,
 }
 
 impl KeyAuthenticator {
     /// `failures` are forgiven a minute; 0: any number.
-    pub fn new(access: Option<Arc<AccessService>>, failures: u32) -> Self {
+    pub fn new(access: Arc<AccessService>, failures: u32) -> Self {
         Self { access, failures: RateLimit::new(failures, Duration::from_secs(60), failures) }
-    }
-
-    fn access(&self) -> Result<&Arc<AccessService>> {
-        self.access
-            .as_ref()
-            .ok_or_else(|| Error::new(Reason::VaultSealed, "the vault is sealed; give the server its master key"))
     }
 
     fn count_failure(&self, peer: SocketAddr, outcome: &Result<Caller>) {
@@ -49,18 +43,31 @@ impl KeyAuthenticator {
 #[async_trait]
 impl Authenticator for KeyAuthenticator {
     async fn authenticate(&self, bearer: &str, peer: SocketAddr) -> Result<Caller> {
-        let access = self.access()?;
         if let Err(wait) = self.failures.check(&counted(peer.ip()), Instant::now())
-            && !access.knows_well(bearer, peer.ip())
+            && !self.access.knows_well(bearer, peer.ip())
         {
             return Err(limited("failed authentications", "too many bad credentials came from this address", wait));
         }
-        let outcome = access.authenticate(bearer, peer.ip()).await;
+        let outcome = self.access.authenticate(bearer, peer.ip()).await;
         self.count_failure(peer, &outcome);
         outcome
     }
 
     async fn authenticate_certificate(&self, certificate: &ClientCertificate, _: SocketAddr) -> Result<Caller> {
-        self.access()?.authenticate_certificate(certificate).await
+        self.access.authenticate_certificate(certificate).await
+    }
+}
+
+/// The authenticator of a server whose vault is sealed: it knows nobody.
+pub struct SealedAuthenticator(pub SealReason);
+
+#[async_trait]
+impl Authenticator for SealedAuthenticator {
+    async fn authenticate(&self, _bearer: &str, _peer: SocketAddr) -> Result<Caller> {
+        Err(refusal(self.0))
+    }
+
+    fn unknown_caller(&self) -> Option<Caller> {
+        Some(Caller::unknown())
     }
 }

@@ -16,6 +16,7 @@ pub mod operation;
 pub mod schema;
 pub mod time;
 pub mod token;
+pub mod vault;
 
 use crate::{
     grpc::proto::v1,

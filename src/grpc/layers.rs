@@ -16,7 +16,7 @@ use std::{
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -69,6 +69,25 @@ pub(super) struct Edge {
     pub(super) aborting: CancellationToken,
     /// The tasks behind open streams.
     pub(super) streams: TaskTracker,
+    /// What answers since the vault was opened, where the server was started sealed.
+    pub(super) unsealed: OnceLock<Unsealed>,
+}
+
+/// What answers in place of a sealed server's services.
+pub(super) struct Unsealed {
+    pub(super) routes: Routes,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) audit: Option<Arc<dyn AuditSink>>,
+}
+
+impl Edge {
+    fn authenticator(&self) -> &Arc<dyn Authenticator> {
+        self.unsealed.get().map_or(&self.authenticator, |unsealed| &unsealed.authenticator)
+    }
+
+    fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
+        self.unsealed.get().map_or(self.audit.as_ref(), |unsealed| unsealed.audit.as_ref())
+    }
 }
 
 /// The service behind one connection.
@@ -89,6 +108,11 @@ impl EdgeService {
         certificate: Option<Arc<ClientCertificate>>,
     ) -> Self {
         Self { edge, routes, peer, certificate }
+    }
+
+    /// The services that answer: those of the open vault, also on a connection from before it was opened.
+    fn into_routes(self) -> Routes {
+        self.edge.unsealed.get().map_or(self.routes, |unsealed| unsealed.routes.clone())
     }
 
     async fn answer(mut self, request: Request<Body>) -> Response<Body> {
@@ -113,9 +137,9 @@ impl EdgeService {
     }
 
     /// Health and reflection. Their streams end with the server, too.
-    async fn answer_openly(mut self, request: Request<Body>) -> Response<Body> {
-        let Ok(response) = self.routes.call(request).await;
+    async fn answer_openly(self, request: Request<Body>) -> Response<Body> {
         let stopping = self.edge.stopping.clone();
+        let Ok(response) = self.into_routes().call(request).await;
         response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
     }
 
@@ -142,7 +166,7 @@ impl EdgeService {
                 self.answer_admitted(request, policy, admitted.context, end).instrument(span).await
             }
             Err(error) => {
-                if let (Some(caller), Some(sink)) = (refusable, &self.edge.audit) {
+                if let (Some(caller), Some(sink)) = (refusable, self.edge.audit()) {
                     let recorded = audit::refused(sink.as_ref(), &policy, caller, self.peer, &error, &request_id);
                     recorded.instrument(span.clone()).await;
                 }
@@ -163,16 +187,17 @@ impl EdgeService {
         context: CallContext,
         end: CallEnd,
     ) -> Response<Body> {
-        let sink = self.edge.audit.as_ref().filter(|_| policy.audited).cloned();
+        let sink = self.edge.audit().filter(|_| policy.audited).cloned();
         let audit = sink.map(|sink| CallAudit::new(sink, policy, &context, self.peer, self.edge.streams.clone()));
         let end_of_audit = audit.as_ref().map(EndOfCall::of);
         request.extensions_mut().insert(ActiveCall {
             context: context.clone(),
             stopping: self.edge.stopping.clone(),
             streams: self.edge.streams.clone(),
+            peer: self.peer.ip(),
             audit,
         });
-        let response = run(self.routes, request, &context).await;
+        let response = run(self.into_routes(), request, &context).await;
         let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
         if let Some(end_of_audit) = end_of_audit {
             end_of_audit.answered(response.headers()).await;

@@ -166,6 +166,8 @@ pub enum AuthenticationMethod {
     Jwt,
     /// By a TLS client certificate.
     ClientCertificate,
+    /// Not at all: the vault is sealed, and nobody can be told from another without it.
+    Nothing,
 }
 
 /// A TLS client certificate that one of our authorities signed, as far as it says who shows it.

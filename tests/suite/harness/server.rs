@@ -13,12 +13,9 @@ use dbkeeper::{
     config::{self, Config, Flags},
     grpc::client::Client,
     model::{AccountId, Grant},
-    service::access::AccessService,
-    store::{
-        Store,
-        setting::{KEY_CHECK, STORE_ID},
-    },
-    vault::{KeySource, Vault},
+    service::{access::AccessService, vault},
+    store::Store,
+    vault::KeySource,
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -90,6 +87,16 @@ impl TestServer {
         self.config.backup.directory.clone()
     }
 
+    /// File of the master key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.config.vault.key_file.clone()
+    }
+
+    /// File of the wrapped master key, where a service unwraps it.
+    pub(crate) fn wrapped_key_file(&self) -> PathBuf {
+        self.config.vault.transit.wrapped_key_file.clone()
+    }
+
     /// The key that the first start made.
     pub(crate) fn admin_key(&self) -> SecretString {
         fs::read_to_string(self.config.admin_key_file()).expect("the admin key").trim().into()
@@ -108,10 +115,9 @@ impl TestServer {
     /// The admin key of a second account, which is made here through the store.
     pub(crate) async fn second_account(&self) -> SecretString {
         let store = Store::open(&self.config.store.file).await.expect("the store opens beside the server");
-        let setting = async |name| store.setting(name).await.expect("a setting").expect("the server wrote it");
         let source = KeySource::File(self.config.vault.key_file.clone());
-        let opened = Vault::open(&source, &setting(STORE_ID).await, Some(&setting(KEY_CHECK).await), false);
-        let vault = opened.expect("the vault of the server").vault;
+        let opened = vault::open(&store, &source).await.expect("the store of the server");
+        let vault = opened.expect("the key of the server");
         let sealed = store.server_key("api-key-pepper").await.expect("the store").expect("the server made it");
         let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
         let account = AccountId::parse("stranger", "account").expect("an id");

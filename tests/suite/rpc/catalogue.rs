@@ -31,10 +31,10 @@ enum Stranger {
     Refused,
     /// The answer of an account that has nothing.
     SeesNothing,
-    /// PERMISSION_DENIED: only who administers the server may.
-    Forbidden,
     /// The request names nothing of anybody: it is answered as to anybody.
     Served,
+    /// PERMISSION_DENIED: only the administrators of the server may.
+    Denied,
 }
 
 /// A request that works, in an order in which all of them do.
@@ -55,10 +55,11 @@ struct Scene {
     restored: String,
     key: String,
     registration: v1::Connection,
+    master_key: String,
 }
 
 fn cases(scene: &Scene) -> Vec<Case> {
-    use Stranger::{Refused, SeesNothing, Served};
+    use Stranger::{Denied, Refused, SeesNothing, Served};
     let mut cases = access_cases(scene);
     let (connection, migration_set) = (CONNECTION.to_owned(), SET.to_owned());
     let operation = || scene.operation.clone();
@@ -184,12 +185,15 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("BackupService.DownloadBackup", Refused, v1::DownloadBackupRequest { name: backup() }),
         case("BackupService.DeleteBackup", Refused, v1::DeleteBackupRequest { name: backup(), validate_only: false }),
         case("ConnectionService.DeleteConnection", Refused, third),
+        case("VaultService.GetVaultStatus", Denied, v1::GetVaultStatusRequest {}),
+        case("VaultService.Unseal", Denied, v1::UnsealRequest { master_key: scene.master_key.clone() }),
+        case("VaultService.RotateMasterKey", Denied, v1::RotateMasterKeyRequest::default()),
     ]);
     cases
 }
 
 fn access_cases(scene: &Scene) -> Vec<Case> {
-    use Stranger::{Forbidden, Refused, SeesNothing, Served};
+    use Stranger::{Denied, Refused, SeesNothing, Served};
     let (account, key) = ("accounts/default".to_owned(), scene.key.clone());
     let new_account = v1::CreateAccountRequest {
         account: Some(v1::Account { display_name: "Third".to_owned(), ..Default::default() }),
@@ -206,7 +210,7 @@ fn access_cases(scene: &Scene) -> Vec<Case> {
     let doomed = v1::DeleteAccountRequest { name: "accounts/doomed".to_owned(), ..Default::default() };
     vec![
         case("AccessService.WhoAmI", Served, v1::WhoAmIRequest {}),
-        case("AccessService.CreateAccount", Forbidden, new_account),
+        case("AccessService.CreateAccount", Denied, new_account),
         case("AccessService.GetAccount", Refused, v1::GetAccountRequest { name: account.clone() }),
         case("AccessService.ListAccounts", SeesNothing, v1::ListAccountsRequest::default()),
         case(
@@ -214,7 +218,7 @@ fn access_cases(scene: &Scene) -> Vec<Case> {
             Refused,
             v1::UpdateAccountRequest { account: Some(renamed), ..Default::default() },
         ),
-        case("AccessService.DeleteAccount", Forbidden, doomed),
+        case("AccessService.DeleteAccount", Denied, doomed),
         case("AccessService.CreateApiKey", Refused, new_key),
         case("AccessService.GetApiKey", Refused, v1::GetApiKeyRequest { name: key.clone() }),
         case("AccessService.ListApiKeys", Refused, list_keys),
@@ -249,7 +253,8 @@ async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     register(&client, "third", registration.clone()).await;
     let key = issue(&client, "accounts/default", viewer("of the scene")).await.0;
     make_account(&client, "doomed").await;
-    Scene { operation, backup, restored: fixture.unused_database(), key, registration }
+    let master_key = std::fs::read_to_string(server.key_file()).unwrap();
+    Scene { operation, backup, restored: fixture.unused_database(), key, registration, master_key }
 }
 
 async fn channel(server: &TestServer) -> Channel {
@@ -336,8 +341,8 @@ fn check_stranger(case: &Case, answer: Result<DynamicMessage, Status>) {
                 .collect();
             assert!(foreign.is_empty(), "{} shows a stranger {foreign:?}", case.method);
         }
-        (Stranger::Forbidden, Err(error)) => assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING"),
         (Stranger::Served, Ok(_)) => {}
+        (Stranger::Denied, Err(error)) => assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING"),
         (expected, answer) => panic!("{}: expected {expected:?}, got {answer:?}", case.method),
     }
 }
