@@ -24,9 +24,12 @@ pub mod migration_service;
 pub mod monitor_service;
 pub mod schema_service;
 pub mod stream;
+pub mod vault_service;
 
+mod client_certificate;
 pub mod health;
 pub mod listener;
+mod rate;
 pub mod routes;
 pub mod server;
 pub mod tls;

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a figure that cannot be taken ends the run, and says why")]
 #![expect(clippy::print_stdout, reason = "the figures are printed")]
 
+mod access;
 mod backup;
 mod calls;
 mod echo;
@@ -13,9 +14,11 @@ mod harness;
 mod health;
 mod idle;
 mod migrations;
+mod pools;
 mod report;
 mod schema;
 mod server;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -44,7 +47,10 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Access,
     Health,
+    Pools,
+    Vault,
 }
 
 #[tokio::main]
@@ -64,7 +70,10 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Access => access::measure().await,
             Area::Health => health::measure().await,
+            Area::Pools => pools::measure().await,
+            Area::Vault => vault::measure().await,
         });
     }
     let missed = report::print(&figures);

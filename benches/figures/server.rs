@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ impl Server {
             .args(["serve", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
+            // One client calls as fast as it can.
+            .args(["--set", "access.rate_per_address=0", "--set", "access.rate_per_caller=0"])
             .stdout(log_file(folder.path()))
             .stderr(log_file(folder.path()))
             .spawn()
@@ -74,6 +76,11 @@ impl Server {
     pub(crate) fn client(&self) -> Client {
         let key = fs::read_to_string(self.folder.path().join("data/admin.key")).expect("a key from the first start");
         client(&self.url, key.trim())
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Registers a database of the shared PostgreSQL server.

@@ -12,16 +12,17 @@ use crate::{
         access_service::AccessAdapter, audit::AuditAdapter, backup_service::BackupAdapter,
         connection_service::ConnectionAdapter, convert::token::Tokens, migration_service::MigrationAdapter,
         monitor_service::MonitorAdapter, operation_service::OperationAdapter, routes::Routes,
-        schema_service::SchemaAdapter, settings::ServerSettings,
+        schema_service::SchemaAdapter, settings::ServerSettings, vault_service::VaultAdapter,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
         access::AccessService,
+        account::AccountService,
         audit::AuditService,
         backup::{
-            BackupService,
+            BackupService, KeyCopy,
             repository::{RepositorySettings, Storage},
         },
         connection::{
@@ -32,11 +33,12 @@ use crate::{
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
+        vault::{SealedCopy, VaultService},
     },
     store::Store,
     tasks::{
-        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
-        pool_eviction::PoolEviction,
+        BackgroundTask, connection_health::ConnectionHealth, key_uses::KeyUses,
+        operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -56,6 +58,7 @@ pub(super) struct Process {
 pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
+    accounts: AccountService,
     operation_retention: Duration,
     health: HealthOptions,
     pub(super) operations: Operations,
@@ -63,8 +66,9 @@ pub(super) struct Services {
     connections: ConnectionService,
     schemas: SchemaService,
     migrations: MigrationService,
-    backups: Arc<BackupService>,
+    pub(super) backups: Arc<BackupService>,
     monitor: Arc<MonitorService>,
+    pub(super) vault: VaultService,
 }
 
 impl Services {
@@ -77,13 +81,19 @@ impl Services {
         process: &Process,
     ) -> Result<Self> {
         let Process { tracker, shutdown, own } = process;
-        let options = settings::engine(config, own, tracker);
+        let sessions = settings::sessions(config, tracker);
+        let options = settings::engine(config, own, sessions.clone(), tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
-        let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
+        let limits = settings::pools(config, sessions);
+        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
-        let connections = ConnectionService::new(store.clone(), vault, pools.clone());
+        let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());
+        let copies: Vec<Arc<dyn SealedCopy>> =
+            vec![Arc::new(KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?))];
+        let source = settings::key_source(config);
+        let vault = VaultService::new(store.clone(), vault, source, copies, operations.clone());
         let migrations = MigrationService::new(store.clone(), pools.clone(), operations.clone());
         let backups = Arc::new(BackupService::new(
             store.clone(),
@@ -99,11 +109,12 @@ impl Services {
         let databases: Arc<dyn Databases> = Arc::new(pools.clone());
         let schemas = SchemaService::new(databases.clone(), tracker.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
-        operations.install(executors(store, &pools, &backups));
+        operations.install(executors(store, &pools, &backups, &vault));
         backups.recover().await?;
         metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
+            accounts: AccountService::new(store.clone(), access.clone(), pools.clone()),
             access,
             operation_retention: config.operations.retention,
             health: settings::health(config),
@@ -114,6 +125,7 @@ impl Services {
             migrations,
             backups,
             monitor: Arc::new(monitor),
+            vault,
         })
     }
 
@@ -126,13 +138,21 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone(), AuditAdapter::new(audit, tokens.clone())))
+            .access(AccessAdapter::new(
+                self.access.clone(),
+                self.accounts.clone(),
+                AuditAdapter::new(audit, tokens.clone()),
+                tokens.clone(),
+            ))
+            .vault(VaultAdapter::open(self.vault.clone(), tokens.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
         let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(KeyUses(self.access.clone())),
+            Arc::new(TokenKeys(self.access.clone())),
             Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
@@ -141,9 +161,15 @@ impl Services {
 }
 
 /// What each kind of operation does.
-fn executors(store: &Store, pools: &Pools, backups: &BackupService) -> HashMap<OperationKind, Arc<dyn Executor>> {
+fn executors(
+    store: &Store,
+    pools: &Pools,
+    backups: &BackupService,
+    vault: &VaultService,
+) -> HashMap<OperationKind, Arc<dyn Executor>> {
     let migrations: Arc<dyn Executor> = Arc::new(MigrationExecutor::new(store.clone(), pools.clone()));
     let mut executors = backups.executors();
+    executors.extend(vault.executors());
     executors.insert(OperationKind::ApplyMigrations, migrations.clone());
     executors.insert(OperationKind::RevertMigrations, migrations);
     executors

@@ -7,13 +7,21 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{self, Config},
     engine::{
-        EngineOptions, Reach,
+        EngineOptions, Reach, SessionLimits,
         reach::{BasePolicy, OwnListeners, TargetPolicy},
+        session_pool::SessionCaps,
     },
     grpc::settings::{ServerSettings, TlsFiles},
+    model::{AccountId, Result},
     pool::PoolLimits,
-    service::connection::health::HealthOptions,
-    vault::KeySource,
+    service::{
+        access::{
+            CertificateRule, OtherWays,
+            token::{self, Mapping, TokenRules, Tokens},
+        },
+        connection::health::HealthOptions,
+    },
+    vault::{KeyCommand, KeySource, TransitKeys},
 };
 
 /// How often certificate files are looked at.
@@ -23,17 +31,67 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     match config.vault.key_source() {
         config::KeySource::File(path) => KeySource::File(path),
         config::KeySource::Variable(name) => KeySource::Environment(name),
+        config::KeySource::Command(program, arguments, timeout) => {
+            KeySource::Command(KeyCommand { program, arguments, timeout })
+        }
+        config::KeySource::Transit => {
+            let transit = config.vault.transit.clone();
+            KeySource::Transit(TransitKeys {
+                address: transit.address.unwrap_or_default(),
+                mount: transit.mount,
+                key: transit.key,
+                token_file: transit.token_file.unwrap_or_default(),
+                ca_file: transit.ca_file,
+                timeout: transit.timeout,
+                wrapped_key_file: transit.wrapped_key_file,
+            })
+        }
     }
 }
 
-pub(super) fn engine(config: &Config, own: &OwnListeners, tracker: &TaskTracker) -> EngineOptions {
+/// What all pools share: the engines and the registry get the same.
+pub(super) fn sessions(config: &Config, tracker: &TaskTracker) -> SessionLimits {
+    let (server, account) = (config.pools.max_connections, config.pools.max_connections_per_account);
+    SessionLimits::new(SessionCaps { server, account }, tracker.clone())
+}
+
+pub(super) fn engine(
+    config: &Config,
+    own: &OwnListeners,
+    sessions: SessionLimits,
+    tracker: &TaskTracker,
+) -> EngineOptions {
     EngineOptions {
         reach: Reach::new(targets(&config.targets, own), tracker.clone()),
         sqlite_root: config.sqlite.root.clone(),
         scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
         tool_directories: config.backup.tool_directories.clone(),
+        sessions,
     }
+}
+
+/// The ways to prove who one is that the configuration adds to API keys.
+pub(super) fn other_ways(config: &Config) -> Result<OtherWays> {
+    let rules = config.access.certificate_rules().into_iter();
+    let certificates = rules.map(|rule| CertificateRule { name: rule.name, account: rule.account, grant: rule.grant });
+    Ok(OtherWays { tokens: tokens(&config.access.jwt)?, certificates: certificates.collect() })
+}
+
+fn tokens(jwt: &config::Jwt) -> Result<Option<Tokens>> {
+    let (Some(issuer), Some(audience)) = (jwt.issuer.clone(), jwt.audience.clone()) else { return Ok(None) };
+    let source = match (&jwt.jwks_file, &jwt.jwks_url) {
+        (Some(file), _) => token::KeySource::File(file.clone()),
+        (None, Some(url)) => token::KeySource::Url { url: url.clone(), ca_file: jwt.jwks_ca_file.clone() },
+        (None, None) => return Ok(None),
+    };
+    let mapping = Mapping {
+        account_claim: jwt.account_claim.clone(),
+        account: AccountId::parse(&jwt.account, "access.jwt.account")?,
+        role_claim: jwt.role_claim.clone(),
+        roles: jwt.role_rules(),
+    };
+    Ok(Some(Tokens::new(TokenRules { source, issuer, audience, leeway: jwt.leeway, mapping })))
 }
 
 fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
@@ -50,8 +108,8 @@ fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
     }
 }
 
-pub(super) fn pools(config: &Config) -> PoolLimits {
-    PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+pub(super) fn pools(config: &Config, sessions: SessionLimits) -> PoolLimits {
+    PoolLimits { sessions, idle_timeout: config.pools.idle_timeout }
 }
 
 pub(super) fn health(config: &Config) -> HealthOptions {
@@ -67,6 +125,7 @@ pub(super) fn server(config: &Config) -> ServerSettings {
     let tls = server.tls_certificate_file.clone().zip(server.tls_key_file.clone()).map(|(certificate, key)| TlsFiles {
         certificate,
         key,
+        client_ca: server.tls_client_ca_file.clone(),
         reload_interval: CERTIFICATE_RELOAD,
     });
     ServerSettings {
@@ -86,6 +145,9 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         // The work that is left after the drain gets the rest of the grace to note how it stands.
         drain_timeout: config.shutdown.grace.mul_f32(0.8),
         web: server.grpc_web,
+        trusted_proxies: config.access.proxies(),
+        rate_per_address: config.access.rate_per_address,
+        rate_per_caller: config.access.rate_per_caller,
         tls,
     }
 }

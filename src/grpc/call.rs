@@ -13,7 +13,7 @@
 //! Who calls, the permission, the deadline and the log line were seen to in [`super::layers`]; what the handler
 //! gets is the [`CallContext`] and the message, and it answers with a [`crate::model::Error`] or a response.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 use prost::Message;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,6 +31,7 @@ pub(super) struct ActiveCall {
     pub(super) context: CallContext,
     pub(super) stopping: CancellationToken,
     pub(super) streams: TaskTracker,
+    pub(super) peer: IpAddr,
     /// Where the call leaves a record.
     pub(super) audit: Option<CallAudit>,
 }
@@ -47,6 +48,11 @@ impl ActiveCall {
             }
         }
     }
+}
+
+/// The address that a call comes from; absent where it came around the layers.
+pub(super) fn peer<M>(request: &Request<M>) -> Option<IpAddr> {
+    request.extensions().get::<ActiveCall>().map(|call| call.peer)
 }
 
 /// Runs a unary handler.
@@ -97,10 +103,11 @@ where
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
-    let request_id = call.context.request_id.clone();
+    let (request_id, caller) = (call.context.request_id.clone(), call.context.caller.clone());
     let answer = tokio::select! {
         biased;
         answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
+        () = caller.credentials_ended() => Err(layers::credentials_ended()),
         () = call.stopping.cancelled() => Err(layers::shutting_down()),
     };
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))

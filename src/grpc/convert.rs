@@ -13,9 +13,11 @@ pub mod field_mask;
 pub mod migration;
 pub mod monitor;
 pub mod operation;
+pub mod pool;
 pub mod schema;
 pub mod time;
 pub mod token;
+pub mod vault;
 
 use crate::{
     grpc::proto::v1,

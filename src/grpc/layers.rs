@@ -5,6 +5,7 @@ mod admission;
 pub(super) mod audit;
 mod body;
 mod deadline;
+mod forwarded;
 mod metrics;
 mod request_id;
 mod trace;
@@ -15,7 +16,7 @@ use std::{
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -29,6 +30,7 @@ use tower::Service;
 use tracing::Instrument;
 
 pub use admission::Authenticator;
+use admission::Origin;
 pub use audit::AuditSink;
 use audit::{CallAudit, EndOfCall};
 use body::{CallBody, CallEnd};
@@ -38,10 +40,11 @@ use super::{
     call::ActiveCall,
     health::Readiness,
     options::{MethodPolicies, MethodPolicy},
+    rate::{self, RateLimit},
     settings::ServerSettings,
     status,
 };
-use crate::model::{CallContext, Error, Reason, RequestId};
+use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId};
 
 /// Services that answer without a caller, also while the vault is sealed.
 const OPEN_SERVICES: [&str; 3] =
@@ -56,12 +59,35 @@ pub(super) struct Edge {
     pub(super) settings: ServerSettings,
     pub(super) unary_slots: Arc<Semaphore>,
     pub(super) stream_slots: Arc<Semaphore>,
+    /// Calls of each address.
+    pub(super) addresses: RateLimit,
+    /// Calls of each caller.
+    pub(super) callers: RateLimit,
     /// Cancelled when the server begins to stop: streams end.
     pub(super) stopping: CancellationToken,
     /// Cancelled when the patience with open calls has ended: contexts are cancelled.
     pub(super) aborting: CancellationToken,
     /// The tasks behind open streams.
     pub(super) streams: TaskTracker,
+    /// What answers since the vault was opened, where the server was started sealed.
+    pub(super) unsealed: OnceLock<Unsealed>,
+}
+
+/// What answers in place of a sealed server's services.
+pub(super) struct Unsealed {
+    pub(super) routes: Routes,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) audit: Option<Arc<dyn AuditSink>>,
+}
+
+impl Edge {
+    fn authenticator(&self) -> &Arc<dyn Authenticator> {
+        self.unsealed.get().map_or(&self.authenticator, |unsealed| &unsealed.authenticator)
+    }
+
+    fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
+        self.unsealed.get().map_or(self.audit.as_ref(), |unsealed| unsealed.audit.as_ref())
+    }
 }
 
 /// The service behind one connection.
@@ -70,17 +96,34 @@ pub(super) struct EdgeService {
     edge: Arc<Edge>,
     routes: Routes,
     peer: SocketAddr,
+    /// What the client showed when the connection was opened.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl EdgeService {
-    pub(super) fn new(edge: Arc<Edge>, routes: Routes, peer: SocketAddr) -> Self {
-        Self { edge, routes, peer }
+    pub(super) fn new(
+        edge: Arc<Edge>,
+        routes: Routes,
+        peer: SocketAddr,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Self {
+        Self { edge, routes, peer, certificate }
     }
 
-    async fn answer(self, request: Request<Body>) -> Response<Body> {
+    /// The services that answer: those of the open vault, also on a connection from before it was opened.
+    fn into_routes(self) -> Routes {
+        self.edge.unsealed.get().map_or(self.routes, |unsealed| unsealed.routes.clone())
+    }
+
+    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
         let request_id = request_id::of(request.headers());
         let path = request.uri().path();
-        let mut response = if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+        let caller = forwarded::caller_address(self.peer.ip(), request.headers(), &self.edge.settings.trusted_proxies);
+        self.peer.set_ip(caller);
+        let mut response = if let Err(wait) = self.edge.addresses.take(&rate::counted(caller), Instant::now()) {
+            let error = rate::limited("calls of an address", "this address calls more often than it may", wait);
+            status::response(&error, &request_id)
+        } else if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
             self.answer_openly(request).await
         } else if let Some(policy) = self.edge.policies.get(path).cloned() {
             self.answer_known(request, policy, request_id.clone()).await
@@ -94,10 +137,14 @@ impl EdgeService {
     }
 
     /// Health and reflection. Their streams end with the server, too.
-    async fn answer_openly(mut self, request: Request<Body>) -> Response<Body> {
-        let Ok(response) = self.routes.call(request).await;
+    async fn answer_openly(self, request: Request<Body>) -> Response<Body> {
         let stopping = self.edge.stopping.clone();
+        let Ok(response) = self.into_routes().call(request).await;
         response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { peer: self.peer, certificate: self.certificate.as_deref() }
     }
 
     async fn answer_known(
@@ -107,7 +154,7 @@ impl EdgeService {
         request_id: RequestId,
     ) -> Response<Body> {
         let started = Instant::now();
-        let admitted = self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await;
+        let admitted = self.edge.admit(request.headers(), &policy, &self.origin(), request_id.clone()).await;
         let caller = admitted.as_ref().ok().map(|admitted| &admitted.context.caller);
         // Only the record of a refusal needs it after the call is gone.
         let refusable = policy.audited.then(|| caller.map(|caller| (caller.account.clone(), caller.principal.clone())));
@@ -119,7 +166,7 @@ impl EdgeService {
                 self.answer_admitted(request, policy, admitted.context, end).instrument(span).await
             }
             Err(error) => {
-                if let (Some(caller), Some(sink)) = (refusable, &self.edge.audit) {
+                if let (Some(caller), Some(sink)) = (refusable, self.edge.audit()) {
                     let recorded = audit::refused(sink.as_ref(), &policy, caller, self.peer, &error, &request_id);
                     recorded.instrument(span.clone()).await;
                 }
@@ -140,16 +187,17 @@ impl EdgeService {
         context: CallContext,
         end: CallEnd,
     ) -> Response<Body> {
-        let sink = self.edge.audit.as_ref().filter(|_| policy.audited).cloned();
+        let sink = self.edge.audit().filter(|_| policy.audited).cloned();
         let audit = sink.map(|sink| CallAudit::new(sink, policy, &context, self.peer, self.edge.streams.clone()));
         let end_of_audit = audit.as_ref().map(EndOfCall::of);
         request.extensions_mut().insert(ActiveCall {
             context: context.clone(),
             stopping: self.edge.stopping.clone(),
             streams: self.edge.streams.clone(),
+            peer: self.peer.ip(),
             audit,
         });
-        let response = run(self.routes, request, &context).await;
+        let response = run(self.into_routes(), request, &context).await;
         let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
         if let Some(end_of_audit) = end_of_audit {
             end_of_audit.answered(response.headers()).await;
@@ -185,6 +233,14 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
+}
+
+/// The error of a stream that outlives the credentials that it was opened with.
+pub(super) fn credentials_ended() -> Error {
+    Error::new(
+        Reason::CredentialsEnded,
+        "the credentials that this call was made with have expired or were revoked; call again with new ones",
+    )
 }
 
 /// The error of everything that the end of the server cuts short.

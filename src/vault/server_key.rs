@@ -4,7 +4,7 @@ use blake3::Hasher;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::cipher::KEY_LENGTH;
+use super::cipher::{KEY_LENGTH, equal};
 
 /// A random key that the server made for itself.
 pub struct ServerKey(Zeroizing<[u8; KEY_LENGTH]>);
@@ -12,6 +12,10 @@ pub struct ServerKey(Zeroizing<[u8; KEY_LENGTH]>);
 impl ServerKey {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        equal(&self.0[..], &other.0[..])
     }
 }
 

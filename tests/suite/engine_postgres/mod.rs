@@ -30,6 +30,7 @@ fn engine_with(dial_timeout: Duration) -> PostgresEngine {
         reach: dbkeeper::engine::Reach::default(),
         dial_timeout,
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

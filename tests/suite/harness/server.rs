@@ -12,13 +12,10 @@ use dbkeeper::{
     app::App,
     config::{self, Config, Flags},
     grpc::client::Client,
-    model::{AccountId, Role},
-    service::access::AccessService,
-    store::{
-        Store,
-        setting::{KEY_CHECK, STORE_ID},
-    },
-    vault::{KeySource, Vault},
+    model::{AccountId, Grant},
+    service::{access::AccessService, vault},
+    store::Store,
+    vault::KeySource,
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -64,6 +61,10 @@ impl TestServer {
         flags.set("server.listen", "127.0.0.1:0", "test");
         // Longer than a loaded machine may take to answer; tests of databases that never answer set it lower.
         flags.set("pools.connect_timeout", "60s", "test");
+        // A test calls as fast as it can, and from one address; the limits have tests of their own.
+        for limit in ["rate_per_address", "rate_per_caller", "failures_per_address"] {
+            flags.set(format!("access.{limit}"), "0", "test");
+        }
         // Background checks change what a test sees; those that are about them switch them on.
         flags.set("health.interval", "0s", "test");
         let mut config = config::load(&flags).expect("the configuration is good").config;
@@ -86,6 +87,16 @@ impl TestServer {
         self.config.backup.directory.clone()
     }
 
+    /// File of the master key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.config.vault.key_file.clone()
+    }
+
+    /// File of the wrapped master key, where a service unwraps it.
+    pub(crate) fn wrapped_key_file(&self) -> PathBuf {
+        self.config.vault.transit.wrapped_key_file.clone()
+    }
+
     /// The key that the first start made.
     pub(crate) fn admin_key(&self) -> SecretString {
         fs::read_to_string(self.config.admin_key_file()).expect("the admin key").trim().into()
@@ -104,15 +115,14 @@ impl TestServer {
     /// The admin key of a second account, which is made here through the store.
     pub(crate) async fn second_account(&self) -> SecretString {
         let store = Store::open(&self.config.store.file).await.expect("the store opens beside the server");
-        let setting = async |name| store.setting(name).await.expect("a setting").expect("the server wrote it");
         let source = KeySource::File(self.config.vault.key_file.clone());
-        let opened = Vault::open(&source, &setting(STORE_ID).await, Some(&setting(KEY_CHECK).await), false);
-        let vault = opened.expect("the vault of the server").vault;
+        let opened = vault::open(&store, &source).await.expect("the store of the server");
+        let vault = opened.expect("the key of the server");
         let sealed = store.server_key("api-key-pepper").await.expect("the store").expect("the server made it");
         let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
         let account = AccountId::parse("stranger", "account").expect("an id");
         let access = AccessService::new(store.clone(), pepper);
-        let key = access.create_key(account, "of the test", Role::Admin).await.expect("a key");
+        let key = access.create_key(account, "of the test", Grant::ALL).await.expect("a key");
         store.close().await;
         key
     }
@@ -126,6 +136,11 @@ impl TestServer {
 }
 
 impl StoppedServer {
+    /// Where everything lies.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.config.data_dir.clone()
+    }
+
     /// Its settings, to be changed before the next start.
     pub(crate) fn config(&mut self) -> &mut Config {
         &mut self.config

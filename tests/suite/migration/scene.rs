@@ -25,7 +25,7 @@ use dbkeeper::{
         },
     },
     store::Store,
-    vault::{KeySource, Vault},
+    vault::{MasterKeys, Vault},
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -67,16 +67,16 @@ impl Scene {
         let store = Store::open(&directory.path().join("store.sqlite")).await.unwrap();
         let context = context("mine");
         store.ensure_account(context.account(), "Mine").await.unwrap();
-        let source = KeySource::File(directory.path().join("master.key"));
-        let vault = Arc::new(Vault::open(&source, b"store", None, true).unwrap().vault);
+        let vault = Arc::new(Vault::new(&MasterKeys::generate().unwrap()).unwrap());
         let options = EngineOptions {
             sqlite_root: root,
             scratch_directory: scratch,
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: PATIENCE,
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         };
-        let limits = PoolLimits { max_connections: 100, idle_timeout: PATIENCE };
+        let limits = PoolLimits { sessions: options.sessions.clone(), idle_timeout: PATIENCE };
         let tracker = TaskTracker::new();
         let pools = Pools::new(store.clone(), vault.clone(), Engines::new(&options), limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());
