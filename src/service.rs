@@ -8,4 +8,5 @@ pub mod filter;
 pub mod migration;
 pub mod monitor;
 pub mod operation;
+pub mod replicas;
 pub mod schema;

@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod backup;
 pub mod connection;
 mod connection_cache;
+pub mod connection_dependents;
 pub mod connection_status;
 pub mod connection_transition;
 pub mod migration_set;

@@ -8,6 +8,7 @@ mod connect;
 mod ddl;
 mod dump;
 mod error;
+mod facts;
 mod history;
 mod inspect;
 mod journal;
@@ -36,7 +37,7 @@ use self::{
     error::from_sqlx,
     path::{DatabaseFile, DatabasePath},
 };
-use super::{Database, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target};
+use super::{Database, Describe, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target};
 use crate::model::{
     AccountId, Error, Reason, Result,
     connection::{Ability, Capability, ConnectionSettings, EngineKind, PoolFigures, ServerInfo, TlsMode},
@@ -181,6 +182,7 @@ impl Database for SqliteDatabase {
             change(Ability::Restore),
             Capability::supported(Ability::Metrics),
             Capability::missing(Ability::Sessions, "SQLite has no server and so no sessions", ""),
+            Capability::supported(Ability::FullTextSearch),
         ])
     }
 
@@ -197,6 +199,10 @@ impl Database for SqliteDatabase {
     }
 
     fn metrics(&self) -> Option<&dyn Metrics> {
+        Some(self)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
         Some(self)
     }
 }

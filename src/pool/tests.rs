@@ -172,6 +172,7 @@ fn record(id: &str, max_connections: u32) -> ConnectionRecord {
         pool: PoolSettings { max_connections, ..PoolSettings::default() },
         labels: BTreeMap::new(),
         read_only: false,
+        replicas: Default::default(),
     };
     let connection = Connection {
         id: ConnectionId::from_stored(id.to_owned()),

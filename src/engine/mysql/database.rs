@@ -17,7 +17,7 @@ use sqlx::{
 
 use super::{capability, connect, connect::Connector, error, monitor::KnownStart, server::Server};
 use crate::{
-    engine::{Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
+    engine::{Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
     model::{
         Error, Result,
         connection::{Capability, ConnectionSettings, EngineKind, PoolFigures, PoolSettings, ServerInfo},
@@ -214,6 +214,10 @@ impl Database for MysqlDatabase {
     }
 
     fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
         Some(self)
     }
 }

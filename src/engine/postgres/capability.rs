@@ -50,6 +50,7 @@ pub(super) async fn read(leases: &Leases, dump: &PostgresDump) -> Result<Vec<Cap
         },
         Capability::supported(Ability::Metrics),
         grants.sessions(),
+        Capability::supported(Ability::FullTextSearch),
     ])
 }
 

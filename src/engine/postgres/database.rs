@@ -13,7 +13,7 @@ use super::{
     capability, connect::Dialer, dump::PostgresDump, failure, migrate::PostgresMigrate, monitor::PostgresMonitor,
 };
 use crate::{
-    engine::{Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
+    engine::{Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
     model::{
         Detail, Error, Reason, Result,
         connection::{Capability, EngineKind, PoolFigures, PoolSettings, ServerInfo},
@@ -64,6 +64,10 @@ impl PostgresDatabase {
     pub(super) fn leases(&self) -> &Leases {
         &self.leases
     }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.leases.dialer
+    }
 }
 
 #[async_trait]
@@ -106,6 +110,10 @@ impl Database for PostgresDatabase {
 
     fn sessions(&self) -> Option<&dyn Sessions> {
         Some(&self.monitor)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
+        Some(self)
     }
 }
 

@@ -93,6 +93,7 @@ impl SqliteFolder {
             pool: PoolSettings::default(),
             labels: Default::default(),
             read_only: false,
+            replicas: Default::default(),
         }
     }
 
