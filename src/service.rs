@@ -1,6 +1,7 @@
 //! What the services do, without any transport.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod databases;
@@ -10,3 +11,4 @@ pub mod monitor;
 pub mod operation;
 pub mod replicas;
 pub mod schema;
+pub mod vault;

@@ -8,6 +8,7 @@ mod apply;
 mod backup;
 mod keeper;
 mod restore;
+mod rotate;
 mod site;
 
 use std::{

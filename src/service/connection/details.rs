@@ -90,14 +90,9 @@ impl ConnectionService {
     ) -> Result<(Connection, ConnectionDetails)> {
         let account = context.account();
         let connection = self.get(context, id).await?;
-        let (last_test, last_failure) = self.store.last_looks(account, id).await?;
         let (complete, total, last) = self.store.backup_counts(account, id).await?;
-        let mut details = ConnectionDetails {
-            last_test,
-            last_failure,
-            backups: BackupSummary { complete, total, last },
-            ..ConnectionDetails::default()
-        };
+        let mut details =
+            ConnectionDetails { backups: BackupSummary { complete, total, last }, ..ConnectionDetails::default() };
         let limit = context.time_left(LIMIT);
         let lease = match tokio::time::timeout(limit, self.pools.database(account, id)).await {
             Ok(Ok(lease)) => Some(lease),
@@ -110,6 +105,7 @@ impl ConnectionService {
         details.replicas = self.readers.replicas(account, id).await?;
         details.pool = self.pools.figures(account, id);
         // Asking is a look as well: what it found belongs to the answer.
+        (details.last_test, details.last_failure) = self.store.last_looks(account, id).await?;
         Ok((self.get(context, id).await?, details))
     }
 
