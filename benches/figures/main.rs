@@ -13,6 +13,7 @@ mod harness;
 mod health;
 mod idle;
 mod migrations;
+mod pools;
 mod report;
 mod schema;
 mod server;
@@ -46,6 +47,7 @@ enum Area {
     Backup,
     Idle,
     Health,
+    Pools,
     Vault,
 }
 
@@ -67,6 +69,7 @@ async fn main() -> ExitCode {
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
             Area::Health => health::measure().await,
+            Area::Pools => pools::measure().await,
             Area::Vault => vault::measure().await,
         });
     }

@@ -7,6 +7,7 @@ pub mod health;
 mod history;
 pub mod input;
 pub mod order;
+mod pools;
 mod rules;
 
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use history::StatusHistory;
 pub use history::{StatusEvent, StatusWatch};
 use input::{ConnectionInput, ConnectionPatch};
 use order::ConnectionOrder;
+pub use pools::{OpenPool, PoolTotals};
 
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
         AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestKey, Result, Timestamp,
-        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
+        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
     },
@@ -277,16 +279,6 @@ impl ConnectionService {
         let capabilities = lease.capabilities().await?;
         let full_text_indexes = lease.require_describe()?.full_text_indexes().await?;
         Ok(Capabilities { server: lease.server().clone(), capabilities, full_text_indexes })
-    }
-
-    /// Figures of the pool and when it was opened; absent where none is open.
-    pub async fn pool_figures(
-        &self,
-        context: &CallContext,
-        id: &ConnectionId,
-    ) -> Result<Option<(PoolFigures, Timestamp)>> {
-        self.store.connection(context.account(), id).await?;
-        Ok(self.pools.figures(context.account(), id))
     }
 
     /// Fills in defaults and checks every rule, the engine's own included.

@@ -47,6 +47,7 @@ impl Describe for MysqlDatabase {
                 transport.cipher = value;
             }
         }
+        lease.give_back().await;
         transport.encrypted = !transport.cipher.is_empty();
         Ok(transport)
     }
@@ -58,6 +59,7 @@ impl Describe for MysqlDatabase {
         }
         let limit = self.connector.dial_timeout;
         let look = async {
+            let _gate = self.limits.gates.enter(&settings.host, settings.port).await;
             let address = self.connector.address().await?;
             let mut stream = TcpStream::connect((address, settings.port)).await.map_err(lost)?;
             let greeting = read_packet(&mut stream).await.map_err(lost)?;
@@ -81,6 +83,7 @@ impl Describe for MysqlDatabase {
             .fetch_all(&mut *lease)
             .await
             .map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
         let index = |found: &MySqlRow| -> Result<FullTextIndex, sqlx::Error> {
             Ok(FullTextIndex { schema: row::text(found, 0)?, table: row::text(found, 1)?, index: row::text(found, 2)? })
         };
@@ -98,8 +101,10 @@ impl Describe for MysqlDatabase {
         let Some(found) = found else {
             let id = sqlx::query("SELECT CAST(@@server_id AS CHAR)").fetch_one(&mut *lease).await.map_err(failed)?;
             let cluster = row::text(&id, 0).map_err(failed)?;
+            lease.give_back().await;
             return Ok(Replication { cluster, replica: false, lag: None, fault: String::new() });
         };
+        lease.give_back().await;
         let text = |names: &[&str]| by_name(&found, names).map_err(failed);
         let lag = text(&["Seconds_Behind_Source", "Seconds_Behind_Master"])?;
         let lag = lag.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);

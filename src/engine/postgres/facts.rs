@@ -45,6 +45,7 @@ impl Describe for PostgresDatabase {
         }
         let place = &dialer.place;
         let look = async {
+            let _gate = self.limits().gates.enter(&place.host, place.port).await;
             let address = dialer.address().await?;
             let mut stream = TcpStream::connect((address, place.port)).await.map_err(lost)?;
             stream.write_all(&SSL_REQUEST).await.map_err(lost)?;

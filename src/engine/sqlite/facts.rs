@@ -11,6 +11,7 @@ use crate::{
     },
 };
 
+const UNREADABLE: &str = "cannot read the full-text tables";
 /// Virtual tables of the modules fts3 to fts5. Each is an index and what it searches in one.
 const FULL_TEXT: &str = "SELECT name FROM sqlite_schema \
     WHERE type = 'table' AND lower(sql) LIKE 'create virtual table%' AND lower(sql) GLOB '* using[ \n\t]*fts[345]*' \
@@ -27,13 +28,13 @@ impl Describe for SqliteDatabase {
     }
 
     async fn full_text_indexes(&self) -> Result<Vec<FullTextIndex>> {
-        let failed = |error| from_sqlx(error, "cannot read the full-text tables");
-        let mut lease = self.pool.lease().await.map_err(failed)?;
+        let mut lease = self.pool.lease(UNREADABLE).await?;
         let names: Vec<String> = sqlx::query_scalar(FULL_TEXT)
             .bind(i64::from(MAX_FULL_TEXT_INDEXES))
             .fetch_all(&mut *lease)
             .await
-            .map_err(failed)?;
+            .map_err(|error| from_sqlx(error, UNREADABLE))?;
+        lease.give_back().await;
         let index = |name: String| FullTextIndex { schema: SCHEMA.to_owned(), table: name.clone(), index: name };
         Ok(names.into_iter().map(index).collect())
     }

@@ -1,8 +1,9 @@
 //! All that can be found out about a registered database.
 
 use super::{
-    connection::{capabilities, pool_stats},
+    connection::capabilities,
     connection_status::health,
+    pool::pool_stats,
     skipped, small_count,
     time::{duration, timestamp},
 };
