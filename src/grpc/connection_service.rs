@@ -1,6 +1,6 @@
 //! ConnectionService.
 
-use std::time::Instant;
+use std::{sync::OnceLock, time::Instant};
 
 use tonic::{Request, Response, Status, async_trait};
 
@@ -58,9 +58,9 @@ fn scope<'a>(context: &'a CallContext, method: &'static str, selection: &'a [&'a
     ListScope { account: context.account(), method, selection }
 }
 
-/// An empty answer that says in its metadata what went with the connection.
-fn tell_removed(removed: Response<Vec<String>>) -> Response<()> {
-    let (mut metadata, removed, extensions) = removed.into_parts();
+/// Puts into the metadata of an answer what went with the connection.
+fn tell_removed(mut answer: Response<()>, removed: &[String]) -> Response<()> {
+    let metadata = answer.metadata_mut();
     if !removed.is_empty() {
         metadata.insert("dbkeeper-removed-count", removed.len().into());
     }
@@ -70,7 +70,7 @@ fn tell_removed(removed: Response<Vec<String>>) -> Response<()> {
             metadata.append("dbkeeper-removed", value);
         }
     }
-    Response::from_parts(metadata, (), extensions)
+    answer
 }
 
 #[async_trait]
@@ -142,14 +142,17 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     }
 
     async fn delete_connection(&self, request: Request<v1::DeleteConnectionRequest>) -> Result<Response<()>, Status> {
-        let removed = unary(request, async |context, message| {
+        let removed = OnceLock::new();
+        let answer = unary(request, async |context, message| {
             let id = name::parse_connection(&message.name, "name")?;
             let expected = etag::revision_from_etag(&message.etag)?;
             let how = DeleteConnection { expected, validate_only: message.validate_only, force: message.force };
-            self.connections.delete(&context, &id, how).await
+            let gone = self.connections.delete(&context, &id, how).await?;
+            removed.get_or_init(|| gone);
+            Ok(())
         })
         .await?;
-        Ok(tell_removed(removed))
+        Ok(tell_removed(answer, removed.get().map(Vec::as_slice).unwrap_or_default()))
     }
 
     async fn test_connection(

@@ -1378,11 +1378,8 @@ class Capabilities(google.protobuf.message.Message):
     SERVER_VERSION_FIELD_NUMBER: builtins.int
     PRODUCT_FIELD_NUMBER: builtins.int
     CAPABILITIES_FIELD_NUMBER: builtins.int
-<<<<<<< HEAD
-    FULL_TEXT_INDEXES_FIELD_NUMBER: builtins.int
-=======
     POOLER_FIELD_NUMBER: builtins.int
->>>>>>> wt/pools
+    FULL_TEXT_INDEXES_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     server_version: builtins.str
@@ -1394,13 +1391,12 @@ class Capabilities(google.protobuf.message.Message):
         """One entry an ability."""
 
     @property
-<<<<<<< HEAD
-    def full_text_indexes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FullTextIndex]:
-        """The first 100 indexes for full-text search, by schema, table and name. In SQLite each is a table of FTS3 to FTS5."""
-=======
     def pooler(self) -> global___Pooler:
         """The pooler that stands in front of the database. Absent where none was noticed."""
->>>>>>> wt/pools
+
+    @property
+    def full_text_indexes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FullTextIndex]:
+        """The first 100 indexes for full-text search, by schema, table and name. In SQLite each is a table of FTS3 to FTS5."""
 
     def __init__(
         self,
@@ -1409,16 +1405,11 @@ class Capabilities(google.protobuf.message.Message):
         server_version: builtins.str = ...,
         product: builtins.str = ...,
         capabilities: collections.abc.Iterable[global___Capability] | None = ...,
-<<<<<<< HEAD
+        pooler: global___Pooler | None = ...,
         full_text_indexes: collections.abc.Iterable[global___FullTextIndex] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "full_text_indexes", b"full_text_indexes", "product", b"product", "server_version", b"server_version"]) -> None: ...
-=======
-        pooler: global___Pooler | None = ...,
-    ) -> None: ...
     def HasField(self, field_name: typing.Literal["pooler", b"pooler"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "pooler", b"pooler", "product", b"product", "server_version", b"server_version"]) -> None: ...
->>>>>>> wt/pools
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "full_text_indexes", b"full_text_indexes", "pooler", b"pooler", "product", b"product", "server_version", b"server_version"]) -> None: ...
 
 global___Capabilities = Capabilities
 
