@@ -5,7 +5,10 @@
 //! leaving it out. Each engine is one folder, one feature and one line in
 //! [`Engines::new`]. Only these folders write SQL for a managed database.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod certificate;
 pub mod dump;
+pub mod facts;
 pub mod inspect;
 pub mod migrate;
 pub mod monitor;
@@ -26,6 +29,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 pub use dump::{Dump, DumpReport, RunningDump};
+pub use facts::Describe;
 pub use inspect::Inspect;
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
@@ -153,6 +157,11 @@ pub trait Database: Send + Sync {
     fn sessions(&self) -> Option<&dyn Sessions> {
         None
     }
+
+    /// Telling of itself.
+    fn describe(&self) -> Option<&dyn Describe> {
+        None
+    }
 }
 
 impl dyn Database + '_ {
@@ -174,6 +183,11 @@ impl dyn Database + '_ {
     /// Reading metrics, or ENGINE_UNSUPPORTED.
     pub fn require_metrics(&self) -> Result<&dyn Metrics> {
         self.metrics().ok_or_else(|| Error::unsupported(self.kind().as_str(), "metrics"))
+    }
+
+    /// Telling of itself, or ENGINE_UNSUPPORTED.
+    pub fn require_describe(&self) -> Result<&dyn Describe> {
+        self.describe().ok_or_else(|| Error::unsupported(self.kind().as_str(), "facts"))
     }
 
     /// Listing sessions, or ENGINE_UNSUPPORTED.

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod connection;
 pub mod context;
 pub mod error;
+pub mod facts;
 pub mod id;
 pub mod metric;
 pub mod migration;

@@ -10,5 +10,6 @@ pub mod filter;
 pub mod migration;
 pub mod monitor;
 pub mod operation;
+pub mod replicas;
 pub mod schema;
 pub mod vault;

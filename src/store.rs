@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod connection;
 mod connection_cache;
+pub mod connection_dependents;
 pub mod connection_status;
 pub mod connection_transition;
 pub mod master_key;

@@ -106,7 +106,8 @@ impl Services {
                 ..RepositorySettings::default()
             },
         ));
-        let databases: Arc<dyn Databases> = Arc::new(pools.clone());
+        let connections = connections.with_removal(operations.clone(), backups.clone());
+        let databases: Arc<dyn Databases> = connections.readers();
         let schemas = SchemaService::new(databases.clone(), tracker.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
         operations.install(executors(store, &pools, &backups, &vault));

@@ -8,6 +8,7 @@ mod connect;
 mod database;
 mod dump;
 mod error;
+mod facts;
 mod fingerprint;
 mod inspect;
 mod migrate;

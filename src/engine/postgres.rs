@@ -6,6 +6,7 @@ mod capability;
 mod connect;
 mod database;
 mod dump;
+mod facts;
 mod failure;
 mod inspect;
 mod migrate;

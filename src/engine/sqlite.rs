@@ -8,6 +8,7 @@ mod connect;
 mod ddl;
 mod dump;
 mod error;
+mod facts;
 mod history;
 mod inspect;
 mod journal;
@@ -37,7 +38,7 @@ use self::{
     path::{DatabaseFile, DatabasePath},
 };
 use super::{
-    Database, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target,
+    Database, Describe, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target,
     session_pool::{PoolOwner, SessionSource},
 };
 use crate::model::{
@@ -193,6 +194,7 @@ impl Database for SqliteDatabase {
             change(Ability::Restore),
             Capability::supported(Ability::Metrics),
             Capability::missing(Ability::Sessions, "SQLite has no server and so no sessions", ""),
+            Capability::supported(Ability::FullTextSearch),
         ])
     }
 
@@ -209,6 +211,10 @@ impl Database for SqliteDatabase {
     }
 
     fn metrics(&self) -> Option<&dyn Metrics> {
+        Some(self)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
         Some(self)
     }
 }

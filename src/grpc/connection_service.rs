@@ -1,13 +1,14 @@
 //! ConnectionService.
 
-use std::time::Instant;
+use std::{sync::OnceLock, time::Instant};
 
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     call::unary,
     convert::{
-        connection as convert, connection_status as status, etag, pool as convert_pool, required,
+        connection as convert, connection_details as details, connection_status as status, enum_from_proto, etag,
+        pool as convert_pool, required,
         token::{ListScope, Tokens},
     },
     proto::v1,
@@ -16,9 +17,13 @@ use super::{
 use crate::{
     model::{CallContext, ConnectionId, Error, Result, name},
     service::connection::{
-        ConnectionService, ListConnections, TestTarget, filter::ConnectionFilter, order::ConnectionOrder,
+        ConnectionService, ListConnections, TestTarget, delete::DeleteConnection, filter::ConnectionFilter,
+        order::ConnectionOrder,
     },
 };
+
+/// Most resources that the answer to a delete names.
+const MAX_TOLD: usize = 100;
 
 /// Answers for ConnectionService.
 pub struct ConnectionAdapter {
@@ -53,6 +58,21 @@ fn scope<'a>(context: &'a CallContext, method: &'static str, selection: &'a [&'a
     ListScope { account: context.account(), method, selection }
 }
 
+/// Puts into the metadata of an answer what went with the connection.
+fn tell_removed(mut answer: Response<()>, removed: &[String]) -> Response<()> {
+    let metadata = answer.metadata_mut();
+    if !removed.is_empty() {
+        metadata.insert("dbkeeper-removed-count", removed.len().into());
+    }
+    for name in removed.iter().take(MAX_TOLD) {
+        // Names of ours are made of letters, digits and dashes.
+        if let Ok(value) = name.parse() {
+            metadata.append("dbkeeper-removed", value);
+        }
+    }
+    answer
+}
+
 #[async_trait]
 impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     async fn create_connection(
@@ -78,7 +98,15 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     ) -> Result<Response<v1::Connection>, Status> {
         unary(request, async |context, message| {
             let id = name::parse_connection(&message.name, "name")?;
-            Ok(convert::connection(self.connections.get(&context, &id).await?))
+            match enum_from_proto(message.view, "view")? {
+                v1::ConnectionView::Full => {
+                    let (connection, facts) = Box::pin(self.connections.get_with_details(&context, &id)).await?;
+                    Ok(details::connection(connection, facts))
+                }
+                v1::ConnectionView::Unspecified | v1::ConnectionView::Basic => {
+                    Ok(convert::connection(self.connections.get(&context, &id).await?))
+                }
+            }
         })
         .await
     }
@@ -114,12 +142,17 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     }
 
     async fn delete_connection(&self, request: Request<v1::DeleteConnectionRequest>) -> Result<Response<()>, Status> {
-        unary(request, async |context, message| {
+        let removed = OnceLock::new();
+        let answer = unary(request, async |context, message| {
             let id = name::parse_connection(&message.name, "name")?;
             let expected = etag::revision_from_etag(&message.etag)?;
-            self.connections.delete(&context, &id, expected, message.validate_only).await
+            let how = DeleteConnection { expected, validate_only: message.validate_only, force: message.force };
+            let gone = self.connections.delete(&context, &id, how).await?;
+            removed.get_or_init(|| gone);
+            Ok(())
         })
-        .await
+        .await?;
+        Ok(tell_removed(answer, removed.get().map(Vec::as_slice).unwrap_or_default()))
     }
 
     async fn test_connection(

@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod backup;
 pub mod connection;
+pub mod connection_details;
 pub mod connection_status;
 pub mod etag;
 pub mod field_mask;

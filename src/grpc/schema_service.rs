@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{CallContext, Result, name},
-    service::schema::{SchemaService, TableEvent},
+    service::schema::{SchemaService, Served, TableEvent},
 };
 
 /// Answers for SchemaService.
@@ -35,11 +35,12 @@ impl SchemaAdapter {
         let scope = ListScope { account: context.account(), method: "ListTables", selection: &selection };
         let page = self.tokens.page(message.page_size, &message.page_token, scope)?;
         let filter = convert::table_filter(&message.schema, message.kind)?;
-        let found = self.schemas.list_tables(&context, &connection, &filter, &page).await?;
+        let Served { found, served_by } = self.schemas.list_tables(&context, &connection, &filter, &page).await?;
         Ok(v1::ListTablesResponse {
             next_page_token: self.tokens.next_page(found.next.as_deref(), scope)?,
             total_size: small_count(found.total.unwrap_or(0)),
             tables: found.items.into_iter().map(convert::table_summary).collect(),
+            served_by: convert::served_by(served_by.as_ref()),
         })
     }
 }
@@ -52,7 +53,9 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         unary(request, async |context, message| {
             let connection = name::parse_connection(&message.connection, "connection")?;
             let found = self.schemas.get_database(&context, &connection).await?;
-            Ok(convert::database(&connection, found.engine, &found.server, found.info))
+            let served_by = convert::served_by(found.served_by.as_ref());
+            let database = convert::database(&connection, found.engine, &found.server, found.info);
+            Ok(v1::Database { served_by, ..database })
         })
         .await
     }
@@ -73,12 +76,14 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
             let connection = name::parse_connection(&message.connection, "connection")?;
             let filter = convert::table_filter(&message.schema, 0)?;
             let mut tables = schemas.stream_tables(&context, &connection, filter).await?;
+            let served_by = convert::served_by(tables.served_by());
             while let Some(event) = tables.next().await {
                 let event = match event? {
                     TableEvent::Table(table) => Event::Table(convert::table(&connection, *table)),
                     TableEvent::Summary { tables, skipped: left_out } => Event::Summary(v1::StreamTablesSummary {
                         table_count: i64::try_from(tables).unwrap_or(i64::MAX),
                         skipped: left_out.into_iter().map(skipped).collect(),
+                        served_by: served_by.clone(),
                     }),
                 };
                 sender.send_numbered(|sequence| v1::StreamTablesResponse { sequence, event: Some(event) }).await?;
@@ -91,7 +96,9 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         unary(request, async |context, message| {
             let connection = name::parse_connection(&message.connection, "connection")?;
             let table = convert::table_name(&message.schema, &message.table)?;
-            Ok(convert::table(&connection, self.schemas.get_table(&context, &connection, &table).await?))
+            let Served { found, served_by } = self.schemas.get_table(&context, &connection, &table).await?;
+            let table = convert::table(&connection, found);
+            Ok(v1::Table { served_by: convert::served_by(served_by.as_ref()), ..table })
         })
         .await
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::Error,
+    facts::FullTextIndex,
     id::{AccountId, ConnectionId},
     time::Timestamp,
 };
@@ -93,6 +94,21 @@ impl Default for PoolSettings {
     }
 }
 
+/// Replicas of a database that reads may go to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaSettings {
+    /// Other connections of the account.
+    pub connections: Vec<ConnectionId>,
+    /// How far behind one may be.
+    pub max_lag: Duration,
+}
+
+impl Default for ReplicaSettings {
+    fn default() -> Self {
+        Self { connections: Vec::new(), max_lag: Duration::from_secs(10) }
+    }
+}
+
 /// What a caller sets on a registered database, secrets apart, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionSettings {
@@ -116,6 +132,9 @@ pub struct ConnectionSettings {
     pub labels: BTreeMap<String, String>,
     /// Never migrated, never restored into.
     pub read_only: bool,
+    /// Replicas that reads may go to.
+    #[serde(default)]
+    pub replicas: ReplicaSettings,
 }
 
 impl ConnectionSettings {
@@ -276,6 +295,8 @@ pub enum Ability {
     Metrics,
     /// List the sessions of others.
     Sessions,
+    /// Search texts by their words.
+    FullTextSearch,
 }
 
 /// One ability of one database.
@@ -310,6 +331,8 @@ pub struct Capabilities {
     pub server: ServerInfo,
     /// One entry an ability.
     pub capabilities: Vec<Capability>,
+    /// The first of the indexes for searching texts.
+    pub full_text_indexes: Vec<FullTextIndex>,
 }
 
 /// Who answers at the other end.

@@ -176,6 +176,7 @@ fn record(id: &str) -> ConnectionRecord {
         pool: PoolSettings::default(),
         labels: BTreeMap::new(),
         read_only: false,
+        replicas: Default::default(),
     };
     let connection = Connection {
         id: ConnectionId::from_stored(id.to_owned()),

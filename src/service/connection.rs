@@ -1,5 +1,7 @@
 //! Registered databases: settings and sealed credentials, and how the databases behind them are.
 
+pub mod delete;
+pub mod details;
 pub mod filter;
 pub mod health;
 mod history;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use secrecy::SecretString;
 
+use delete::Removal;
 use filter::ConnectionFilter;
 use history::StatusHistory;
 pub use history::{StatusEvent, StatusWatch};
@@ -23,12 +26,14 @@ pub use pools::{OpenPool, PoolTotals};
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
-        AccountId, CallContext, ConnectionId, ErrorKind, Reason, RequestKey, Result, Timestamp,
+        AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
     },
-    pool::{CLIENT_KEY_FIELD, PASSWORD_FIELD, Pools},
+    operation::Operations,
+    pool::{CLIENT_KEY_FIELD, Lease, PASSWORD_FIELD, Pools},
+    service::{backup::BackupService, replicas::Readers},
     store::{
         Store,
         connection::{ConnectionRecord, etag_mismatch, exists},
@@ -66,13 +71,27 @@ pub struct ConnectionService {
     vault: Arc<Vault>,
     pools: Pools,
     history: Arc<StatusHistory>,
+    readers: Arc<Readers>,
+    removal: Option<Removal>,
 }
 
 impl ConnectionService {
     /// A service over the store, the vault and the pools.
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
         let history = Arc::new(StatusHistory::new(store.clone()));
-        Self { store, vault, pools, history }
+        let readers = Arc::new(Readers::new(pools.clone(), store.clone()));
+        Self { store, vault, pools, history, readers, removal: None }
+    }
+
+    /// The same service, which can delete a connection with what depends on it.
+    #[must_use]
+    pub fn with_removal(self, operations: Operations, backups: Arc<BackupService>) -> Self {
+        Self { removal: Some(Removal { operations, backups }), ..self }
+    }
+
+    /// Where reads find their database: a replica, where the connection names some.
+    pub fn readers(&self) -> Arc<Readers> {
+        self.readers.clone()
     }
 
     /// Registers a database without dialling it.
@@ -88,9 +107,11 @@ impl ConnectionService {
             return self.get(context, &name::parse_connection(&resource, "name")?).await;
         }
         let (settings, secrets) = self.checked(context.account(), input)?;
+        let id = id.unwrap_or_else(ConnectionId::generate);
+        self.check_replicas(context.account(), &id, &settings).await?;
         let now = Timestamp::now();
         let connection = Connection {
-            id: id.unwrap_or_else(ConnectionId::generate),
+            id,
             settings,
             password_set: false,
             client_key_set: false,
@@ -153,6 +174,7 @@ impl ConnectionService {
         let mut input = ConnectionInput::from_settings(&current.connection.settings);
         patch.apply(&mut input);
         let (settings, secrets) = self.checked(context.account(), input)?;
+        self.check_replicas(context.account(), id, &settings).await?;
 
         let mut connection = current.connection.clone();
         connection.settings = settings;
@@ -171,23 +193,6 @@ impl ConnectionService {
         self.store.update_connection(&record, revision).await?;
         self.pools.close(context.account(), id);
         self.get(context, id).await
-    }
-
-    /// Forgets a registered database, its credentials and its pool.
-    pub async fn delete(
-        &self,
-        context: &CallContext,
-        id: &ConnectionId,
-        expected: Option<u64>,
-        validate_only: bool,
-    ) -> Result<()> {
-        if validate_only {
-            return self.store.check_delete_connection(context.account(), id, expected).await;
-        }
-        self.store.delete_connection(context.account(), id, expected).await?;
-        self.pools.close(context.account(), id);
-        self.pools.statuses().forget(context.account(), id);
-        Ok(())
     }
 
     /// Dials and authenticates on a connection of its own. The inner error is the answer of the database, the outer one
@@ -267,8 +272,13 @@ impl ConnectionService {
     /// What can be done with a database.
     pub async fn capabilities(&self, context: &CallContext, id: &ConnectionId) -> Result<Capabilities> {
         let lease = self.pools.database(context.account(), id).await?;
-        let capabilities = lease.run(lease.capabilities()).await?;
-        Ok(Capabilities { server: lease.server().clone(), capabilities })
+        lease.run(Self::capabilities_of(&lease)).await
+    }
+
+    async fn capabilities_of(lease: &Lease) -> Result<Capabilities> {
+        let capabilities = lease.capabilities().await?;
+        let full_text_indexes = lease.require_describe()?.full_text_indexes().await?;
+        Ok(Capabilities { server: lease.server().clone(), capabilities, full_text_indexes })
     }
 
     /// Fills in defaults and checks every rule, the engine's own included.
@@ -277,6 +287,28 @@ impl ConnectionService {
         let (settings, secrets) = rules::check(input, engine.and_then(|engine| engine.default_port()))?;
         self.pools.engine(settings.engine)?.check_settings(account, &settings)?;
         Ok((settings, secrets))
+    }
+
+    /// Replicas must be other connections of the account, of the same engine, without replicas of their own.
+    async fn check_replicas(
+        &self,
+        account: &AccountId,
+        id: &ConnectionId,
+        settings: &ConnectionSettings,
+    ) -> Result<()> {
+        let mut faults = Vec::new();
+        for (index, replica) in settings.replicas.connections.iter().enumerate() {
+            let fault = match self.store.connection(account, replica).await {
+                _ if replica == id => "is the connection itself",
+                Ok(record) if record.connection.settings.engine != settings.engine => "is of another engine",
+                Ok(record) if !record.connection.settings.replicas.connections.is_empty() => "has replicas of its own",
+                Ok(_) => continue,
+                Err(error) if error.reason() == Reason::ConnectionNotFound => "does not exist; register it first",
+                Err(error) => return Err(error),
+            };
+            faults.push((format!("replicas.connections[{index}]"), format!("{} {fault}", name::connection(replica))));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::invalid_fields(faults)) }
     }
 
     /// The secrets of a record with those that were given again in place of the old: both are sealed for the new version.

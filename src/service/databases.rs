@@ -12,6 +12,19 @@ use crate::{
 pub trait Databases: Send + Sync {
     /// The live database, or CONNECTION_NOT_FOUND, or why it cannot be reached.
     async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease>;
+
+    /// A database for reads that may be a little old: a replica of the connection's, where one may serve, else itself.
+    async fn reader(&self, account: &AccountId, connection: &ConnectionId) -> Result<Reader> {
+        Ok(Reader { lease: self.database(account, connection).await?, served_by: None })
+    }
+}
+
+/// A database to read from.
+pub struct Reader {
+    /// The right to use it.
+    pub lease: Lease,
+    /// The replica that it is; absent: the connection itself.
+    pub served_by: Option<ConnectionId>,
 }
 
 #[async_trait]

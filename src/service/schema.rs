@@ -5,16 +5,13 @@ use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
-use super::databases::Databases;
-use crate::{
-    model::{
-        CallContext, ConnectionId, Detail, Error, Reason, Result,
-        connection::{EngineKind, ServerInfo},
-        name::{self, QualifiedName},
-        page::{Page, PageRequest},
-        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
-    },
-    pool::Lease,
+use super::databases::{Databases, Reader};
+use crate::model::{
+    CallContext, ConnectionId, Detail, Error, Reason, Result,
+    connection::{EngineKind, ServerInfo},
+    name::{self, QualifiedName},
+    page::{Page, PageRequest},
+    schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
 };
 
 /// Tables that wait for a slow reader of a stream.
@@ -29,6 +26,17 @@ pub struct DatabaseDescription {
     pub server: ServerInfo,
     /// The database.
     pub info: DatabaseInfo,
+    /// The replica that was read from; absent: the connection itself.
+    pub served_by: Option<ConnectionId>,
+}
+
+/// What was read, and which replica it was read from; absent: the connection itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Served<T> {
+    /// What was read.
+    pub found: T,
+    /// The replica.
+    pub served_by: Option<ConnectionId>,
 }
 
 /// What a stream of tables tells.
@@ -60,9 +68,9 @@ impl SchemaService {
 
     /// The database as a whole.
     pub async fn get_database(&self, context: &CallContext, connection: &ConnectionId) -> Result<DatabaseDescription> {
-        let lease = self.lease(context, connection).await?;
+        let Reader { lease, served_by } = self.reader(context, connection).await?;
         let info = lease.run(lease.require_inspect()?.database()).await?;
-        Ok(DatabaseDescription { engine: lease.kind(), server: lease.server().clone(), info })
+        Ok(DatabaseDescription { engine: lease.kind(), server: lease.server().clone(), info, served_by })
     }
 
     /// A page of tables by schema and name, with the count of all.
@@ -72,14 +80,14 @@ impl SchemaService {
         connection: &ConnectionId,
         filter: &TableFilter,
         request: &PageRequest,
-    ) -> Result<Page<TableSummary>> {
+    ) -> Result<Served<Page<TableSummary>>> {
         let after = request.after.as_deref().map(parse_key).transpose()?;
-        let lease = self.lease(context, connection).await?;
+        let Reader { lease, served_by } = self.reader(context, connection).await?;
         // One more than the page holds tells whether there is a next page.
         let tables = lease.require_inspect()?.list_tables(filter, after, request.size.saturating_add(1));
         let (tables, total) = lease.run(tables).await?;
         let key = |table: &TableSummary| vec![table.schema.clone(), table.name.clone()];
-        Ok(Page::cut(tables, request.size, key).with_total(total))
+        Ok(Served { found: Page::cut(tables, request.size, key).with_total(total), served_by })
     }
 
     /// Every table that matches, by schema and name, as fast as the reader takes them.
@@ -89,14 +97,14 @@ impl SchemaService {
         connection: &ConnectionId,
         filter: TableFilter,
     ) -> Result<TableStream> {
-        let lease = self.lease(context, connection).await?;
+        let Reader { lease, served_by } = self.reader(context, connection).await?;
         lease.require_inspect()?;
         let (sender, tables) = mpsc::channel(STREAM_BUFFER);
         let reader = self.tasks.spawn(async move {
             let inspect = lease.require_inspect()?;
             lease.run(inspect.stream_tables(&filter, sender)).await
         });
-        Ok(TableStream { tables, reader: Some(reader), count: 0 })
+        Ok(TableStream { tables, reader: Some(reader), count: 0, served_by })
     }
 
     /// One table, or TABLE_NOT_FOUND.
@@ -105,14 +113,15 @@ impl SchemaService {
         context: &CallContext,
         connection: &ConnectionId,
         table: &QualifiedName,
-    ) -> Result<Table> {
-        let lease = self.lease(context, connection).await?;
+    ) -> Result<Served<Table>> {
+        let Reader { lease, served_by } = self.reader(context, connection).await?;
         let found = lease.run(lease.require_inspect()?.table(table)).await?;
-        found.ok_or_else(|| not_found(connection, table))
+        let found = found.ok_or_else(|| not_found(connection, table))?;
+        Ok(Served { found, served_by })
     }
 
-    async fn lease(&self, context: &CallContext, connection: &ConnectionId) -> Result<Lease> {
-        self.databases.database(context.account(), connection).await
+    async fn reader(&self, context: &CallContext, connection: &ConnectionId) -> Result<Reader> {
+        self.databases.reader(context.account(), connection).await
     }
 }
 
@@ -121,9 +130,15 @@ pub struct TableStream {
     tables: mpsc::Receiver<Table>,
     reader: Option<JoinHandle<Result<Vec<Skipped>>>>,
     count: u64,
+    served_by: Option<ConnectionId>,
 }
 
 impl TableStream {
+    /// The replica that is read from; absent: the connection itself.
+    pub fn served_by(&self) -> Option<&ConnectionId> {
+        self.served_by.as_ref()
+    }
+
     /// The next event; none after the summary or an error.
     pub async fn next(&mut self) -> Option<Result<TableEvent>> {
         if let Some(table) = self.tables.recv().await {

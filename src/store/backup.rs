@@ -88,6 +88,39 @@ impl Store {
         if changed == 1 { Ok(()) } else { Err(not_found(&backup.name)) }
     }
 
+    /// How many backups of a database are complete, how many there are, and the newest complete one.
+    pub async fn backup_counts(
+        &self,
+        account: &AccountId,
+        connection: &ConnectionId,
+    ) -> Result<(u64, u64, Option<(BackupName, Timestamp)>)> {
+        let (complete, total): (i64, i64) = sqlx::query_as(
+            "SELECT COALESCE(SUM(CASE WHEN state = $3 THEN 1 ELSE 0 END), 0), COUNT(*)
+             FROM backups WHERE account = $1 AND connection = $2",
+        )
+        .bind(account.as_str())
+        .bind(connection.as_str())
+        .bind(BackupState::Complete.as_str())
+        .fetch_one(self.reader())
+        .await
+        .map_err(failed)?;
+        let last: Option<(String, i64)> = sqlx::query_as(
+            "SELECT id, COALESCE(ended, created) AS complete FROM backups
+             WHERE account = $1 AND connection = $2 AND state = $3 ORDER BY complete DESC, id DESC LIMIT 1",
+        )
+        .bind(account.as_str())
+        .bind(connection.as_str())
+        .bind(BackupState::Complete.as_str())
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        let last = last.map(|(id, complete)| {
+            let name = BackupName { connection: connection.clone(), backup: BackupId::from_stored(id) };
+            (name, Timestamp::from_micros(complete))
+        });
+        Ok((from_stored(complete), from_stored(total), last))
+    }
+
     /// One backup. BACKUP_NOT_FOUND where the account has none of that name.
     pub async fn backup(&self, account: &AccountId, name: &BackupName) -> Result<Backup> {
         let row =

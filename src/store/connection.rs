@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Store, connection_status,
+    Store,
+    connection_dependents::{dependents, in_use},
+    connection_status,
     connection_transition::{self, Change},
     failed, from_stored, is_duplicate,
     request::{Inserted, remember},
@@ -229,36 +231,8 @@ async fn check_deletable(
     if expected.is_some_and(|expected| to_stored(expected) != revision) {
         return Err(etag_mismatch(id));
     }
-    let operation: Option<String> = sqlx::query_scalar(
-        "SELECT id FROM operations WHERE account = $1 AND connection = $2 AND state IN ('queued', 'running') LIMIT 1",
-    )
-    .bind(account.as_str())
-    .bind(id.as_str())
-    .fetch_optional(&mut **transaction)
-    .await
-    .map_err(failed)?;
-    if let Some(operation) = operation {
-        let text = format!("operations/{operation} works on it; wait for it or cancel it, then delete");
-        return Err(in_use(id, format!("operations/{operation}"), text));
-    }
-    let backup: Option<String> =
-        sqlx::query_scalar("SELECT id FROM backups WHERE account = $1 AND connection = $2 LIMIT 1")
-            .bind(account.as_str())
-            .bind(id.as_str())
-            .fetch_optional(&mut **transaction)
-            .await
-            .map_err(failed)?;
-    if let Some(backup) = backup {
-        let backup = format!("{}/backups/{backup}", name::connection(id));
-        let text = format!("{backup} is of it; delete its backups first, so that none is left that nobody can restore");
-        return Err(in_use(id, backup, text));
-    }
-    Ok(())
-}
-
-fn in_use(id: &ConnectionId, subject: String, description: String) -> Error {
-    Error::new(Reason::ConnectionInUse, format!("{} cannot be deleted: {description}", name::connection(id)))
-        .with(Detail::Precondition { kind: "DEPENDENT", subject, description })
+    let dependents = dependents(transaction, account, id).await?;
+    if dependents.is_empty() { Ok(()) } else { Err(in_use(id, &dependents)) }
 }
 
 /// CONNECTION_NOT_FOUND for an id.

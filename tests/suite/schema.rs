@@ -94,6 +94,7 @@ fn settings() -> ConnectionSettings {
         pool: PoolSettings::default(),
         labels: Default::default(),
         read_only: false,
+        replicas: Default::default(),
     }
 }
 
@@ -112,7 +113,7 @@ async fn pages_of_tables_hold_each_table_once_in_order() {
     let mut seen = Vec::new();
     loop {
         let filter = TableFilter::default();
-        let page = scene.service.list_tables(&scene.context, &scene.connection, &filter, &request).await.unwrap();
+        let page = scene.service.list_tables(&scene.context, &scene.connection, &filter, &request).await.unwrap().found;
         assert_eq!(page.total, Some(7));
         assert!(page.items.len() <= 3);
         seen.extend(page.items.into_iter().map(|table| table.name));
@@ -169,7 +170,7 @@ async fn a_table_that_is_not_there_is_named_with_its_connection() {
     let scene = scene(1).await;
     let (present, absent) = (table("table_000"), table("film"));
     let get = |name| scene.service.get_table(&scene.context, &scene.connection, name);
-    assert_eq!(get(&present).await.unwrap().columns.len(), 2);
+    assert_eq!(get(&present).await.unwrap().found.columns.len(), 2);
     let error = get(&absent).await.unwrap_err();
     assert_eq!(error.reason(), Reason::TableNotFound);
     assert!(error.message().starts_with("connections/shop has no table \"film\""), "{}", error.message());

@@ -181,6 +181,7 @@ pub(super) async fn list(database: &MysqlDatabase) -> Result<Vec<Capability>> {
         by_tool(tools::client_tool(&database.server), by_grants(Ability::Restore, RESTORE_PRIVILEGES)),
         Capability::supported(Ability::Metrics),
         process,
+        Capability::supported(Ability::FullTextSearch),
     ])
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Connector {
     pub(super) password: SecretString,
     pub(super) client_key_pem: Option<SecretString>,
     passage: Arc<Passage>,
-    dial_timeout: Duration,
+    pub(super) dial_timeout: Duration,
 }
 
 impl Connector {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use super::{capability, connect::Connector, error, monitor::KnownStart, server::Server, source::MysqlSource};
 use crate::{
     engine::{
-        Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
-        session_pool::{PoolOwner, SessionLease, SessionPool},
+        Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
         Error, Result,
@@ -48,6 +48,8 @@ pub(super) struct MysqlDatabase {
     pub(super) tool_directories: Vec<PathBuf>,
     pub(super) own_sessions: OwnSessions,
     pub(super) known_start: KnownStart,
+    /// What the dials of this database are counted with.
+    pub(super) limits: SessionLimits,
     pool: SessionPool<MysqlSource>,
     monitor: SessionPool<MysqlSource>,
 }
@@ -74,6 +76,7 @@ impl MysqlDatabase {
             tool_directories: options.tool_directories.clone(),
             own_sessions,
             known_start: KnownStart::default(),
+            limits: options.sessions.clone(),
             pool,
             monitor,
         })
@@ -153,6 +156,10 @@ impl Database for MysqlDatabase {
     }
 
     fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
         Some(self)
     }
 }

@@ -56,6 +56,7 @@ pub(super) async fn read(leases: &Leases, dump: &PostgresDump, pooler: Option<Po
         },
         Capability::supported(Ability::Metrics),
         grants.sessions(),
+        Capability::supported(Ability::FullTextSearch),
     ])
 }
 

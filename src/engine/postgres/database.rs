@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
-        session_pool::{PoolOwner, SessionLease, SessionPool},
+        Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
         Error, Result,
@@ -38,6 +38,8 @@ const MONITOR_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A live database.
 pub(super) struct PostgresDatabase {
     server: ServerInfo,
+    dialer: Dialer,
+    limits: SessionLimits,
     leases: Leases,
     migrate: PostgresMigrate,
     dump: PostgresDump,
@@ -63,6 +65,8 @@ impl PostgresDatabase {
         let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         let monitor_timeout = settings.statement_timeout.min(MONITOR_STATEMENT_TIMEOUT);
         Ok(Self {
+            dialer: dialer.clone(),
+            limits: options.sessions.clone(),
             leases: Leases::new(pool, &dialer, settings.statement_timeout, &server),
             migrate: PostgresMigrate::new(dialer.clone(), server.pooler),
             dump: PostgresDump::new(dialer.clone(), server.clone(), options),
@@ -73,6 +77,15 @@ impl PostgresDatabase {
 
     pub(super) fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    /// What the dials of this database are counted with.
+    pub(super) fn limits(&self) -> &SessionLimits {
+        &self.limits
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.dialer
     }
 }
 
@@ -120,6 +133,10 @@ impl Database for PostgresDatabase {
 
     fn sessions(&self) -> Option<&dyn Sessions> {
         Some(&self.monitor)
+    }
+
+    fn describe(&self) -> Option<&dyn Describe> {
+        Some(self)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
+    connection_details::full_text_index,
     connection_status::{self, failure},
     engine, engine_from_proto, enum_from_proto, etag,
     field_mask::UpdatePaths,
@@ -21,7 +22,7 @@ use crate::{
         name,
         page::Page,
     },
-    service::connection::input::{Change, ConnectionInput, ConnectionPatch, PoolInput, TlsInput},
+    service::connection::input::{Change, ConnectionInput, ConnectionPatch, PoolInput, ReplicaInput, TlsInput},
 };
 
 /// A registered database, without its secrets.
@@ -54,6 +55,11 @@ pub fn connection(connection: Connection) -> v1::Connection {
         update_time: Some(timestamp(connection.updated)),
         last_test_time: connection.last_tested.map(timestamp),
         etag: etag::etag(connection.revision),
+        replicas: Some(v1::ReplicaSettings {
+            connections: settings.replicas.connections.iter().map(name::connection).collect(),
+            max_lag: Some(duration(settings.replicas.max_lag)),
+        }),
+        details: None,
     }
 }
 
@@ -117,6 +123,7 @@ pub fn capabilities(id: &ConnectionId, capabilities: Capabilities) -> v1::Capabi
         server_version: capabilities.server.version,
         product: capabilities.server.product.to_owned(),
         capabilities: capabilities.capabilities.into_iter().map(capability).collect(),
+        full_text_indexes: capabilities.full_text_indexes.into_iter().map(full_text_index).collect(),
     }
 }
 
@@ -129,6 +136,7 @@ fn capability(capability: Capability) -> v1::Capability {
         Ability::Restore => v1::Ability::Restore,
         Ability::Metrics => v1::Ability::Metrics,
         Ability::Sessions => v1::Ability::Sessions,
+        Ability::FullTextSearch => v1::Ability::FullTextSearch,
     };
     v1::Capability {
         ability: ability.into(),
@@ -146,6 +154,7 @@ pub fn input(connection: v1::Connection) -> Result<ConnectionInput> {
     };
     let tls = connection.tls.unwrap_or_default();
     let pool = connection.pool.unwrap_or_default();
+    let replicas = connection.replicas.unwrap_or_default();
     Ok(ConnectionInput {
         display_name: connection.display_name,
         engine,
@@ -170,7 +179,18 @@ pub fn input(connection: v1::Connection) -> Result<ConnectionInput> {
         },
         labels: connection.labels,
         read_only: connection.read_only,
+        replicas: ReplicaInput {
+            connections: replica_names(replicas.connections)?,
+            max_lag: duration_or_default(replicas.max_lag, "connection.replicas.max_lag")?,
+        },
     })
+}
+
+fn replica_names(names: Vec<String>) -> Result<Vec<ConnectionId>> {
+    let parse = |(index, text): (usize, String)| {
+        name::parse_connection(&text, &format!("connection.replicas.connections[{index}]"))
+    };
+    names.into_iter().enumerate().map(parse).collect()
 }
 
 fn secret(text: String) -> Option<SecretString> {
@@ -181,6 +201,7 @@ fn secret(text: String) -> Option<SecretString> {
 pub fn patch(connection: v1::Connection, mask: Option<&prost_types::FieldMask>) -> Result<ConnectionPatch> {
     let tls = connection.tls.clone().unwrap_or_default();
     let pool = connection.pool.unwrap_or_default();
+    let replicas = connection.replicas.unwrap_or_default();
     let paths = UpdatePaths::resolve(
         mask,
         &[
@@ -203,6 +224,8 @@ pub fn patch(connection: v1::Connection, mask: Option<&prost_types::FieldMask>) 
             ("pool.statement_timeout", pool.statement_timeout.is_some()),
             ("labels", !connection.labels.is_empty()),
             ("read_only", connection.read_only),
+            ("replicas.connections", !replicas.connections.is_empty()),
+            ("replicas.max_lag", replicas.max_lag.is_some()),
         ],
     )?;
     // `*` without a password keeps the stored one: it is never read back, so a caller cannot send what it has seen.
@@ -243,6 +266,10 @@ pub fn patch(connection: v1::Connection, mask: Option<&prost_types::FieldMask>) 
             )?),
             "labels" => Change::Labels(connection.labels.clone()),
             "read_only" => Change::ReadOnly(connection.read_only),
+            "replicas.connections" => Change::Replicas(replica_names(replicas.connections.clone())?),
+            "replicas.max_lag" => {
+                Change::ReplicaMaxLag(duration_or_default(replicas.max_lag, "connection.replicas.max_lag")?)
+            }
             other => return Err(Error::internal(format!("no change for {other}"))),
         });
     }

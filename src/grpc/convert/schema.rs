@@ -14,6 +14,11 @@ use crate::{
     },
 };
 
+/// Name of the replica that was read from; empty: it was the connection itself.
+pub fn served_by(replica: Option<&ConnectionId>) -> String {
+    replica.map(name::connection).unwrap_or_default()
+}
+
 /// A database as a whole, with who serves it.
 pub fn database(id: &ConnectionId, kind: EngineKind, server: &ServerInfo, info: DatabaseInfo) -> v1::Database {
     v1::Database {
@@ -33,6 +38,7 @@ pub fn database(id: &ConnectionId, kind: EngineKind, server: &ServerInfo, info: 
         index_count: info.index_count,
         row_estimate: info.row_estimate,
         skipped: info.skipped.into_iter().map(skipped).collect(),
+        served_by: String::new(),
     }
 }
 
@@ -87,6 +93,7 @@ pub fn table(id: &ConnectionId, table: Table) -> v1::Table {
         row_estimate: table.row_estimate,
         data_size_bytes: table.data_size_bytes,
         index_size_bytes: table.index_size_bytes,
+        served_by: String::new(),
         options: table.options,
     }
 }

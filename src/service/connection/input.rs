@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::model::connection::{ConnectionSettings, EngineKind, TlsMode};
+use crate::model::{
+    ConnectionId,
+    connection::{ConnectionSettings, EngineKind, TlsMode},
+};
 
 /// Settings as they were given. Absent or zero: the default.
 #[derive(Debug, Default)]
@@ -31,6 +34,17 @@ pub struct ConnectionInput {
     pub labels: BTreeMap<String, String>,
     /// Never changed by dbkeeper.
     pub read_only: bool,
+    /// Replicas that reads may go to.
+    pub replicas: ReplicaInput,
+}
+
+/// Replicas as they were given.
+#[derive(Debug, Default, Clone)]
+pub struct ReplicaInput {
+    /// Other connections.
+    pub connections: Vec<ConnectionId>,
+    /// How far behind one may be.
+    pub max_lag: Option<Duration>,
 }
 
 /// TLS as it was given.
@@ -91,6 +105,10 @@ impl ConnectionInput {
             },
             labels: settings.labels.clone(),
             read_only: settings.read_only,
+            replicas: ReplicaInput {
+                connections: settings.replicas.connections.clone(),
+                max_lag: Some(settings.replicas.max_lag),
+            },
         }
     }
 }
@@ -136,6 +154,10 @@ pub enum Change {
     Labels(BTreeMap<String, String>),
     /// `read_only`.
     ReadOnly(bool),
+    /// `replicas.connections`, as a whole.
+    Replicas(Vec<ConnectionId>),
+    /// `replicas.max_lag`.
+    ReplicaMaxLag(Option<Duration>),
 }
 
 /// The changes of an update, as its mask selects them.
@@ -166,6 +188,8 @@ impl ConnectionPatch {
                 Change::PoolStatementTimeout(value) => input.pool.statement_timeout = value,
                 Change::Labels(value) => input.labels = value,
                 Change::ReadOnly(value) => input.read_only = value,
+                Change::Replicas(value) => input.replicas.connections = value,
+                Change::ReplicaMaxLag(value) => input.replicas.max_lag = value,
             }
         }
     }

@@ -169,6 +169,7 @@ pub(super) mod tests {
                 pool: PoolSettings::default(),
                 labels: Default::default(),
                 read_only: false,
+                replicas: Default::default(),
             },
             password_set: false,
             client_key_set: false,

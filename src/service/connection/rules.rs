@@ -4,14 +4,15 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{
     Secrets,
-    input::{Change, ConnectionInput, ConnectionPatch, PoolInput, TlsInput},
+    input::{Change, ConnectionInput, ConnectionPatch, PoolInput, ReplicaInput, TlsInput},
 };
 use crate::model::{
     Error, Result,
-    connection::{Connection, ConnectionSettings, EngineKind, PoolSettings, TlsMode, TlsSettings},
+    connection::{Connection, ConnectionSettings, EngineKind, PoolSettings, ReplicaSettings, TlsMode, TlsSettings},
 };
 
 const MAX_LABELS: usize = 64;
+const MAX_REPLICAS: usize = 8;
 const MAX_LABEL: usize = 255;
 const MAX_PEM: usize = 64 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ pub(super) fn check(input: ConnectionInput, default_port: Option<u16>) -> Result
     faults.require(input.port <= u32::from(u16::MAX), "port", "must be 0 to 65535");
     check_labels(&input, &mut faults);
     let pool = check_pool(&input.pool, &mut faults);
+    let replicas = check_replicas(input.replicas, input.engine, &mut faults);
     let (tls, client_key_pem) = check_tls(input.tls, &input.host, input.engine, &mut faults);
     if !faults.0.is_empty() {
         return Err(Error::invalid_fields(faults.0));
@@ -68,6 +70,7 @@ pub(super) fn check(input: ConnectionInput, default_port: Option<u16>) -> Result
         pool,
         labels: input.labels,
         read_only: input.read_only,
+        replicas,
     };
     Ok((settings, Secrets { password: input.password, client_key_pem }))
 }
@@ -124,6 +127,19 @@ fn check_pool(input: &PoolInput, faults: &mut Faults) -> PoolSettings {
             defaults.statement_timeout,
         ),
     }
+}
+
+fn check_replicas(input: ReplicaInput, engine: Option<EngineKind>, faults: &mut Faults) -> ReplicaSettings {
+    let ReplicaInput { connections, max_lag } = input;
+    faults.require(connections.len() <= MAX_REPLICAS, "replicas.connections", "must be 8 at most");
+    let twice = connections.iter().enumerate().any(|(index, replica)| connections[..index].contains(replica));
+    faults.require(!twice, "replicas.connections", "must not name a connection twice");
+    let of_file = engine == Some(EngineKind::Sqlite) && !connections.is_empty();
+    faults.require(!of_file, "replicas.connections", "must be empty for SQLite, which has no replicas");
+    let max_lag = max_lag.filter(|lag| !lag.is_zero()).unwrap_or(ReplicaSettings::default().max_lag);
+    let usable = (Duration::from_millis(100)..=DAY).contains(&max_lag);
+    faults.require(usable, "replicas.max_lag", "must be 100ms to 1day");
+    ReplicaSettings { connections, max_lag }
 }
 
 fn check_tls(

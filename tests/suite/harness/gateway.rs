@@ -142,7 +142,10 @@ async fn serve(mut stream: TcpStream, target: u16, mode: Mode, counts: Arc<Count
             let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
         }
         Mode::Closed => {}
-        Mode::Silent => std::future::pending().await,
+        Mode::Silent => {
+            // To the end of the caller's patience.
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        }
         Mode::Hangup(after) => tokio::time::sleep(after).await,
     }
 }

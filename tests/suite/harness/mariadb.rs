@@ -107,6 +107,7 @@ impl MariadbServer {
             pool: PoolSettings::default(),
             labels: Default::default(),
             read_only: false,
+            replicas: Default::default(),
         }
     }
 

@@ -39,6 +39,12 @@ pub(super) const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 
 static SHARED: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(None));
 static WITH_TLS: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(Some(Certificates::generate())));
 
+static REPLICATED: LazyLock<(PostgresServer, PostgresServer)> = LazyLock::new(|| {
+    let primary = PostgresServer::start(None);
+    let standby = PostgresServer::start_standby(&primary);
+    (primary, standby)
+});
+
 /// A running server.
 pub(crate) struct PostgresServer {
     programs: PathBuf,
@@ -59,6 +65,12 @@ impl PostgresServer {
     /// A server that refuses every connection without TLS. Its certificate is for `localhost`.
     pub(crate) fn with_tls() -> &'static Self {
         &WITH_TLS
+    }
+
+    /// A server and one that copies from it, both without TLS. Nobody else uses them.
+    pub(crate) fn replicated() -> (&'static Self, &'static Self) {
+        let (primary, standby) = &*REPLICATED;
+        (primary, standby)
     }
 
     /// The port on 127.0.0.1.
@@ -97,6 +109,7 @@ impl PostgresServer {
             pool: PoolSettings::default(),
             labels: Default::default(),
             read_only: false,
+            replicas: Default::default(),
         }
     }
 
@@ -150,6 +163,32 @@ impl PostgresServer {
             demand_tls(&data, certificates, &owner);
         }
 
+        let server = Self::launch(programs, folder, &owner, certificates);
+        if server.certificates.is_some() {
+            server.psql(
+                "postgres",
+                &format!("CREATE ROLE {CERTIFICATE_USER} LOGIN PASSWORD '{}'", PASSWORD.replace('\'', "''")),
+            );
+        }
+        server
+    }
+
+    /// A server on a copy of another, from which it goes on copying.
+    fn start_standby(primary: &Self) -> Self {
+        let owner = server_user();
+        let folder = tempfile::Builder::new().prefix("dbkeeper-pg-").tempdir().expect("a temporary folder").keep();
+        owner.hand_over(&folder);
+        let mut copy = owner.command(&primary.programs.join("pg_basebackup"));
+        copy.args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync", "--pgdata"]);
+        copy.arg(folder.join("data")).args(["--host=127.0.0.1", "--username", SUPERUSER, "--port"]);
+        copy.arg(primary.port.to_string()).env("PGPASSWORD", PASSWORD);
+        check("pg_basebackup", &copy.output().expect("pg_basebackup starts"));
+        Self::launch(primary.programs.clone(), folder, &owner, None)
+    }
+
+    /// Starts the server on the folder `data` in its folder.
+    fn launch(programs: PathBuf, folder: PathBuf, owner: &ServerUser, certificates: Option<Certificates>) -> Self {
+        let data = folder.join("data");
         let port = free_port();
         let mut server = owner.command(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -164,12 +203,6 @@ impl PostgresServer {
 
         let server = Self { programs, folder, port, certificates, databases: AtomicU32::new(0), _watchdog: watchdog };
         server.wait_until_ready();
-        if server.certificates.is_some() {
-            server.psql(
-                "postgres",
-                &format!("CREATE ROLE {CERTIFICATE_USER} LOGIN PASSWORD '{}'", PASSWORD.replace('\'', "''")),
-            );
-        }
         server
     }
 

@@ -94,6 +94,7 @@ impl SqliteFolder {
             pool: PoolSettings::default(),
             labels: Default::default(),
             read_only: false,
+            replicas: Default::default(),
         }
     }
 

@@ -79,6 +79,8 @@ async fn a_password_is_asked_for_again_where_it_would_go_elsewhere() {
         (v1::Connection { host: "127.0.0.1".to_owned(), ..shop.clone() }, "host"),
         (v1::Connection { port: shop.port + 1, ..shop.clone() }, "port"),
         (v1::Connection { username: "somebody".to_owned(), ..shop.clone() }, "username"),
+        (v1::Connection { tls: tls(v1::TlsMode::Required, ""), ..shop.clone() }, "tls.mode"),
+        (v1::Connection { tls: tls(v1::TlsMode::VerifyCa, CA), ..shop.clone() }, "tls.ca_pem"),
     ];
     for (moved, path) in moves {
         let error = update(&client, moved, &[path]).await.unwrap_err();
@@ -94,6 +96,65 @@ async fn a_password_is_asked_for_again_where_it_would_go_elsewhere() {
     let target = Some(v1::test_connection_request::Target::Name(moved.name));
     let tested = client.connections().test_connection(v1::TestConnectionRequest { target }).await.unwrap().into_inner();
     assert!(tested.connected, "{tested:?}");
+}
+
+const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+fn tls(mode: v1::TlsMode, ca_pem: &str) -> Option<v1::TlsSettings> {
+    Some(v1::TlsSettings { mode: mode.into(), ca_pem: ca_pem.to_owned(), ..Default::default() })
+}
+
+#[tokio::test]
+async fn a_password_that_the_mask_does_not_name_is_kept() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let shop = register(&client, "shop", settings(&PostgresFixture::new().target("postgres"))).await;
+    let works = async || {
+        let target = Some(v1::test_connection_request::Target::Name(shop.name.clone()));
+        let request = v1::TestConnectionRequest { target };
+        client.connections().test_connection(request).await.unwrap().into_inner().connected
+    };
+    // What a caller has read has no password in it; sent back, with any mask, it takes none away.
+    for (mask, name) in [(&["display_name"][..], "One"), (&["*"], "Two"), (&[], "Three")] {
+        let changed = v1::Connection { display_name: name.to_owned(), etag: String::new(), ..shop.clone() };
+        let changed = update(&client, changed, mask).await.unwrap();
+        assert!(changed.display_name == name && changed.password_set && changed.password.is_empty());
+        assert!(works().await, "{mask:?}");
+    }
+    // One that is given beside a mask that does not name it is not taken.
+    let other = v1::Connection { password: "wrong".to_owned(), display_name: "Four".to_owned(), ..shop.clone() };
+    let other = v1::Connection { etag: String::new(), ..other };
+    update(&client, other.clone(), &["display_name"]).await.unwrap();
+    assert!(works().await);
+    update(&client, other, &["password"]).await.unwrap();
+    assert!(!works().await);
+}
+
+#[tokio::test]
+async fn an_etag_that_is_none_and_a_token_of_another_list_are_refused() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    for id in ["a", "b"] {
+        register(&client, id, settings(&folder.target(&folder.create_database()))).await;
+    }
+    let changed = v1::Connection { name: "connections/a".to_owned(), etag: "latest".to_owned(), ..Default::default() };
+    let error = update(&client, changed, &["display_name"]).await.unwrap_err();
+    assert_refused(&error, Code::Aborted, "ETAG_MISMATCH");
+    let list = |page_token: &str| v1::ListConnectionStatusesRequest {
+        page_size: 1,
+        page_token: page_token.to_owned(),
+        ..Default::default()
+    };
+    let first = client.connections().list_connection_statuses(list("")).await.unwrap().into_inner();
+    assert_eq!((first.statuses[0].connection.as_str(), first.total_size), ("connections/a", 2));
+    let second =
+        client.connections().list_connection_statuses(list(&first.next_page_token)).await.unwrap().into_inner();
+    assert_eq!((second.statuses[0].connection.as_str(), second.next_page_token.as_str()), ("connections/b", ""));
+    let page_token = first.next_page_token;
+    let request = v1::ListConnectionsRequest { page_size: 1, page_token, ..Default::default() };
+    let error = client.connections().list_connections(request).await.unwrap_err();
+    assert_refused(&error, Code::InvalidArgument, "PAGE_TOKEN_INVALID");
 }
 
 async fn pool(client: &Client, connection: &str) -> v1::PoolStats {

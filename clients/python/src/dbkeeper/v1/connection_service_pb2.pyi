@@ -168,6 +168,8 @@ class _AbilityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """Read metrics."""
     ABILITY_SESSIONS: _Ability.ValueType  # 7
     """List sessions, those of other users included."""
+    ABILITY_FULL_TEXT_SEARCH: _Ability.ValueType  # 8
+    """Search texts by their words with an index."""
 
 class Ability(_Ability, metaclass=_AbilityEnumTypeWrapper):
     """Something that dbkeeper can do with a database."""
@@ -188,6 +190,8 @@ ABILITY_METRICS: Ability.ValueType  # 6
 """Read metrics."""
 ABILITY_SESSIONS: Ability.ValueType  # 7
 """List sessions, those of other users included."""
+ABILITY_FULL_TEXT_SEARCH: Ability.ValueType  # 8
+"""Search texts by their words with an index."""
 global___Ability = Ability
 
 @typing.final
@@ -353,6 +357,8 @@ class Connection(google.protobuf.message.Message):
     UPDATE_TIME_FIELD_NUMBER: builtins.int
     LAST_TEST_TIME_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
+    DETAILS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`connections/{id}`. Output only."""
     display_name: builtins.str
@@ -409,6 +415,14 @@ class Connection(google.protobuf.message.Message):
     def last_test_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was last tested. Absent: never. Output only."""
 
+    @property
+    def replicas(self) -> global___ReplicaSettings:
+        """Replicas that reads of SchemaService may go to."""
+
+    @property
+    def details(self) -> global___ConnectionDetails:
+        """All that can be found out about it right now. Only GetConnection with CONNECTION_VIEW_FULL fills it in. Output only."""
+
     def __init__(
         self,
         *,
@@ -432,11 +446,319 @@ class Connection(google.protobuf.message.Message):
         update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         last_test_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         etag: builtins.str = ...,
+        replicas: global___ReplicaSettings | None = ...,
+        details: global___ConnectionDetails | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "health", b"health", "last_test_time", b"last_test_time", "pool", b"pool", "tls", b"tls", "update_time", b"update_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "database", b"database", "display_name", b"display_name", "engine", b"engine", "etag", b"etag", "health", b"health", "host", b"host", "labels", b"labels", "last_test_time", b"last_test_time", "name", b"name", "password", b"password", "password_set", b"password_set", "pool", b"pool", "port", b"port", "read_only", b"read_only", "server_version", b"server_version", "state", b"state", "tls", b"tls", "update_time", b"update_time", "username", b"username"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "details", b"details", "health", b"health", "last_test_time", b"last_test_time", "pool", b"pool", "replicas", b"replicas", "tls", b"tls", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "database", b"database", "details", b"details", "display_name", b"display_name", "engine", b"engine", "etag", b"etag", "health", b"health", "host", b"host", "labels", b"labels", "last_test_time", b"last_test_time", "name", b"name", "password", b"password", "password_set", b"password_set", "pool", b"pool", "port", b"port", "read_only", b"read_only", "replicas", b"replicas", "server_version", b"server_version", "state", b"state", "tls", b"tls", "update_time", b"update_time", "username", b"username"]) -> None: ...
 
 global___Connection = Connection
+
+@typing.final
+class ReplicaSettings(google.protobuf.message.Message):
+    """Replicas of a database. SchemaService reads from one that copies from the same primary and is not further behind
+    than max_lag, one after the other; where none is, from the connection itself. Everything else uses the connection itself.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTIONS_FIELD_NUMBER: builtins.int
+    MAX_LAG_FIELD_NUMBER: builtins.int
+    @property
+    def connections(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """`connections/{id}` of up to 8 other connections of the same engine, each a replica of this one's server. They are
+        registered with users and passwords of their own. Not for SQLite.
+        """
+
+    @property
+    def max_lag(self) -> google.protobuf.duration_pb2.Duration:
+        """How far behind a replica may be, 100 ms to 1 day. Absent or zero: 10 s."""
+
+    def __init__(
+        self,
+        *,
+        connections: collections.abc.Iterable[builtins.str] | None = ...,
+        max_lag: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_lag", b"max_lag"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connections", b"connections", "max_lag", b"max_lag"]) -> None: ...
+
+global___ReplicaSettings = ReplicaSettings
+
+@typing.final
+class ConnectionDetails(google.protobuf.message.Message):
+    """All that can be found out about a registered database right now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TLS_FIELD_NUMBER: builtins.int
+    POOL_FIELD_NUMBER: builtins.int
+    LAST_TEST_FIELD_NUMBER: builtins.int
+    LAST_FAILURE_FIELD_NUMBER: builtins.int
+    UPTIME_FIELD_NUMBER: builtins.int
+    CAPABILITIES_FIELD_NUMBER: builtins.int
+    BACKUPS_FIELD_NUMBER: builtins.int
+    MIGRATIONS_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
+    UNAVAILABLE_FIELD_NUMBER: builtins.int
+    @property
+    def tls(self) -> global___TlsStatus:
+        """TLS as a session of dbkeeper's has it. Absent for SQLite, and where the database does not answer."""
+
+    @property
+    def pool(self) -> global___PoolStats:
+        """The pool right now."""
+
+    @property
+    def last_test(self) -> global___ConnectionHealth:
+        """What the last TestConnection found. Absent: never tested since the settings changed."""
+
+    @property
+    def last_failure(self) -> global___ConnectionHealth:
+        """The last look that failed since the settings changed, though later ones may have gone well."""
+
+    @property
+    def uptime(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the server has been up. Absent where it does not tell; SQLite has no server."""
+
+    @property
+    def capabilities(self) -> global___Capabilities:
+        """What can be done with it."""
+
+    @property
+    def backups(self) -> global___BackupSummary:
+        """Its backups."""
+
+    @property
+    def migrations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MigrationHistorySummary]:
+        """What its history table says, one entry a migration set."""
+
+    @property
+    def replicas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReplicaStatus]:
+        """Its replicas, in the order in which they are named."""
+
+    @property
+    def unavailable(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
+        """What could not be found out, and why."""
+
+    def __init__(
+        self,
+        *,
+        tls: global___TlsStatus | None = ...,
+        pool: global___PoolStats | None = ...,
+        last_test: global___ConnectionHealth | None = ...,
+        last_failure: global___ConnectionHealth | None = ...,
+        uptime: google.protobuf.duration_pb2.Duration | None = ...,
+        capabilities: global___Capabilities | None = ...,
+        backups: global___BackupSummary | None = ...,
+        migrations: collections.abc.Iterable[global___MigrationHistorySummary] | None = ...,
+        replicas: collections.abc.Iterable[global___ReplicaStatus] | None = ...,
+        unavailable: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["backups", b"backups", "capabilities", b"capabilities", "last_failure", b"last_failure", "last_test", b"last_test", "pool", b"pool", "tls", b"tls", "uptime", b"uptime"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backups", b"backups", "capabilities", b"capabilities", "last_failure", b"last_failure", "last_test", b"last_test", "migrations", b"migrations", "pool", b"pool", "replicas", b"replicas", "tls", b"tls", "unavailable", b"unavailable", "uptime", b"uptime"]) -> None: ...
+
+global___ConnectionDetails = ConnectionDetails
+
+@typing.final
+class TlsStatus(google.protobuf.message.Message):
+    """TLS of a connection as it is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: builtins.int
+    VERIFIED_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    CIPHER_FIELD_NUMBER: builtins.int
+    PEER_CERTIFICATE_FIELD_NUMBER: builtins.int
+    enabled: builtins.bool
+    """True where the traffic is encrypted."""
+    verified: builtins.bool
+    """True where each session checks the certificate against a CA: TLS_MODE_VERIFY_CA and _VERIFY_FULL."""
+    version: builtins.str
+    """Version of the protocol as the server words it, such as `TLSv1.3`."""
+    cipher: builtins.str
+    """Cipher as the server words it."""
+    @property
+    def peer_certificate(self) -> global___PeerCertificate:
+        """The certificate that the server shows. It is read in a handshake of its own in which nothing is checked and
+        nothing secret is sent; behind a load balancer it can be another one than that of the sessions. Absent in clear.
+        """
+
+    def __init__(
+        self,
+        *,
+        enabled: builtins.bool = ...,
+        verified: builtins.bool = ...,
+        version: builtins.str = ...,
+        cipher: builtins.str = ...,
+        peer_certificate: global___PeerCertificate | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["peer_certificate", b"peer_certificate"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cipher", b"cipher", "enabled", b"enabled", "peer_certificate", b"peer_certificate", "verified", b"verified", "version", b"version"]) -> None: ...
+
+global___TlsStatus = TlsStatus
+
+@typing.final
+class PeerCertificate(google.protobuf.message.Message):
+    """A certificate of a server."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: builtins.int
+    ISSUER_FIELD_NUMBER: builtins.int
+    NAMES_FIELD_NUMBER: builtins.int
+    NOT_BEFORE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    SHA256_FINGERPRINT_FIELD_NUMBER: builtins.int
+    subject: builtins.str
+    """Whose it is, as a distinguished name."""
+    issuer: builtins.str
+    """Who signed it, as a distinguished name."""
+    sha256_fingerprint: builtins.str
+    """SHA-256 of its DER form, in hex."""
+    @property
+    def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Host names and addresses that it is for."""
+
+    @property
+    def not_before_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """From when on it is good."""
+
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Until when it is good."""
+
+    def __init__(
+        self,
+        *,
+        subject: builtins.str = ...,
+        issuer: builtins.str = ...,
+        names: collections.abc.Iterable[builtins.str] | None = ...,
+        not_before_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        sha256_fingerprint: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["expire_time", b"expire_time", "not_before_time", b"not_before_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["expire_time", b"expire_time", "issuer", b"issuer", "names", b"names", "not_before_time", b"not_before_time", "sha256_fingerprint", b"sha256_fingerprint", "subject", b"subject"]) -> None: ...
+
+global___PeerCertificate = PeerCertificate
+
+@typing.final
+class BackupSummary(google.protobuf.message.Message):
+    """Backups of one connection."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COMPLETE_COUNT_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    LAST_BACKUP_FIELD_NUMBER: builtins.int
+    LAST_BACKUP_TIME_FIELD_NUMBER: builtins.int
+    complete_count: builtins.int
+    """Complete backups."""
+    total_count: builtins.int
+    """All backups, those that failed or are being taken included."""
+    last_backup: builtins.str
+    """`connections/{id}/backups/{id}` of the newest complete one. Empty: there is none."""
+    @property
+    def last_backup_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was complete. Absent: there is none."""
+
+    def __init__(
+        self,
+        *,
+        complete_count: builtins.int = ...,
+        total_count: builtins.int = ...,
+        last_backup: builtins.str = ...,
+        last_backup_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["last_backup_time", b"last_backup_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["complete_count", b"complete_count", "last_backup", b"last_backup", "last_backup_time", b"last_backup_time", "total_count", b"total_count"]) -> None: ...
+
+global___BackupSummary = BackupSummary
+
+@typing.final
+class MigrationHistorySummary(google.protobuf.message.Message):
+    """What the history table of a database says of one migration set."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: builtins.int
+    MIGRATION_SET_FIELD_NUMBER: builtins.int
+    APPLIED_COUNT_FIELD_NUMBER: builtins.int
+    LAST_VERSION_FIELD_NUMBER: builtins.int
+    LAST_TITLE_FIELD_NUMBER: builtins.int
+    LAST_APPLY_TIME_FIELD_NUMBER: builtins.int
+    INCOMPLETE_COUNT_FIELD_NUMBER: builtins.int
+    PENDING_COUNT_FIELD_NUMBER: builtins.int
+    table: builtins.str
+    """The table."""
+    migration_set: builtins.str
+    """`migrationSets/{id}` as the history names it; this server need not have it."""
+    applied_count: builtins.int
+    """Versions that are applied."""
+    last_version: builtins.str
+    """The newest version that is applied. Empty: none is."""
+    last_title: builtins.str
+    """Its title."""
+    incomplete_count: builtins.int
+    """Versions that stopped part of the way."""
+    pending_count: builtins.int
+    """Versions of this server's set that are not applied. Absent: unknown, for this server has no such set."""
+    @property
+    def last_apply_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was applied. Absent: none is."""
+
+    def __init__(
+        self,
+        *,
+        table: builtins.str = ...,
+        migration_set: builtins.str = ...,
+        applied_count: builtins.int = ...,
+        last_version: builtins.str = ...,
+        last_title: builtins.str = ...,
+        last_apply_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        incomplete_count: builtins.int = ...,
+        pending_count: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_pending_count", b"_pending_count", "last_apply_time", b"last_apply_time", "pending_count", b"pending_count"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_pending_count", b"_pending_count", "applied_count", b"applied_count", "incomplete_count", b"incomplete_count", "last_apply_time", b"last_apply_time", "last_title", b"last_title", "last_version", b"last_version", "migration_set", b"migration_set", "pending_count", b"pending_count", "table", b"table"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_pending_count", b"_pending_count"]) -> typing.Literal["pending_count"] | None: ...
+
+global___MigrationHistorySummary = MigrationHistorySummary
+
+@typing.final
+class ReplicaStatus(google.protobuf.message.Message):
+    """What a replica is worth right now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: builtins.int
+    SERVES_FIELD_NUMBER: builtins.int
+    LAG_FIELD_NUMBER: builtins.int
+    FAULT_FIELD_NUMBER: builtins.int
+    connection: builtins.str
+    """`connections/{id}`."""
+    serves: builtins.bool
+    """True where reads may go to it."""
+    fault: builtins.str
+    """Why no reads go to it: it is down, no replica, one of another server, or too far behind. Empty where it serves."""
+    @property
+    def lag(self) -> google.protobuf.duration_pb2.Duration:
+        """How far it is behind. Absent: unknown."""
+
+    def __init__(
+        self,
+        *,
+        connection: builtins.str = ...,
+        serves: builtins.bool = ...,
+        lag: google.protobuf.duration_pb2.Duration | None = ...,
+        fault: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["lag", b"lag"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "fault", b"fault", "lag", b"lag", "serves", b"serves"]) -> None: ...
+
+global___ReplicaStatus = ReplicaStatus
 
 @typing.final
 class CreateConnectionRequest(google.protobuf.message.Message):
@@ -1057,6 +1379,7 @@ class Capabilities(google.protobuf.message.Message):
     PRODUCT_FIELD_NUMBER: builtins.int
     CAPABILITIES_FIELD_NUMBER: builtins.int
     POOLER_FIELD_NUMBER: builtins.int
+    FULL_TEXT_INDEXES_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     server_version: builtins.str
@@ -1071,6 +1394,10 @@ class Capabilities(google.protobuf.message.Message):
     def pooler(self) -> global___Pooler:
         """The pooler that stands in front of the database. Absent where none was noticed."""
 
+    @property
+    def full_text_indexes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FullTextIndex]:
+        """The first 100 indexes for full-text search, by schema, table and name. In SQLite each is a table of FTS3 to FTS5."""
+
     def __init__(
         self,
         *,
@@ -1079,11 +1406,38 @@ class Capabilities(google.protobuf.message.Message):
         product: builtins.str = ...,
         capabilities: collections.abc.Iterable[global___Capability] | None = ...,
         pooler: global___Pooler | None = ...,
+        full_text_indexes: collections.abc.Iterable[global___FullTextIndex] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["pooler", b"pooler"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "pooler", b"pooler", "product", b"product", "server_version", b"server_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "full_text_indexes", b"full_text_indexes", "pooler", b"pooler", "product", b"product", "server_version", b"server_version"]) -> None: ...
 
 global___Capabilities = Capabilities
+
+@typing.final
+class FullTextIndex(google.protobuf.message.Message):
+    """An index for full-text search."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCHEMA_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    schema: builtins.str
+    """Schema of the table; the database where the engine has no schemas."""
+    table: builtins.str
+    """The table."""
+    index: builtins.str
+    """The index."""
+    def __init__(
+        self,
+        *,
+        schema: builtins.str = ...,
+        table: builtins.str = ...,
+        index: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "schema", b"schema", "table", b"table"]) -> None: ...
+
+global___FullTextIndex = FullTextIndex
 
 @typing.final
 class GetPoolStatsRequest(google.protobuf.message.Message):

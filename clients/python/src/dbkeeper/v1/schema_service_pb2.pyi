@@ -176,6 +176,7 @@ class Database(google.protobuf.message.Message):
     INDEX_COUNT_FIELD_NUMBER: builtins.int
     ROW_ESTIMATE_FIELD_NUMBER: builtins.int
     SKIPPED_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     database: builtins.str
@@ -206,6 +207,8 @@ class Database(google.protobuf.message.Message):
     """Number of indexes on user tables."""
     row_estimate: builtins.int
     """Sum of the row estimates of the tables."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
     @property
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
         """What could not be read, and what would mend it."""
@@ -229,8 +232,9 @@ class Database(google.protobuf.message.Message):
         index_count: builtins.int = ...,
         row_estimate: builtins.int = ...,
         skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+        served_by: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["character_set", b"character_set", "collation", b"collation", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "database", b"database", "engine", b"engine", "index_count", b"index_count", "index_size_bytes", b"index_size_bytes", "product", b"product", "row_estimate", b"row_estimate", "schema_count", b"schema_count", "server_version", b"server_version", "size_bytes", b"size_bytes", "skipped", b"skipped", "table_count", b"table_count", "view_count", b"view_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["character_set", b"character_set", "collation", b"collation", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "database", b"database", "engine", b"engine", "index_count", b"index_count", "index_size_bytes", b"index_size_bytes", "product", b"product", "row_estimate", b"row_estimate", "schema_count", b"schema_count", "served_by", b"served_by", "server_version", b"server_version", "size_bytes", b"size_bytes", "skipped", b"skipped", "table_count", b"table_count", "view_count", b"view_count"]) -> None: ...
 
 global___Database = Database
 
@@ -323,10 +327,13 @@ class ListTablesResponse(google.protobuf.message.Message):
     TABLES_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Token of the next page. Empty: this was the last."""
     total_size: builtins.int
     """How many there are over all pages."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
     @property
     def tables(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TableSummary]:
         """The page."""
@@ -337,8 +344,9 @@ class ListTablesResponse(google.protobuf.message.Message):
         tables: collections.abc.Iterable[global___TableSummary] | None = ...,
         next_page_token: builtins.str = ...,
         total_size: builtins.int = ...,
+        served_by: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "tables", b"tables", "total_size", b"total_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "served_by", b"served_by", "tables", b"tables", "total_size", b"total_size"]) -> None: ...
 
 global___ListTablesResponse = ListTablesResponse
 
@@ -404,8 +412,11 @@ class StreamTablesSummary(google.protobuf.message.Message):
 
     TABLE_COUNT_FIELD_NUMBER: builtins.int
     SKIPPED_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
     table_count: builtins.int
     """Tables and views that were streamed."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
     @property
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
         """What could not be read."""
@@ -415,8 +426,9 @@ class StreamTablesSummary(google.protobuf.message.Message):
         *,
         table_count: builtins.int = ...,
         skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+        served_by: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["skipped", b"skipped", "table_count", b"table_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["served_by", b"served_by", "skipped", b"skipped", "table_count", b"table_count"]) -> None: ...
 
 global___StreamTablesSummary = StreamTablesSummary
 
@@ -731,6 +743,7 @@ class Table(google.protobuf.message.Message):
     DATA_SIZE_BYTES_FIELD_NUMBER: builtins.int
     INDEX_SIZE_BYTES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     schema: builtins.str
@@ -751,6 +764,8 @@ class Table(google.protobuf.message.Message):
     """Bytes of its indexes; -1 where the engine does not tell."""
     options: builtins.str
     """Options as the engine writes them: storage engine, STRICT, WITHOUT ROWID, ..."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
     @property
     def columns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Column]:
         """Columns by position."""
@@ -799,8 +814,9 @@ class Table(google.protobuf.message.Message):
         data_size_bytes: builtins.int = ...,
         index_size_bytes: builtins.int = ...,
         options: builtins.str = ...,
+        served_by: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["primary_key", b"primary_key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["checks", b"checks", "columns", b"columns", "comment", b"comment", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "foreign_keys", b"foreign_keys", "index_size_bytes", b"index_size_bytes", "indexes", b"indexes", "kind", b"kind", "name", b"name", "options", b"options", "primary_key", b"primary_key", "row_estimate", b"row_estimate", "schema", b"schema", "triggers", b"triggers", "unique_constraints", b"unique_constraints", "view_definition", b"view_definition"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["checks", b"checks", "columns", b"columns", "comment", b"comment", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "foreign_keys", b"foreign_keys", "index_size_bytes", b"index_size_bytes", "indexes", b"indexes", "kind", b"kind", "name", b"name", "options", b"options", "primary_key", b"primary_key", "row_estimate", b"row_estimate", "schema", b"schema", "served_by", b"served_by", "triggers", b"triggers", "unique_constraints", b"unique_constraints", "view_definition", b"view_definition"]) -> None: ...
 
 global___Table = Table

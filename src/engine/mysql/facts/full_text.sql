@@ -1,0 +1,6 @@
+-- Full-text indexes of a database; a part of an index is a row.
+SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = ? AND INDEX_TYPE = 'FULLTEXT'
+ORDER BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+LIMIT ?
