@@ -42,17 +42,20 @@ impl ConnectionService {
             self.store.check_delete_connection(account, id, how.expected).await?;
             return Ok(Vec::new());
         }
+        if how.force {
+            let record = self.store.connection(account, id).await?;
+            if how.expected.is_some_and(|expected| expected != record.connection.revision) {
+                return Err(etag_mismatch(id));
+            }
+        }
+        if how.validate_only {
+            return Ok(self.store.dependents(account, id).await?.names());
+        }
+        let _turn = self.turns.take(account, id)?;
         if !how.force {
             self.store.delete_connection(account, id, how.expected).await?;
             self.gone(context, id);
             return Ok(Vec::new());
-        }
-        let record = self.store.connection(account, id).await?;
-        if how.expected.is_some_and(|expected| expected != record.connection.revision) {
-            return Err(etag_mismatch(id));
-        }
-        if how.validate_only {
-            return Ok(self.store.dependents(account, id).await?.names());
         }
         let mut removed = Vec::new();
         for _ in 0..ROUNDS {
