@@ -11,6 +11,7 @@ pub mod connection;
 mod connection_cache;
 pub mod migration_set;
 pub mod operation;
+pub mod pending_credential;
 pub mod request;
 mod schema;
 pub mod server_key;

@@ -29,7 +29,10 @@ use crate::{
         schema::SchemaService,
     },
     store::Store,
-    tasks::{BackgroundTask, operation_retention::OperationRetention, pool_eviction::PoolEviction},
+    tasks::{
+        BackgroundTask, credential_settlement::CredentialSettlement, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction,
+    },
     vault::{RepositoryKey, TokenKey, Vault},
 };
 
@@ -123,6 +126,7 @@ impl Services {
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
         vec![
             Arc::new(PoolEviction(self.pools.clone())),
+            Arc::new(CredentialSettlement(self.connections.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]
     }

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod input;
+pub mod rotation;
 mod rules;
 
 use std::sync::Arc;
@@ -57,12 +58,13 @@ pub struct ConnectionService {
     store: Store,
     vault: Arc<Vault>,
     pools: Pools,
+    turns: rotation::Turns,
 }
 
 impl ConnectionService {
     /// A service over the store, the vault and the pools.
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
-        Self { store, vault, pools }
+        Self { store, vault, pools, turns: rotation::Turns::default() }
     }
 
     /// Registers a database without dialling it.
@@ -128,6 +130,10 @@ impl ConnectionService {
         expected: Option<u64>,
         validate_only: bool,
     ) -> Result<Connection> {
+        let _turn = self.turns.take(context.account(), id)?;
+        if !patch.sets_password() && !validate_only {
+            self.settle(context.account(), id).await?;
+        }
         let current = self.store.connection(context.account(), id).await?;
         let revision = current.connection.revision;
         if expected.is_some_and(|expected| expected != revision) {
@@ -168,6 +174,7 @@ impl ConnectionService {
         if validate_only {
             return self.store.check_delete_connection(context.account(), id, expected).await;
         }
+        let _turn = self.turns.take(context.account(), id)?;
         self.store.delete_connection(context.account(), id, expected).await?;
         self.pools.close(context.account(), id);
         Ok(())
@@ -191,6 +198,12 @@ impl ConnectionService {
     async fn probe(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
         match target {
             TestTarget::Registered(id) => {
+                // A rotation that is under way or that cannot be settled leaves the stored password to be tested.
+                if let Ok(_turn) = self.turns.take(context.account(), &id)
+                    && let Err(error) = self.settle(context.account(), &id).await
+                {
+                    tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
+                }
                 let record = self.store.connection(context.account(), &id).await?;
                 Ok(self.pools.probe_registered(&record, true).await)
             }

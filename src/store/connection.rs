@@ -199,6 +199,13 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Takes a connection out of the cache after a write of another file.
+    pub(super) fn forget_cached_connection(&self, account: &AccountId, id: &ConnectionId) {
+        self.connections.remove(account, id);
+    }
+}
+
 async fn check_deletable(
     transaction: &mut Transaction<'static, Sqlite>,
     account: &AccountId,

@@ -6,8 +6,11 @@ use super::failed;
 use crate::model::{Error, Reason, Result, Timestamp};
 
 /// The scripts in order. A script that was released is never edited; a change is a new script.
-const SCRIPTS: &[(i64, &str)] =
-    &[(1, include_str!("schema/0001_base.sql")), (2, include_str!("schema/0002_backups.sql"))];
+const SCRIPTS: &[(i64, &str)] = &[
+    (1, include_str!("schema/0001_base.sql")),
+    (2, include_str!("schema/0002_backups.sql")),
+    (3, include_str!("schema/0003_pending_credentials.sql")),
+];
 
 /// Brings the schema to the version of this binary.
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<()> {

@@ -15,6 +15,7 @@ mod metrics;
 mod migrations;
 mod operations;
 mod process;
+pub(crate) mod rotation;
 mod scenario;
 mod schema;
 mod seal;

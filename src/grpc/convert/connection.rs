@@ -231,7 +231,8 @@ pub fn input(connection: v1::Connection) -> Result<ConnectionInput> {
     })
 }
 
-fn secret(text: String) -> Option<SecretString> {
+/// A secret where one is given.
+pub fn secret(text: String) -> Option<SecretString> {
     (!text.is_empty()).then(|| SecretString::from(text))
 }
 
