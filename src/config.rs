@@ -5,6 +5,7 @@
 //! and a test holds it against these structs.
 
 mod backup;
+mod health;
 mod layers;
 mod load;
 mod operations;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use self::problem::Problems;
 pub use self::{
     backup::Backup,
+    health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
     operations::{Operations, Shutdown},
@@ -59,6 +61,8 @@ pub struct Config {
     pub backup: Backup,
     /// Connections to managed databases.
     pub pools: Pools,
+    /// The checks of registered databases in the background.
+    pub health: Health,
     /// Hosts that callers may have dialled.
     pub targets: Targets,
     /// Long-running work.
@@ -79,6 +83,7 @@ impl Default for Config {
             sqlite: Sqlite::default(),
             backup: Backup::default(),
             pools: Pools::default(),
+            health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
             telemetry: Telemetry::default(),
@@ -111,6 +116,7 @@ impl Config {
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);
+        self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
         self.telemetry.check(problems);

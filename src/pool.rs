@@ -6,6 +6,7 @@
 mod dial;
 mod lease;
 mod slot;
+mod status;
 
 use std::{
     collections::HashMap,
@@ -19,18 +20,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use dial::DialGates;
 pub use lease::Lease;
 use slot::{Slot, Use};
+use status::Look;
+pub use status::Statuses;
 
 use crate::{
     engine::{Credentials, Engine, Engines, Probe, Target},
     model::{
-        AccountId, ConnectionId, Detail, Error, ErrorKind, Reason, Result, Timestamp,
-        connection::{ConnectionFailure, ConnectionHealth, ConnectionState, PoolFigures},
+        AccountId, ConnectionId, Detail, Error, Reason, Result, Timestamp,
+        connection::{ConnectionState, PoolFigures},
         name,
     },
-    store::{
-        Store,
-        connection::{ConnectionRecord, StatusRecord},
-    },
+    store::{Store, connection::ConnectionRecord},
     vault::{SecretScope, Vault},
 };
 
@@ -65,13 +65,14 @@ struct Inner {
     tracker: TaskTracker,
     gates: DialGates,
     slots: Mutex<Slots>,
+    statuses: Statuses,
 }
 
 impl Pools {
     /// A registry without any pool. Pools that close do so in tasks of `tracker`.
     pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
-        let (gates, slots) = (DialGates::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots }) }
+        let (gates, slots, statuses) = (DialGates::default(), Mutex::default(), Statuses::new(store.clone()));
+        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots, statuses }) }
     }
 
     /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
@@ -188,27 +189,35 @@ impl Pools {
         })
     }
 
-    /// Notes what a look found. That it cannot be noted must not hide what was found, so it is logged only.
-    async fn note(&self, record: &ConnectionRecord, began: Timestamp, seen: Result<String, &Error>, asked: bool) {
-        let checked = Timestamp::now();
-        let status = StatusRecord {
-            revision: record.connection.revision,
-            state: match &seen {
-                Ok(_) => ConnectionState::Online,
-                Err(error) if error.kind() == ErrorKind::Unavailable => ConnectionState::Offline,
-                Err(_) => ConnectionState::Refused,
-            },
-            health: ConnectionHealth {
-                checked,
-                response_time: began.until(checked),
-                failure: seen.as_ref().err().map(|error| ConnectionFailure::from_error(error)),
-            },
-            server_version: seen.unwrap_or_default(),
-            tested: asked.then_some(checked),
+    /// Notes what a look found, and returns what is known of the database now.
+    async fn note(
+        &self,
+        record: &ConnectionRecord,
+        began: Timestamp,
+        seen: Result<String, &Error>,
+        asked: bool,
+    ) -> ConnectionState {
+        self.inner.statuses.note(record, Look { began, seen, asked }).await
+    }
+
+    /// Logs in to a registered connection on a connection of its own, to see how it is. Longer than `limit` counts as no
+    /// answer. Returns what is known of it then and, where the look failed, why.
+    pub async fn check(&self, record: &ConnectionRecord, limit: Duration) -> Result<(ConnectionState, Option<Error>)> {
+        let target = self.target(record)?;
+        let engine = self.engine(target.settings.engine)?;
+        let _permit = self.inner.gates.enter(&target.settings).await;
+        let began = Timestamp::now();
+        let outcome = match tokio::time::timeout(limit, engine.probe(&target)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(status::silent(limit)),
         };
-        if let Err(error) = self.inner.store.record_status(&record.account, &record.connection.id, &status).await {
-            tracing::warn!(connection = %record.connection.id, error = %error, "status not stored");
-        }
+        let state = self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), false).await;
+        Ok((state, outcome.err()))
+    }
+
+    /// What was last seen of the registered databases.
+    pub fn statuses(&self) -> &Statuses {
+        &self.inner.statuses
     }
 
     /// Figures of a pool with the moment it was opened; absent where none is open.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod backup;
 pub mod connection;
 pub mod databases;
+pub mod filter;
 pub mod migration;
 pub mod monitor;
 pub mod operation;

@@ -9,6 +9,8 @@ pub mod api_key;
 pub mod backup;
 pub mod connection;
 mod connection_cache;
+pub mod connection_status;
+pub mod connection_transition;
 pub mod migration_set;
 pub mod operation;
 pub mod pending_credential;
@@ -25,6 +27,7 @@ use sqlx::{
 };
 
 use connection_cache::ConnectionCache;
+use tokio::sync::watch;
 
 use crate::model::{Error, Reason, Result};
 
@@ -37,6 +40,7 @@ pub struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
     connections: Arc<ConnectionCache>,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 impl Store {
@@ -55,7 +59,7 @@ impl Store {
         let writer = pool(1).connect_with(options.clone()).await.map_err(|cause| open_failed(path, cause))?;
         schema::migrate(&writer).await?;
         let reader = pool(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { reader, writer, connections: Arc::default() })
+        Ok(Self { reader, writer, connections: Arc::default(), changes: Arc::default() })
     }
 
     /// For queries that change nothing.

@@ -81,7 +81,7 @@ async fn call(clients: &[Client], name: &str, processor: impl Fn() -> Duration) 
         tokio::spawn(async move {
             let mut calls = 0;
             while began.elapsed() < ROUND {
-                let request = v1::GetConnectionRequest { name: name.clone() };
+                let request = v1::GetConnectionRequest { name: name.clone(), ..Default::default() };
                 client.get_connection(request).await.expect("the call is answered");
                 calls += 1;
             }

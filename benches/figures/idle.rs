@@ -61,7 +61,7 @@ async fn read_all(server: &Server) {
     let listed = client.connections().list_connections(request).await.expect("the list is answered").into_inner();
     assert_eq!(listed.connections.len(), CONNECTIONS, "a connection is missing");
     for connection in listed.connections {
-        let request = v1::GetConnectionRequest { name: connection.name };
+        let request = v1::GetConnectionRequest { name: connection.name, ..Default::default() };
         client.connections().get_connection(request).await.expect("the call is answered");
     }
 }

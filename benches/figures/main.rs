@@ -10,6 +10,7 @@ mod backup;
 mod calls;
 mod echo;
 mod harness;
+mod health;
 mod idle;
 mod migrations;
 mod report;
@@ -43,6 +44,7 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Health,
 }
 
 #[tokio::main]
@@ -62,6 +64,7 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Health => health::measure().await,
         });
     }
     let missed = report::print(&figures);

@@ -22,7 +22,10 @@ use crate::{
             BackupService,
             repository::{RepositorySettings, Storage},
         },
-        connection::ConnectionService,
+        connection::{
+            ConnectionService,
+            health::{HealthChecks, HealthOptions},
+        },
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
@@ -30,8 +33,8 @@ use crate::{
     },
     store::Store,
     tasks::{
-        BackgroundTask, credential_settlement::CredentialSettlement, operation_retention::OperationRetention,
-        pool_eviction::PoolEviction,
+        BackgroundTask, connection_health::ConnectionHealth, credential_settlement::CredentialSettlement,
+        operation_retention::OperationRetention, pool_eviction::PoolEviction,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -52,6 +55,7 @@ pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
     operation_retention: Duration,
+    health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
     connections: ConnectionService,
@@ -100,6 +104,7 @@ impl Services {
             store: store.clone(),
             access,
             operation_retention: config.operations.retention,
+            health: settings::health(config),
             operations,
             pools,
             connections,
@@ -124,7 +129,9 @@ impl Services {
     }
 
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
+        let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(CredentialSettlement(self.connections.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),

@@ -12,6 +12,7 @@ use crate::{
     },
     grpc::settings::{ServerSettings, TlsFiles},
     pool::PoolLimits,
+    service::connection::health::HealthOptions,
     vault::KeySource,
 };
 
@@ -51,6 +52,14 @@ fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
 
 pub(super) fn pools(config: &Config) -> PoolLimits {
     PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+}
+
+pub(super) fn health(config: &Config) -> HealthOptions {
+    HealthOptions {
+        interval: config.health.interval,
+        parallel: config.health.max_parallel as usize,
+        limit: config.pools.connect_timeout,
+    }
 }
 
 pub(super) fn server(config: &Config) -> ServerSettings {

@@ -7,16 +7,16 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        connection as convert, etag, required,
+        connection as convert, connection_status as status, etag, required,
         token::{ListScope, Tokens},
     },
     proto::v1,
+    stream::{MessageStream, server_stream},
 };
 use crate::{
     model::{CallContext, ConnectionId, Error, Result, name},
     service::connection::{
-        ConnectionService, ListConnections, TestTarget,
-        filter::{ConnectionFilter, ConnectionOrder},
+        ConnectionService, ListConnections, TestTarget, filter::ConnectionFilter, order::ConnectionOrder,
         rotation::Rotation,
     },
 };
@@ -165,12 +165,30 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
             let selection = [message.filter.as_str(), ""];
             let scope = scope(&context, "ListConnectionStatuses", &selection);
             let list = self.list(message.page_size, &message.page_token, scope)?;
-            let page = self.connections.statuses(&context, &list, message.refresh).await?;
+            let (page, sequence) = self.connections.statuses(&context, &list, message.refresh).await?;
             let next_page_token = self.tokens.next_page(page.next.as_deref(), scope)?;
-            let statuses = page.items.into_iter().map(convert::connection_status).collect();
-            Ok(v1::ListConnectionStatusesResponse { statuses, next_page_token })
+            Ok(status::list_response(page, next_page_token, sequence))
         })
         .await
+    }
+
+    type WatchConnectionStatusesStream = MessageStream<v1::WatchConnectionStatusesResponse>;
+
+    async fn watch_connection_statuses(
+        &self,
+        request: Request<v1::WatchConnectionStatusesRequest>,
+    ) -> Result<Response<Self::WatchConnectionStatusesStream>, Status> {
+        let connections = self.connections.clone();
+        server_stream(request, async move |context, message, mut sender| {
+            let connection = match message.connection.as_str() {
+                "" => None,
+                name => Some(name::parse_connection(name, "connection")?),
+            };
+            let mut watch = connections.watch_statuses(&context, connection, message.after_sequence).await?;
+            loop {
+                sender.send(status::event(watch.next().await?)).await?;
+            }
+        })
     }
 
     async fn get_capabilities(

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod backup;
 pub mod connection;
+pub mod connection_status;
 pub mod etag;
 pub mod field_mask;
 pub mod migration;

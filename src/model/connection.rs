@@ -127,6 +127,16 @@ impl ConnectionSettings {
             engine => format!("{}|{}|{}|{database}", engine.as_str(), self.host.to_ascii_lowercase(), self.port),
         }
     }
+
+    /// Whether these settings lead to the same database by the same way as others: what is known of reaching one of them
+    /// holds for the other.
+    pub fn reaches_the_same(&self, other: &Self) -> bool {
+        let way = |settings: &Self| {
+            let Self { engine, host, port, database, username, tls, .. } = settings.clone();
+            (engine, host, port, database, username, tls)
+        };
+        way(self) == way(other)
+    }
 }
 
 /// What is known of reaching a database.
@@ -201,6 +211,23 @@ pub struct ConnectionHealth {
     pub response_time: Duration,
     /// What went wrong.
     pub failure: Option<ConnectionFailure>,
+}
+
+/// A change of what is known of reaching a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateTransition {
+    /// Place in the changes of the account, from 1.
+    pub sequence: u64,
+    /// Which database.
+    pub connection: ConnectionId,
+    /// The state before; absent: it was not registered.
+    pub previous: Option<ConnectionState>,
+    /// The state now; absent: it was deleted.
+    pub state: Option<ConnectionState>,
+    /// What went wrong, where it is down.
+    pub failure: Option<ConnectionFailure>,
+    /// When it changed.
+    pub time: Timestamp,
 }
 
 /// A registered database as the service hands it out: no secret in it.

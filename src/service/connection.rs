@@ -1,7 +1,10 @@
 //! Registered databases: settings and sealed credentials, and how the databases behind them are.
 
 pub mod filter;
+pub mod health;
+mod history;
 pub mod input;
+pub mod order;
 pub mod rotation;
 mod rules;
 
@@ -10,8 +13,11 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use secrecy::SecretString;
 
-use filter::{ConnectionFilter, ConnectionOrder};
+use filter::ConnectionFilter;
+use history::StatusHistory;
+pub use history::{StatusEvent, StatusWatch};
 use input::{ConnectionInput, ConnectionPatch};
+use order::ConnectionOrder;
 
 use crate::{
     engine::{Credentials, Probe, Target},
@@ -58,13 +64,15 @@ pub struct ConnectionService {
     store: Store,
     vault: Arc<Vault>,
     pools: Pools,
+    history: Arc<StatusHistory>,
     turns: rotation::Turns,
 }
 
 impl ConnectionService {
     /// A service over the store, the vault and the pools.
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
-        Self { store, vault, pools, turns: rotation::Turns::default() }
+        let history = Arc::new(StatusHistory::new(store.clone()));
+        Self { store, vault, pools, history, turns: rotation::Turns::default() }
     }
 
     /// Registers a database without dialling it.
@@ -111,14 +119,20 @@ impl ConnectionService {
 
     /// One registered database.
     pub async fn get(&self, context: &CallContext, id: &ConnectionId) -> Result<Connection> {
-        Ok(self.store.connection(context.account(), id).await?.connection.clone())
+        let mut connection = self.store.connection(context.account(), id).await?.connection.clone();
+        self.pools.statuses().overlay(context.account(), &mut connection);
+        Ok(connection)
     }
 
     /// A page of registered databases, with the count of all that match.
     pub async fn list(&self, context: &CallContext, list: &ListConnections) -> Result<Page<Connection>> {
         let records = self.store.connections(context.account()).await?;
-        let connections = records.into_iter().map(|record| record.connection);
-        Ok(filter::page(connections, &list.filter, list.order, &list.page))
+        let connections = records.into_iter().map(|record| {
+            let mut connection = record.connection;
+            self.pools.statuses().overlay(context.account(), &mut connection);
+            connection
+        });
+        list.order.page(connections, &list.filter, &list.page)
     }
 
     /// Changes a registered database. Its pool is closed where anything changed that the pool was made with.
@@ -177,6 +191,7 @@ impl ConnectionService {
         let _turn = self.turns.take(context.account(), id)?;
         self.store.delete_connection(context.account(), id, expected).await?;
         self.pools.close(context.account(), id);
+        self.pools.statuses().forget(context.account(), id);
         Ok(())
     }
 
@@ -219,13 +234,16 @@ impl ConnectionService {
         }
     }
 
-    /// How a page of registered databases was when last seen, or, with `refresh`, is now.
+    /// How a page of registered databases was when last seen, or, with `refresh`, is now, and the sequence from which a
+    /// watcher misses nothing.
     pub async fn statuses(
         &self,
         context: &CallContext,
         list: &ListConnections,
         refresh: bool,
-    ) -> Result<Page<Connection>> {
+    ) -> Result<(Page<Connection>, u64)> {
+        // Read first: a change between the two is told again rather than lost.
+        let sequence = self.store.transition_sequence(context.account()).await?;
         let mut page = self.list(context, list).await?;
         if refresh {
             let ids: Vec<ConnectionId> = page.items.iter().map(|connection| connection.id.clone()).collect();
@@ -236,7 +254,17 @@ impl ConnectionService {
                 .collect()
                 .await;
         }
-        Ok(page)
+        Ok((page, sequence))
+    }
+
+    /// Watches the changes of state of all registered databases or of one, from after a sequence; absent: from now on.
+    pub async fn watch_statuses(
+        &self,
+        context: &CallContext,
+        connection: Option<ConnectionId>,
+        after: Option<u64>,
+    ) -> Result<StatusWatch> {
+        self.history.watch(context.account(), connection, after).await
     }
 
     /// Tests one database; absent where it was deleted meanwhile.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Store, failed, from_stored, is_duplicate,
+    Store, connection_status,
+    connection_transition::{self, Change},
+    failed, from_stored, is_duplicate,
     request::{Inserted, remember},
     to_stored, unreadable,
 };
@@ -26,21 +28,6 @@ pub struct ConnectionRecord {
     pub sealed_password: Option<Vec<u8>>,
     /// Sealed private key of the client certificate.
     pub sealed_client_key: Option<Vec<u8>>,
-}
-
-/// What a look at a database found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StatusRecord {
-    /// Revision of the settings that were looked at.
-    pub revision: u64,
-    /// What is known of reaching it.
-    pub state: ConnectionState,
-    /// The look.
-    pub health: ConnectionHealth,
-    /// Version that its server reported; empty keeps the last one known.
-    pub server_version: String,
-    /// When it was tested, where the look was a test that somebody asked for.
-    pub tested: Option<Timestamp>,
 }
 
 const COLUMNS: &str = "SELECT c.account, c.id, c.settings, c.sealed_password, c.sealed_client_key, c.revision,
@@ -78,7 +65,10 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(|cause| if is_duplicate(&cause) { exists(&connection.id) } else { failed(cause) })?;
+        let change = Change { previous: None, state: Some(ConnectionState::Untested), failure: None };
+        connection_transition::append(&mut transaction, &record.account, &connection.id, change).await?;
         transaction.commit().await.map_err(failed)?;
+        self.tell_change();
         Ok(Inserted::New)
     }
 
@@ -112,9 +102,14 @@ impl Store {
             .collect()
     }
 
-    /// Replaces the settings and secrets of a registered database. ETAG_MISMATCH where its revision is no longer `expected`.
+    /// Replaces the settings and secrets of a registered database. ETAG_MISMATCH where its revision is no longer
+    /// `expected`. What is known of reaching it is kept where nothing changed that it depends on.
     pub async fn update_connection(&self, record: &ConnectionRecord, expected: u64) -> Result<()> {
-        let connection = &record.connection;
+        let (account, connection) = (&record.account, &record.connection);
+        let mut transaction = self.begin().await?;
+        let current = connection_status::current(&mut transaction, account, &connection.id).await?;
+        let state = current.ok_or_else(|| not_found(&connection.id))?.state;
+        let same_place = reaches_the_same(&mut transaction, record).await?;
         let changed = sqlx::query(
             "UPDATE connections
              SET display_name = $1, settings = $2, sealed_password = $3, sealed_client_key = $4,
@@ -128,25 +123,45 @@ impl Store {
         .bind(to_stored(connection.revision))
         .bind(to_stored(connection.credential_revision))
         .bind(connection.updated.as_micros())
-        .bind(record.account.as_str())
+        .bind(account.as_str())
         .bind(connection.id.as_str())
         .bind(to_stored(expected))
-        .execute(self.writer())
+        .execute(&mut *transaction)
         .await
         .map_err(failed)?
         .rows_affected();
-        self.connections.remove(&record.account, &connection.id);
-        if changed == 1 {
-            return Ok(());
+        if changed != 1 {
+            return Err(etag_mismatch(&connection.id));
         }
-        self.connection(&record.account, &connection.id).await?;
-        Err(etag_mismatch(&connection.id))
+        if same_place {
+            sqlx::query(
+                "UPDATE connection_statuses SET revision = $1 WHERE account = $2 AND connection = $3 AND revision = $4",
+            )
+            .bind(to_stored(connection.revision))
+            .bind(account.as_str())
+            .bind(connection.id.as_str())
+            .bind(to_stored(expected))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        } else if state != ConnectionState::Untested {
+            let change = Change { previous: Some(state), state: Some(ConnectionState::Untested), failure: None };
+            connection_transition::append(&mut transaction, account, &connection.id, change).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        self.connections.remove(account, &connection.id);
+        self.tell_change();
+        Ok(())
     }
 
     /// Forgets a registered database. CONNECTION_IN_USE while an operation is open on it or a backup of it exists.
     pub async fn delete_connection(&self, account: &AccountId, id: &ConnectionId, expected: Option<u64>) -> Result<()> {
         let mut transaction = self.begin().await?;
         check_deletable(&mut transaction, account, id, expected).await?;
+        if let Some(current) = connection_status::current(&mut transaction, account, id).await? {
+            let change = Change { previous: Some(current.state), state: None, failure: None };
+            connection_transition::append(&mut transaction, account, id, change).await?;
+        }
         sqlx::query("DELETE FROM connections WHERE account = $1 AND id = $2")
             .bind(account.as_str())
             .bind(id.as_str())
@@ -155,7 +170,20 @@ impl Store {
             .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         self.connections.remove(account, id);
+        self.tell_change();
         Ok(())
+    }
+
+    /// Which databases are registered, of all accounts, with the revisions of their settings.
+    pub async fn registered(&self) -> Result<Vec<(AccountId, ConnectionId, u64)>> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as("SELECT account, id, revision FROM connections")
+            .fetch_all(self.reader())
+            .await
+            .map_err(failed)?;
+        let key = |(account, id, revision)| {
+            (AccountId::from_stored(account), ConnectionId::from_stored(id), from_stored(revision))
+        };
+        Ok(rows.into_iter().map(key).collect())
     }
 
     /// Makes the checks of [`Store::delete_connection`] and deletes nothing.
@@ -168,35 +196,21 @@ impl Store {
         let mut transaction = self.begin().await?;
         check_deletable(&mut transaction, account, id, expected).await
     }
+}
 
-    /// Notes what a look at a database found. Nothing is noted where its settings have changed since.
-    pub async fn record_status(&self, account: &AccountId, id: &ConnectionId, status: &StatusRecord) -> Result<()> {
-        let health = serde_json::to_string(&status.health).map_err(|cause| unreadable("status", cause))?;
-        sqlx::query(
-            "INSERT INTO connection_statuses (account, connection, revision, state, health, server_version, last_tested)
-             SELECT account, id, revision, $1, $2, $3, $4 FROM connections
-             WHERE account = $5 AND id = $6 AND revision = $7
-             ON CONFLICT (account, connection) DO UPDATE
-             SET last_tested = CASE WHEN connection_statuses.revision = excluded.revision
-                                    THEN COALESCE(excluded.last_tested, connection_statuses.last_tested)
-                                    ELSE excluded.last_tested END,
-                 server_version = CASE WHEN excluded.server_version = '' THEN connection_statuses.server_version
-                                       ELSE excluded.server_version END,
-                 revision = excluded.revision, state = excluded.state, health = excluded.health",
-        )
-        .bind(status.state.as_str())
-        .bind(health)
-        .bind(&status.server_version)
-        .bind(status.tested.map(Timestamp::as_micros))
-        .bind(account.as_str())
-        .bind(id.as_str())
-        .bind(to_stored(status.revision))
-        .execute(self.writer())
-        .await
-        .map_err(failed)?;
-        self.connections.remove(account, id);
-        Ok(())
-    }
+/// Whether a changed record leads to the same database with the same credentials as the one that is stored.
+async fn reaches_the_same(transaction: &mut Transaction<'static, Sqlite>, record: &ConnectionRecord) -> Result<bool> {
+    let (settings, credentials): (String, i64) =
+        sqlx::query_as("SELECT settings, credential_revision FROM connections WHERE account = $1 AND id = $2")
+            .bind(record.account.as_str())
+            .bind(record.connection.id.as_str())
+            .fetch_one(&mut **transaction)
+            .await
+            .map_err(failed)?;
+    let stored: ConnectionSettings =
+        serde_json::from_str(&settings).map_err(|cause| unreadable("connection", cause))?;
+    let same_credentials = to_stored(record.connection.credential_revision) == credentials;
+    Ok(same_credentials && stored.reaches_the_same(&record.connection.settings))
 }
 
 impl Store {

@@ -9,7 +9,8 @@ use crate::model::{Error, Reason, Result, Timestamp};
 const SCRIPTS: &[(i64, &str)] = &[
     (1, include_str!("schema/0001_base.sql")),
     (2, include_str!("schema/0002_backups.sql")),
-    (3, include_str!("schema/0003_pending_credentials.sql")),
+    (3, include_str!("schema/0003_connection_transitions.sql")),
+    (4, include_str!("schema/0004_pending_credentials.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

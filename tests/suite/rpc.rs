@@ -9,6 +9,8 @@ mod backups;
 mod catalogue;
 mod connections;
 mod connections_change;
+mod connections_health;
+mod connections_list;
 mod connections_refused;
 mod limits;
 mod metrics;

@@ -49,7 +49,9 @@ impl Place {
             return Ok(false);
         }
         for name in [self.connection(), self.restored_connection()] {
-            match answer(client.connections().get_connection(v1::GetConnectionRequest { name })).await {
+            match answer(client.connections().get_connection(v1::GetConnectionRequest { name, ..Default::default() }))
+                .await
+            {
                 Ok(_) => return Ok(false),
                 Err(error) if error.reason == "CONNECTION_NOT_FOUND" => {}
                 Err(error) => return Err(error),

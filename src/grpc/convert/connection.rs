@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
+    connection_status::{self, failure},
     engine, engine_from_proto, enum_from_proto, etag,
     field_mask::UpdatePaths,
     small_count,
@@ -16,8 +17,7 @@ use crate::{
     model::{
         ConnectionId, Error, Result, Timestamp,
         connection::{
-            Ability, Capabilities, Capability, Connection, ConnectionFailure, ConnectionHealth, ConnectionState,
-            PoolFigures, PoolSettings, TlsMode,
+            Ability, Capabilities, Capability, Connection, ConnectionFailure, PoolFigures, PoolSettings, TlsMode,
         },
         name,
         page::Page,
@@ -48,25 +48,13 @@ pub fn connection(connection: Connection) -> v1::Connection {
         pool: Some(pool_settings(&settings.pool)),
         labels: settings.labels,
         read_only: settings.read_only,
-        state: state(connection.state).into(),
-        health: connection.health.map(health),
+        state: connection_status::state(connection.state).into(),
+        health: connection.health.map(connection_status::health),
         server_version: connection.server_version,
         create_time: Some(timestamp(connection.created)),
         update_time: Some(timestamp(connection.updated)),
         last_test_time: connection.last_tested.map(timestamp),
         etag: etag::etag(connection.revision),
-    }
-}
-
-/// How a registered database is.
-pub fn connection_status(connection: Connection) -> v1::ConnectionStatus {
-    v1::ConnectionStatus {
-        connection: name::connection(&connection.id),
-        display_name: connection.settings.display_name,
-        engine: engine(connection.settings.engine).into(),
-        state: state(connection.state).into(),
-        health: connection.health.map(health),
-        server_version: connection.server_version,
     }
 }
 
@@ -98,34 +86,6 @@ fn tls_mode_from_proto(mode: i32, field: &str) -> Result<Option<TlsMode>> {
         v1::TlsMode::VerifyCa => Some(TlsMode::VerifyCa),
         v1::TlsMode::VerifyFull => Some(TlsMode::VerifyFull),
     })
-}
-
-fn state(state: ConnectionState) -> v1::ConnectionState {
-    match state {
-        ConnectionState::Untested => v1::ConnectionState::Untested,
-        ConnectionState::Online => v1::ConnectionState::Online,
-        ConnectionState::Offline => v1::ConnectionState::Offline,
-        ConnectionState::Refused => v1::ConnectionState::Refused,
-    }
-}
-
-fn health(health: ConnectionHealth) -> v1::ConnectionHealth {
-    v1::ConnectionHealth {
-        check_time: Some(timestamp(health.checked)),
-        response_time: Some(duration(health.response_time)),
-        error: health.failure.map(failure),
-    }
-}
-
-/// Why a database could not be used.
-pub fn failure(failure: ConnectionFailure) -> v1::ConnectionError {
-    v1::ConnectionError {
-        reason: failure.reason,
-        message: failure.message,
-        sql_state: failure.sql_state,
-        vendor_code: failure.vendor_code,
-        hint: failure.hint,
-    }
 }
 
 /// The answer of a test. `took` is the time until the database refused, where it did.

@@ -1,7 +1,7 @@
 //! Health, metrics and sessions.
 
 use super::{
-    connection::failure,
+    connection_status::failure,
     skipped,
     time::{duration, timestamp},
 };

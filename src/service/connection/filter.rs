@@ -1,218 +1,177 @@
-//! Which connections are listed, in what order, and the cutting of the page.
+//! Which connections are listed.
 
-use std::cmp::Ordering;
-
-use crate::model::{
-    ConnectionId, Error, Reason, Result,
-    connection::{Connection, ConnectionState, EngineKind},
-    page::{Page, PageRequest},
+use crate::{
+    model::{
+        Result,
+        connection::{Connection, ConnectionState, EngineKind},
+    },
+    service::filter::{Comparison, Condition, Operator},
 };
 
-/// Longest filter in bytes.
-const MAX_FILTER: usize = 1024;
+const HELP: &str = "it takes name, display_name, engine, state, read_only and labels.KEY with =, != or :, joined by AND or OR, \
+                    with NOT and parentheses";
 
-/// A condition on a connection.
+/// A comparison with a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Term {
+enum Test {
     Engine(EngineKind),
     State(ConnectionState),
-    Label(String, String),
+    ReadOnly(bool),
+    Name(String),
     NameHolds(String),
+    DisplayName(String),
     DisplayNameHolds(String),
+    Label(String, String),
+    LabelHolds(String, String),
+    HasLabel(String),
+    /// `!=`: what `=` does not match, so a connection without the label is among them.
+    Not(Box<Test>),
 }
 
-/// Conditions that all must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConnectionFilter(Vec<Term>);
+/// Which connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionFilter(Condition<Test>);
+
+impl Default for ConnectionFilter {
+    fn default() -> Self {
+        Self(Condition::All(Vec::new()))
+    }
+}
 
 impl ConnectionFilter {
-    /// Reads `field = "value" AND field : "part" ...`.
+    /// Reads a filter; empty is all.
     pub fn parse(text: &str) -> Result<Self> {
-        if text.len() > MAX_FILTER {
-            return Err(fault(format!("must be at most {MAX_FILTER} bytes")));
-        }
-        let mut terms = Vec::new();
-        let mut rest = text.trim();
-        while !rest.is_empty() {
-            let (term, after) = parse_term(rest)?;
-            terms.push(term);
-            rest = after.trim_start();
-            if rest.is_empty() {
-                break;
-            }
-            rest = rest
-                .strip_prefix("AND")
-                .filter(|after| after.starts_with(char::is_whitespace))
-                .ok_or_else(|| fault(format!("expected AND at {rest:?}")))?
-                .trim_start();
-            if rest.is_empty() {
-                return Err(fault("ends with AND; a condition must follow".to_owned()));
-            }
-        }
-        Ok(Self(terms))
+        Condition::parse(text, HELP, read).map(Self)
     }
 
-    fn matches(&self, connection: &Connection) -> bool {
-        let holds = |text: &str, part: &str| text.to_lowercase().contains(part);
-        self.0.iter().all(|term| match term {
-            Term::Engine(engine) => connection.settings.engine == *engine,
-            Term::State(state) => connection.state == *state,
-            Term::Label(key, value) => connection.settings.labels.get(key) == Some(value),
-            Term::NameHolds(part) => holds(connection.id.as_str(), part),
-            Term::DisplayNameHolds(part) => holds(&connection.settings.display_name, part),
-        })
+    /// Whether a connection is among them.
+    pub fn matches(&self, connection: &Connection) -> bool {
+        self.0.holds(&|test| holds(test, connection))
     }
 }
 
-fn fault(description: String) -> Error {
-    let help = "terms joined by AND: engine = \"postgresql\", state = \"online\", labels.KEY = \"value\", \
-                name : \"part\", display_name : \"part\"";
-    Error::new(Reason::FilterInvalid, format!("filter: {description}; it takes {help}"))
-        .with(crate::model::Detail::Field { field: "filter".to_owned(), description })
+fn holds(test: &Test, connection: &Connection) -> bool {
+    let settings = &connection.settings;
+    let within = |text: &str, part: &str| text.to_lowercase().contains(part);
+    match test {
+        Test::Engine(engine) => settings.engine == *engine,
+        Test::State(state) => connection.state == *state,
+        Test::ReadOnly(read_only) => settings.read_only == *read_only,
+        Test::Name(id) => connection.id.as_str() == id,
+        Test::NameHolds(part) => within(connection.id.as_str(), part),
+        Test::DisplayName(name) => settings.display_name == *name,
+        Test::DisplayNameHolds(part) => within(&settings.display_name, part),
+        Test::Label(key, value) => settings.labels.get(key) == Some(value),
+        Test::LabelHolds(key, part) => settings.labels.get(key).is_some_and(|value| within(value, part)),
+        Test::HasLabel(key) => settings.labels.contains_key(key),
+        Test::Not(test) => !holds(test, connection),
+    }
 }
 
-fn parse_term(text: &str) -> Result<(Term, &str)> {
-    let end = text.find(['=', ':']).ok_or_else(|| fault(format!("no '=' or ':' in {text:?}")))?;
-    let (field, operator) = (text[..end].trim(), &text[end..=end]);
-    let (value, rest) = parse_quoted(text[end + 1..].trim_start())?;
-    let term = match (field, operator) {
-        ("engine", "=") => EngineKind::parse(&value).map(Term::Engine),
-        ("state", "=") => match ConnectionState::parse(&value) {
-            ConnectionState::Untested if value != "untested" => None,
-            state => Some(Term::State(state)),
+fn read(comparison: Comparison<'_>) -> Result<Test, String> {
+    let Comparison { field, operator, value } = comparison;
+    let has = operator == Operator::Has;
+    let test = match field {
+        "engine" => Test::Engine(engine(value).ok_or_else(|| {
+            format!("engine has no value {value:?}; it is ENGINE_POSTGRESQL, ENGINE_MYSQL or ENGINE_SQLITE")
+        })?),
+        "state" => Test::State(
+            state(value)
+                .ok_or_else(|| format!("state has no value {value:?}; it is UNTESTED, ONLINE, OFFLINE or REFUSED"))?,
+        ),
+        "read_only" => match value {
+            "true" => Test::ReadOnly(true),
+            "false" => Test::ReadOnly(false),
+            _ => return Err(format!("read_only has no value {value:?}; it is true or false")),
         },
-        ("name", ":") => Some(Term::NameHolds(value.to_lowercase())),
-        ("display_name", ":") => Some(Term::DisplayNameHolds(value.to_lowercase())),
-        (field, "=") => match field.strip_prefix("labels.") {
-            Some(key) => Some(Term::Label(key.to_owned(), value.clone())),
-            None => return Err(fault(format!("unknown field {field:?} for '='"))),
+        "name" if has => Test::NameHolds(value.to_lowercase()),
+        "name" => Test::Name(value.strip_prefix("connections/").unwrap_or(value).to_owned()),
+        "display_name" if has => Test::DisplayNameHolds(value.to_lowercase()),
+        "display_name" => Test::DisplayName(value.to_owned()),
+        "labels" if has => Test::HasLabel(value.to_owned()),
+        _ => match field.strip_prefix("labels.").filter(|key| !key.is_empty()) {
+            Some(key) if has && value == "*" => Test::HasLabel(key.to_owned()),
+            Some(key) if has => Test::LabelHolds(key.to_owned(), value.to_lowercase()),
+            Some(key) => Test::Label(key.to_owned(), value.to_owned()),
+            None => return Err(format!("unknown field {field:?}")),
         },
-        (field, operator) => return Err(fault(format!("unknown field {field:?} for {operator:?}"))),
     };
-    term.map(|term| (term, rest)).ok_or_else(|| fault(format!("{field} has no value {value:?}")))
+    Ok(if operator == Operator::NotEqual { Test::Not(Box::new(test)) } else { test })
 }
 
-fn parse_quoted(text: &str) -> Result<(String, &str)> {
-    let body = text.strip_prefix('"').ok_or_else(|| fault(format!("expected a value in double quotes at {text:?}")))?;
-    let mut value = String::new();
-    let mut characters = body.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Ok((value, &body[at + 1..])),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            other => value.push(other),
-        }
-    }
-    Err(fault("a value has no closing double quote".to_owned()))
+/// As the contract names it, with or without what its names begin with, in any case.
+fn engine(text: &str) -> Option<EngineKind> {
+    let text = text.to_ascii_lowercase();
+    EngineKind::parse(text.strip_prefix("engine_").unwrap_or(&text))
 }
 
-/// The order of a list. The id decides between equals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionOrder {
-    by_create_time: bool,
-    descending: bool,
-}
-
-impl ConnectionOrder {
-    /// Reads `name` or `create_time`, with ` desc` for the reverse. Empty: `name`.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut words = text.split_whitespace();
-        let by_create_time = match words.next() {
-            None | Some("name") => false,
-            Some("create_time") => true,
-            Some(_) => return Err(order_fault()),
-        };
-        let descending = match words.next() {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(_) => return Err(order_fault()),
-        };
-        if words.next().is_some() {
-            return Err(order_fault());
-        }
-        Ok(Self { by_create_time, descending })
+fn state(text: &str) -> Option<ConnectionState> {
+    let text = text.to_ascii_lowercase();
+    match text.strip_prefix("connection_state_").unwrap_or(&text) {
+        "untested" => Some(ConnectionState::Untested),
+        other => Some(ConnectionState::parse(other)).filter(|state| *state != ConnectionState::Untested),
     }
-
-    fn key(self, connection: &Connection) -> (i64, ConnectionId) {
-        let created = if self.by_create_time { connection.created.as_micros() } else { 0 };
-        (created, connection.id.clone())
-    }
-
-    fn compare(self, left: &(i64, ConnectionId), right: &(i64, ConnectionId)) -> Ordering {
-        if self.descending { right.cmp(left) } else { left.cmp(right) }
-    }
-}
-
-fn order_fault() -> Error {
-    let description = "must be name or create_time, with desc after it for the reverse".to_owned();
-    Error::new(Reason::FilterInvalid, format!("order_by: {description}"))
-        .with(crate::model::Detail::Field { field: "order_by".to_owned(), description })
-}
-
-/// The page of the connections that match.
-pub(super) fn page(
-    connections: impl Iterator<Item = Connection>,
-    filter: &ConnectionFilter,
-    order: ConnectionOrder,
-    request: &PageRequest,
-) -> Page<Connection> {
-    let mut matching: Vec<Connection> = connections.filter(|connection| filter.matches(connection)).collect();
-    let total = matching.len() as u64;
-    matching.sort_by(|left, right| order.compare(&order.key(left), &order.key(right)));
-    if let Some([created, id]) = request.after.as_deref() {
-        let after = (created.parse().unwrap_or(0), ConnectionId::from_stored(id.clone()));
-        matching.retain(|connection| order.compare(&order.key(connection), &after) == Ordering::Greater);
-    }
-    matching.truncate(request.size as usize + 1);
-    let key = |connection: &Connection| {
-        let (created, id) = order.key(connection);
-        vec![created.to_string(), id.to_string()]
-    };
-    Page::cut(matching, request.size, key).with_total(total)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{model::Reason, service::connection::order::tests::connection};
 
-    #[test]
-    fn filters_are_read() {
-        for text in [
-            "",
-            "engine = \"postgresql\"",
-            "engine=\"mysql\" AND state = \"online\"",
-            "labels.team = \"a \\\" b\" AND name : \"prod\" AND display_name:\"Ü\"",
-        ] {
-            assert!(ConnectionFilter::parse(text).is_ok(), "{text}");
-        }
-        let parsed = ConnectionFilter::parse("labels.team = \"a \\\" b\"").unwrap();
-        assert_eq!(parsed.0, [Term::Label("team".to_owned(), "a \" b".to_owned())]);
+    fn matching(filter: &str) -> Vec<String> {
+        let filter = ConnectionFilter::parse(filter).unwrap();
+        let mut shop = connection("shop-prod", "Shop", 1);
+        shop.settings.labels = [("env".to_owned(), "prod".to_owned()), ("team".to_owned(), "a \" b".to_owned())].into();
+        shop.state = ConnectionState::Online;
+        let mut crm = connection("crm", "Kundschaft Ü", 2);
+        crm.settings.engine = EngineKind::Mysql;
+        crm.settings.read_only = true;
+        crm.settings.labels = [("env".to_owned(), "test".to_owned())].into();
+        let bare = connection("bare", "Bare", 3);
+        [shop, crm, bare].iter().filter(|each| filter.matches(each)).map(|each| each.id.to_string()).collect()
     }
 
     #[test]
-    fn filters_that_cannot_be_read_say_where() {
-        for text in [
-            "engine",
-            "engine = postgresql",
-            "engine = \"oracle\"",
-            "state = \"happy\"",
-            "host = \"a\"",
-            "name = \"a\"",
-            "engine = \"mysql\" OR name : \"a\"",
-            "engine = \"mysql\" AND ",
-            "name : \"a",
+    fn each_field_can_be_compared() {
+        for (filter, expected) in [
+            ("", vec!["shop-prod", "crm", "bare"]),
+            ("engine = ENGINE_MYSQL", vec!["crm"]),
+            ("engine = \"mysql\"", vec!["crm"]),
+            ("engine != mysql", vec!["shop-prod", "bare"]),
+            ("state = \"online\"", vec!["shop-prod"]),
+            ("state = CONNECTION_STATE_UNTESTED", vec!["crm", "bare"]),
+            ("read_only = true", vec!["crm"]),
+            ("name = connections/crm", vec!["crm"]),
+            ("name = \"crm\"", vec!["crm"]),
+            ("name : PROD", vec!["shop-prod"]),
+            ("display_name = Shop", vec!["shop-prod"]),
+            ("display_name : \"ü\"", vec!["crm"]),
+            ("labels.env = prod", vec!["shop-prod"]),
+            ("labels.env != prod", vec!["crm", "bare"]),
+            ("labels.env : ro", vec!["shop-prod"]),
+            ("labels.env : *", vec!["shop-prod", "crm"]),
+            ("labels : team", vec!["shop-prod"]),
+            ("labels.team = \"a \\\" b\"", vec!["shop-prod"]),
+            ("NOT labels:env", vec!["bare"]),
+            ("(labels.env = test OR labels.env = prod) AND NOT read_only = true", vec!["shop-prod"]),
+        ] {
+            assert_eq!(matching(filter), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_no_connection_has_is_refused_with_its_place() {
+        for (text, place) in [
+            ("host = a", 1),
+            ("engine = oracle", 1),
+            ("state = happy", 1),
+            ("name : a AND labels. = b", 14),
+            ("labels = a", 1),
+            ("read_only = maybe", 1),
         ] {
             let error = ConnectionFilter::parse(text).unwrap_err();
             assert_eq!(error.reason(), Reason::FilterInvalid, "{text}");
-        }
-    }
-
-    #[test]
-    fn orders_are_read() {
-        assert_eq!(ConnectionOrder::parse("").unwrap(), ConnectionOrder::parse("name").unwrap());
-        assert!(ConnectionOrder::parse("create_time desc").unwrap().descending);
-        for text in ["host", "name down", "name desc desc"] {
-            assert!(ConnectionOrder::parse(text).is_err(), "{text}");
+            assert!(error.message().contains(&format!("at character {place};")), "{text}: {error}");
         }
     }
 }

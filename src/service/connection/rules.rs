@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 const MAX_LABELS: usize = 64;
+const MAX_LABEL: usize = 255;
 const MAX_PEM: usize = 64 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -78,8 +79,16 @@ fn check_labels(input: &ConnectionInput, faults: &mut Faults) {
         let usable = key.len() <= 63
             && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
             && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte));
-        faults.require(usable, "labels", "keys must have the form [a-z][a-z0-9_.-]{0,62}");
-        faults.require(value.chars().count() <= 255, "labels", "values must be at most 255 characters");
+        if !usable {
+            let shown: String = key.chars().take(20).collect();
+            let fault = format!("keys must have the form [a-z][a-z0-9_.-]{{0,62}}, one begins with {shown:?}");
+            faults.require(false, "labels", &fault);
+            continue;
+        }
+        let field = format!("labels.{key}");
+        let length = value.chars().count();
+        faults.require(length <= MAX_LABEL, &field, &format!("must be at most {MAX_LABEL} characters, has {length}"));
+        faults.require(!value.chars().any(char::is_control), &field, "must not hold control characters");
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod faulty_store;
+pub(crate) mod gateway;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod process;

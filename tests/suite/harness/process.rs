@@ -44,7 +44,7 @@ impl ServerProcess {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "info", "--data-dir"]);
-        command.arg(self.data_directory());
+        command.arg(self.data_directory()).args(["--set", "health.interval=0s"]);
         for setting in &self.settings {
             command.args(["--set", setting]);
         }

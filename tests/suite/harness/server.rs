@@ -58,6 +58,8 @@ impl TestServer {
         flags.set("server.listen", "127.0.0.1:0", "test");
         // A database that never answers is to be told soon.
         flags.set("pools.connect_timeout", "5s", "test");
+        // Background checks change what a test sees; those that are about them switch them on.
+        flags.set("health.interval", "0s", "test");
         let mut config = config::load(&flags).expect("the configuration is good").config;
         change(&mut config);
         StoppedServer { folder, config }.start().await

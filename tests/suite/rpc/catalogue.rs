@@ -101,7 +101,11 @@ fn cases(scene: &Scene) -> Vec<Case> {
     let verify = v1::VerifyBackupRequest { name: backup(), level: v1::VerifyLevel::Manifest.into() };
     vec![
         case("ConnectionService.CreateConnection", Served, create),
-        case("ConnectionService.GetConnection", Refused, v1::GetConnectionRequest { name: connection.clone() }),
+        case(
+            "ConnectionService.GetConnection",
+            Refused,
+            v1::GetConnectionRequest { name: connection.clone(), ..Default::default() },
+        ),
         case("ConnectionService.ListConnections", SeesNothing, v1::ListConnectionsRequest::default()),
         case(
             "ConnectionService.UpdateConnection",
@@ -110,6 +114,11 @@ fn cases(scene: &Scene) -> Vec<Case> {
         ),
         case("ConnectionService.TestConnection", Refused, v1::TestConnectionRequest { target: Some(test) }),
         case("ConnectionService.ListConnectionStatuses", SeesNothing, v1::ListConnectionStatusesRequest::default()),
+        case(
+            "ConnectionService.WatchConnectionStatuses",
+            Refused,
+            v1::WatchConnectionStatusesRequest { connection: connection.clone(), after_sequence: Some(0) },
+        ),
         case(
             "ConnectionService.GetCapabilities",
             Refused,
@@ -243,7 +252,8 @@ async fn every_rpc_works_and_keeps_accounts_apart() {
     for case in &cases {
         let method = method(&methods, case.method);
         let mut answers = begin(&channel, method, Some(&admin), case.request.clone()).await.expect(case.method);
-        let endless = case.method == "MonitorService.StreamMetrics";
+        let endless =
+            ["MonitorService.StreamMetrics", "ConnectionService.WatchConnectionStatuses"].contains(&case.method);
         let mut count = 0;
         while let Some(bytes) = in_time(answers.message()).await.expect(case.method) {
             let answer = DynamicMessage::decode(method.output(), bytes.as_slice()).unwrap();

@@ -24,7 +24,7 @@ async fn update(client: &Client, connection: v1::Connection, paths: &[&str]) -> 
 }
 
 async fn get(client: &Client, name: &str) -> v1::Connection {
-    let request = v1::GetConnectionRequest { name: name.to_owned() };
+    let request = v1::GetConnectionRequest { name: name.to_owned(), ..Default::default() };
     client.connections().get_connection(request).await.unwrap().into_inner()
 }
 
@@ -58,7 +58,12 @@ async fn a_stale_etag_is_refused_by_update_and_delete() {
     let error = update(&client, theirs, &["display_name"]).await.unwrap_err();
     assert_refused(&error, Code::Aborted, "ETAG_MISMATCH");
     assert_says(&error, "again");
-    let delete = |etag: String| v1::DeleteConnectionRequest { name: seen.name.clone(), etag, validate_only: false };
+    let delete = |etag: String| v1::DeleteConnectionRequest {
+        name: seen.name.clone(),
+        etag,
+        validate_only: false,
+        ..Default::default()
+    };
     let error = client.connections().delete_connection(delete(seen.etag.clone())).await.unwrap_err();
     assert_refused(&error, Code::Aborted, "ETAG_MISMATCH");
     assert_eq!(get(&client, &seen.name).await, mine);

@@ -35,7 +35,7 @@ async fn refused(client: &Client, id: &str, connection: v1::Connection) -> v1::T
     assert_eq!((saved.connected, &saved.error), (false, &unsaved.error));
     assert!(!format!("{saved:?}").contains(&password), "the answer holds the password");
 
-    let request = v1::GetConnectionRequest { name: name.clone() };
+    let request = v1::GetConnectionRequest { name: name.clone(), ..Default::default() };
     let shown = client.connections().get_connection(request).await.unwrap().into_inner();
     let expected = match saved.error.as_ref().unwrap().reason.as_str() {
         "HOST_UNKNOWN" | "DATABASE_UNREACHABLE" | "CONNECT_TIMEOUT" => v1::ConnectionState::Offline,

@@ -27,12 +27,12 @@ async fn a_name_of_the_wrong_form_is_told_from_one_that_is_absent() {
     let server = TestServer::start().await;
     let client = server.client();
     for name in ["", "shop", "connections/", "connections/Shop", "connections/a/b", "operations/shop"] {
-        let request = v1::GetConnectionRequest { name: name.to_owned() };
+        let request = v1::GetConnectionRequest { name: name.to_owned(), ..Default::default() };
         let error = client.connections().get_connection(request).await.expect_err(name);
         assert_refused(&error, Code::InvalidArgument, "INVALID_FIELD");
         assert_field(&error, "name", "must ");
     }
-    let request = v1::GetConnectionRequest { name: "connections/absent".to_owned() };
+    let request = v1::GetConnectionRequest { name: "connections/absent".to_owned(), ..Default::default() };
     let error = client.connections().get_connection(request).await.unwrap_err();
     assert_refused(&error, Code::NotFound, "CONNECTION_NOT_FOUND");
     assert_says(&error, "connections/absent");

@@ -54,7 +54,7 @@ async fn the_main_job(server: &TestServer, fixture: &impl Fixture) {
     let error = client.backups().get_backup(v1::GetBackupRequest { name: backup }).await.unwrap_err();
     assert_refused(&error, Code::NotFound, "BACKUP_NOT_FOUND");
     client.connections().delete_connection(in_use).await.unwrap();
-    let gone = v1::GetConnectionRequest { name: CONNECTION.to_owned() };
+    let gone = v1::GetConnectionRequest { name: CONNECTION.to_owned(), ..Default::default() };
     let error = client.connections().get_connection(gone).await.unwrap_err();
     assert_refused(&error, Code::NotFound, "CONNECTION_NOT_FOUND");
 }

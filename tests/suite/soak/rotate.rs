@@ -48,7 +48,7 @@ async fn rotate(client: Client, name: String) -> Result<v1::Connection, tonic::S
 }
 
 async fn etag(keeper: &Keeper, name: &str) -> String {
-    let request = v1::GetConnectionRequest { name: name.to_owned() };
+    let request = v1::GetConnectionRequest { name: name.to_owned(), ..Default::default() };
     keeper.client().connections().get_connection(request).await.expect("it is registered").into_inner().etag
 }
 

@@ -28,7 +28,7 @@ const USER: &str = "app";
 const PASSWORD: &str = "do-not-tell-anybody-4711";
 /// Most that the memory of the server may grow, over all rogues together.
 const MEMORY: u64 = 64 << 20;
-/// Long enough for a loaded machine; the server itself gives up after two seconds.
+/// Long enough for a loaded machine; the server itself gives up after five seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes that a rogue got.
@@ -153,7 +153,7 @@ fn memory(pid: u32, line: &str) -> u64 {
 }
 
 async fn visit_all(rogues: Vec<Rogue>) {
-    let server = ServerProcess::start(&["pools.connect_timeout=2s".to_owned()]).await;
+    let server = ServerProcess::start(&["pools.connect_timeout=5s".to_owned()]).await;
     let client = server.client();
     // One refusal, so that what is made once is not counted.
     let nobody = v1::Connection { port: 1, ..rogues[0].connection() };

@@ -68,32 +68,59 @@ class _ConnectionStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper
     CONNECTION_STATE_UNSPECIFIED: _ConnectionState.ValueType  # 0
     """Not used."""
     CONNECTION_STATE_UNTESTED: _ConnectionState.ValueType  # 1
-    """Never dialled since it was registered or changed."""
+    """Never dialled since it was registered, or since host, port, database, username, password or TLS changed."""
     CONNECTION_STATE_ONLINE: _ConnectionState.ValueType  # 2
-    """The last dial was answered and authenticated."""
+    """It answers and lets dbkeeper in."""
     CONNECTION_STATE_OFFLINE: _ConnectionState.ValueType  # 3
-    """The last dial found no database: name, route, port or silence."""
+    """There is no database to be found: name, route, port or silence."""
     CONNECTION_STATE_REFUSED: _ConnectionState.ValueType  # 4
     """The database answered and refused, or was refused: password, user, unknown database, TLS,
     certificate, limits.
     """
 
 class ConnectionState(_ConnectionState, metaclass=_ConnectionStateEnumTypeWrapper):
-    """What is known of reaching a database."""
+    """What is known of reaching a database. A database that was online goes down after two failed looks that are at least
+    a second apart, and comes up after one that succeeds. A look is a check in the background, a test, or the
+    opening of a pool; each logs in.
+    """
 
 CONNECTION_STATE_UNSPECIFIED: ConnectionState.ValueType  # 0
 """Not used."""
 CONNECTION_STATE_UNTESTED: ConnectionState.ValueType  # 1
-"""Never dialled since it was registered or changed."""
+"""Never dialled since it was registered, or since host, port, database, username, password or TLS changed."""
 CONNECTION_STATE_ONLINE: ConnectionState.ValueType  # 2
-"""The last dial was answered and authenticated."""
+"""It answers and lets dbkeeper in."""
 CONNECTION_STATE_OFFLINE: ConnectionState.ValueType  # 3
-"""The last dial found no database: name, route, port or silence."""
+"""There is no database to be found: name, route, port or silence."""
 CONNECTION_STATE_REFUSED: ConnectionState.ValueType  # 4
 """The database answered and refused, or was refused: password, user, unknown database, TLS,
 certificate, limits.
 """
 global___ConnectionState = ConnectionState
+
+class _ConnectionView:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ConnectionViewEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ConnectionView.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    CONNECTION_VIEW_UNSPECIFIED: _ConnectionView.ValueType  # 0
+    """CONNECTION_VIEW_BASIC."""
+    CONNECTION_VIEW_BASIC: _ConnectionView.ValueType  # 1
+    """What is registered, and what was last seen. The database is not asked."""
+    CONNECTION_VIEW_FULL: _ConnectionView.ValueType  # 2
+    """That, and `details`, for which the database is asked."""
+
+class ConnectionView(_ConnectionView, metaclass=_ConnectionViewEnumTypeWrapper):
+    """How much GetConnection tells."""
+
+CONNECTION_VIEW_UNSPECIFIED: ConnectionView.ValueType  # 0
+"""CONNECTION_VIEW_BASIC."""
+CONNECTION_VIEW_BASIC: ConnectionView.ValueType  # 1
+"""What is registered, and what was last seen. The database is not asked."""
+CONNECTION_VIEW_FULL: ConnectionView.ValueType  # 2
+"""That, and `details`, for which the database is asked."""
+global___ConnectionView = ConnectionView
 
 class _Ability:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -337,11 +364,11 @@ class Connection(google.protobuf.message.Message):
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Up to 64 labels: keys `[a-z][a-z0-9_.-]{0,62}`, values up to 255 characters."""
+        """Up to 64 labels: keys `[a-z][a-z0-9_.-]{0,62}`, values up to 255 characters without control characters."""
 
     @property
     def health(self) -> global___ConnectionHealth:
-        """The last look at it. Output only."""
+        """The last look at it; a single failed look shows here before it changes the state. Output only."""
 
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -426,14 +453,18 @@ class GetConnectionRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
+    VIEW_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`connections/{id}`. Required."""
+    view: global___ConnectionView.ValueType
+    """How much is told. Not given: CONNECTION_VIEW_BASIC."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
+        view: global___ConnectionView.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "view", b"view"]) -> None: ...
 
 global___GetConnectionRequest = GetConnectionRequest
 
@@ -452,11 +483,16 @@ class ListConnectionsRequest(google.protobuf.message.Message):
     page_token: builtins.str
     """next_page_token of the page before. Empty: the first page."""
     filter: builtins.str
-    """Which to return: terms joined by AND, each `field = "value"` for engine, state
-    or `labels.KEY`, or `field : "part"` for name and display_name. Empty: all.
+    """Which to return. Empty: all. Comparisons with `=`, `!=` or `:` of name (`:` looks into the id), display_name, engine
+    (`ENGINE_MYSQL` or `mysql`), state (`CONNECTION_STATE_ONLINE` or `online`), read_only and `labels.KEY`; `:` holds
+    where the text has the value in it, whatever the case; `labels:KEY` and `labels.KEY:*` where there is such a label.
+    Joined by AND or OR (side by side they need parentheses), with NOT before them. Values are words, or texts in
+    double quotes. At most 4096 bytes. Example: `labels.env = prod AND (engine = mysql OR name : "shop")`.
     """
     order_by: builtins.str
-    """`name` or `create_time`, with ` desc` for the reverse. Empty: `name`."""
+    """`name`, `display_name`, `create_time`, `update_time`, or several with commas between them; ` desc` after one for
+    its reverse. Texts are compared by code point, and the name decides between equals. Empty: `name`.
+    """
     def __init__(
         self,
         *,
@@ -537,20 +573,26 @@ class DeleteConnectionRequest(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`connections/{id}`. Required."""
     etag: builtins.str
     """Where given, must be the current one."""
     validate_only: builtins.bool
     """Check everything, delete nothing."""
+    force: builtins.bool
+    """Remove what depends on it too: cancel its operations and wait until they end, delete its backups, and take
+    it out of the replicas of other connections.
+    """
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         etag: builtins.str = ...,
         validate_only: builtins.bool = ...,
+        force: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["etag", b"etag", "name", b"name", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "force", b"force", "name", b"name", "validate_only", b"validate_only"]) -> None: ...
 
 global___DeleteConnectionRequest = DeleteConnectionRequest
 
@@ -736,8 +778,16 @@ class ListConnectionStatusesResponse(google.protobuf.message.Message):
 
     STATUSES_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Token of the next page. Empty: this was the last."""
+    total_size: builtins.int
+    """How many match the filter over all pages."""
+    sequence: builtins.int
+    """Sequence of the last change of state before the list was read. Give that of the first page to
+    WatchConnectionStatuses to learn of every later change; one that the list shows already may come again.
+    """
     @property
     def statuses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ConnectionStatus]:
         """The page, by name."""
@@ -747,10 +797,147 @@ class ListConnectionStatusesResponse(google.protobuf.message.Message):
         *,
         statuses: collections.abc.Iterable[global___ConnectionStatus] | None = ...,
         next_page_token: builtins.str = ...,
+        total_size: builtins.int = ...,
+        sequence: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "statuses", b"statuses"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "sequence", b"sequence", "statuses", b"statuses", "total_size", b"total_size"]) -> None: ...
 
 global___ListConnectionStatusesResponse = ListConnectionStatusesResponse
+
+@typing.final
+class WatchConnectionStatusesRequest(google.protobuf.message.Message):
+    """Request of WatchConnectionStatuses."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: builtins.int
+    connection: builtins.str
+    """`connections/{id}`: changes of this one alone. Empty: of all."""
+    after_sequence: builtins.int
+    """The last sequence that the caller has seen: what came after it is told first. Absent: only what comes from now on."""
+    def __init__(
+        self,
+        *,
+        connection: builtins.str = ...,
+        after_sequence: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "connection", b"connection"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_after_sequence", b"_after_sequence"]) -> typing.Literal["after_sequence"] | None: ...
+
+global___WatchConnectionStatusesRequest = WatchConnectionStatusesRequest
+
+@typing.final
+class ConnectionStatusesBegin(google.protobuf.message.Message):
+    """Where a stream of changes begins."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ConnectionStatusesBegin = ConnectionStatusesBegin
+
+@typing.final
+class ConnectionTransition(google.protobuf.message.Message):
+    """A change of state."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    connection: builtins.str
+    """`connections/{id}`."""
+    previous_state: global___ConnectionState.ValueType
+    """The state before. CONNECTION_STATE_UNSPECIFIED: it was not registered."""
+    state: global___ConnectionState.ValueType
+    """The state now. CONNECTION_STATE_UNSPECIFIED: it was deleted."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it changed."""
+
+    @property
+    def error(self) -> global___ConnectionError:
+        """What went wrong, where the state is OFFLINE or REFUSED."""
+
+    def __init__(
+        self,
+        *,
+        connection: builtins.str = ...,
+        previous_state: global___ConnectionState.ValueType = ...,
+        state: global___ConnectionState.ValueType = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        error: global___ConnectionError | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["error", b"error", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "error", b"error", "previous_state", b"previous_state", "state", b"state", "time", b"time"]) -> None: ...
+
+global___ConnectionTransition = ConnectionTransition
+
+@typing.final
+class ConnectionStatusesGap(google.protobuf.message.Message):
+    """Changes that this stream does not tell: the server keeps the last 1,000 of an account. How things
+    are now is told by ListConnectionStatuses.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MISSED_FIELD_NUMBER: builtins.int
+    missed: builtins.int
+    """How many changes of any connection are missing. 0: the sequence that was given is not one of this server."""
+    def __init__(
+        self,
+        *,
+        missed: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["missed", b"missed"]) -> None: ...
+
+global___ConnectionStatusesGap = ConnectionStatusesGap
+
+@typing.final
+class WatchConnectionStatusesResponse(google.protobuf.message.Message):
+    """Response of WatchConnectionStatuses."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    BEGIN_FIELD_NUMBER: builtins.int
+    TRANSITION_FIELD_NUMBER: builtins.int
+    GAP_FIELD_NUMBER: builtins.int
+    sequence: builtins.int
+    """Place in the changes of the account; the last of those that a gap stands for. It grows and, with a filter, has
+    holes. It goes on over restarts of the server.
+    """
+    @property
+    def begin(self) -> global___ConnectionStatusesBegin:
+        """The stream begins: changes after this sequence follow."""
+
+    @property
+    def transition(self) -> global___ConnectionTransition:
+        """A change of state."""
+
+    @property
+    def gap(self) -> global___ConnectionStatusesGap:
+        """Changes were left out because the sequence is too old or the client too slow."""
+
+    def __init__(
+        self,
+        *,
+        sequence: builtins.int = ...,
+        begin: global___ConnectionStatusesBegin | None = ...,
+        transition: global___ConnectionTransition | None = ...,
+        gap: global___ConnectionStatusesGap | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["begin", b"begin", "event", b"event", "gap", b"gap", "transition", b"transition"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["begin", b"begin", "event", b"event", "gap", b"gap", "sequence", b"sequence", "transition", b"transition"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["begin", "transition", "gap"] | None: ...
+
+global___WatchConnectionStatusesResponse = WatchConnectionStatusesResponse
 
 @typing.final
 class GetCapabilitiesRequest(google.protobuf.message.Message):

@@ -76,6 +76,11 @@ class ConnectionServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.Connection.FromString,
                 _registered_method=True)
+        self.WatchConnectionStatuses = channel.unary_stream(
+                '/dbkeeper.v1.ConnectionService/WatchConnectionStatuses',
+                request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesResponse.FromString,
+                _registered_method=True)
         self.GetCapabilities = channel.unary_unary(
                 '/dbkeeper.v1.ConnectionService/GetCapabilities',
                 request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.GetCapabilitiesRequest.SerializeToString,
@@ -103,15 +108,17 @@ class ConnectionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetConnection(self, request, context):
-        """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+        """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+        what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+        Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListConnections(self, request, context):
-        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-        page token or filter that cannot be used.
+        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+        that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,10 +136,12 @@ class ConnectionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteConnection(self, request, context):
-        """Forgets a registered database, its credentials and its pool. The database
+        """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
         itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-        FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-        backups of it exist.
+        FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+        works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+        removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+        their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,8 +157,8 @@ class ConnectionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListConnectionStatuses(self, request, context):
-        """Lists how the registered databases were when they were last reached, or, with
-        refresh, how they are now.
+        """Lists how the registered databases were when they were last looked at, or, with
+        refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,6 +176,16 @@ class ConnectionServiceServicer(object):
         FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
         database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
         UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchConnectionStatuses(self, request, context):
+        """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+        first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+        Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+        (SHUTTING_DOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -230,6 +249,11 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.RotateCredentials,
                     request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.Connection.SerializeToString,
+            ),
+            'WatchConnectionStatuses': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchConnectionStatuses,
+                    request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesResponse.SerializeToString,
             ),
             'GetCapabilities': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCapabilities,
@@ -459,6 +483,33 @@ class ConnectionService(object):
             '/dbkeeper.v1.ConnectionService/RotateCredentials',
             dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.SerializeToString,
             dbkeeper_dot_v1_dot_connection__service__pb2.Connection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchConnectionStatuses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dbkeeper.v1.ConnectionService/WatchConnectionStatuses',
+            dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesResponse.FromString,
             options,
             channel_credentials,
             insecure,

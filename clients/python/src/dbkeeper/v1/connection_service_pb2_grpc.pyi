@@ -36,14 +36,17 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         dbkeeper.v1.connection_service_pb2.Connection,
     ]
-    """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+    """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+    what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+    Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+    """
 
     ListConnections: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionsResponse,
     ]
-    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-    page token or filter that cannot be used.
+    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+    that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
     """
 
     UpdateConnection: grpc.UnaryUnaryMultiCallable[
@@ -61,10 +64,12 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Forgets a registered database, its credentials and its pool. The database
+    """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
     itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-    FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-    backups of it exist.
+    FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+    works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+    removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
     """
 
     TestConnection: grpc.UnaryUnaryMultiCallable[
@@ -80,8 +85,8 @@ class ConnectionServiceStub:
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse,
     ]
-    """Lists how the registered databases were when they were last reached, or, with
-    refresh, how they are now.
+    """Lists how the registered databases were when they were last looked at, or, with
+    refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
     """
 
     RotateCredentials: grpc.UnaryUnaryMultiCallable[
@@ -99,6 +104,16 @@ class ConnectionServiceStub:
     FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
     database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
     UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+    """
+
+    WatchConnectionStatuses: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse,
+    ]
+    """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+    first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+    Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+    (SHUTTING_DOWN).
     """
 
     GetCapabilities: grpc.UnaryUnaryMultiCallable[
@@ -134,14 +149,17 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         dbkeeper.v1.connection_service_pb2.Connection,
     ]
-    """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+    """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+    what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+    Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+    """
 
     ListConnections: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionsResponse,
     ]
-    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-    page token or filter that cannot be used.
+    """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+    that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
     """
 
     UpdateConnection: grpc.aio.UnaryUnaryMultiCallable[
@@ -159,10 +177,12 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Forgets a registered database, its credentials and its pool. The database
+    """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
     itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-    FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-    backups of it exist.
+    FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+    works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+    removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
     """
 
     TestConnection: grpc.aio.UnaryUnaryMultiCallable[
@@ -178,8 +198,8 @@ class ConnectionServiceAsyncStub:
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse,
     ]
-    """Lists how the registered databases were when they were last reached, or, with
-    refresh, how they are now.
+    """Lists how the registered databases were when they were last looked at, or, with
+    refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
     """
 
     RotateCredentials: grpc.aio.UnaryUnaryMultiCallable[
@@ -197,6 +217,16 @@ class ConnectionServiceAsyncStub:
     FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
     database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
     UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+    """
+
+    WatchConnectionStatuses: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse,
+    ]
+    """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+    first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+    Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+    (SHUTTING_DOWN).
     """
 
     GetCapabilities: grpc.aio.UnaryUnaryMultiCallable[
@@ -236,7 +266,10 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.GetConnectionRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.Connection, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.Connection]]:
-        """Returns one registered database. Errors: NOT_FOUND (CONNECTION_NOT_FOUND)."""
+        """Returns one registered database, with view = FULL together with all that can be found out about it right now:
+        what cannot be, because the database is down or refuses, is among details.unavailable and no error of the call.
+        Errors: NOT_FOUND (CONNECTION_NOT_FOUND).
+        """
 
     @abc.abstractmethod
     def ListConnections(
@@ -244,8 +277,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.ListConnectionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionsResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionsResponse]]:
-        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size,
-        page token or filter that cannot be used.
+        """Lists registered databases by name. Errors: INVALID_ARGUMENT for a page size or page token
+        that cannot be used, and for a filter or order (FILTER_INVALID, with the place of the fault).
         """
 
     @abc.abstractmethod
@@ -267,10 +300,12 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.DeleteConnectionRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
-        """Forgets a registered database, its credentials and its pool. The database
+        """Forgets a registered database, its credentials and its pool, and ends at once what works on it. The database
         itself is not touched. Errors: NOT_FOUND; ABORTED (ETAG_MISMATCH);
-        FAILED_PRECONDITION (CONNECTION_IN_USE) while an operation runs on it or
-        backups of it exist.
+        FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
+        works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
+        removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
+        their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
         """
 
     @abc.abstractmethod
@@ -290,8 +325,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.connection_service_pb2.ListConnectionStatusesRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse]]:
-        """Lists how the registered databases were when they were last reached, or, with
-        refresh, how they are now.
+        """Lists how the registered databases were when they were last looked at, or, with
+        refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
         """
 
     @abc.abstractmethod
@@ -311,6 +346,18 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
         database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
         UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+        """
+
+    @abc.abstractmethod
+    def WatchConnectionStatuses(
+        self,
+        request: dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse], collections.abc.AsyncIterator[dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse]]:
+        """Tells each change of state of registered databases as it happens, for as long as the client listens. The
+        first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
+        Errors: NOT_FOUND where the connection that is asked for does not exist, or once it is deleted; UNAVAILABLE
+        (SHUTTING_DOWN).
         """
 
     @abc.abstractmethod

@@ -1,0 +1,223 @@
+//! What was last seen of the registered databases: the last look of each in memory, what changes in the store.
+//!
+//! Most looks find what the one before found. Those are not written, so that a thousand databases that are checked every
+//! minute cost the disk nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    model::{
+        AccountId, ConnectionId, Detail, Error, ErrorKind, Reason, Result, Timestamp,
+        connection::{Connection, ConnectionFailure, ConnectionHealth, ConnectionState},
+    },
+    store::{Store, connection::ConnectionRecord, connection_status::StatusRecord},
+};
+
+/// Failed looks, one after the other, before a database that was online counts as down.
+const FAILURES_TO_GO_DOWN: u32 = 2;
+/// Failures closer together than this are one: callers that fail together saw the same moment.
+const FAILURE_SPACING: Duration = Duration::from_secs(1);
+
+/// What a look found.
+pub(super) struct Look<'a> {
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// Version of the server, or why there is none.
+    pub(super) seen: Result<String, &'a Error>,
+    /// A person asked for it.
+    pub(super) asked: bool,
+}
+
+/// What was last seen of the registered databases.
+pub struct Statuses {
+    store: Store,
+    book: Mutex<HashMap<(AccountId, ConnectionId), Seen>>,
+    /// Held while a look is noted, so that the store gets them in the order in which they were judged.
+    noting: tokio::sync::Mutex<()>,
+}
+
+/// What was seen of one database.
+#[derive(Debug, Clone)]
+struct Seen {
+    created: Timestamp,
+    revision: u64,
+    judgement: Judgement,
+    health: Option<ConnectionHealth>,
+    server_version: String,
+}
+
+impl Seen {
+    /// What the store knows.
+    fn of(connection: &Connection) -> Self {
+        Self {
+            created: connection.created,
+            revision: connection.revision,
+            judgement: Judgement::of(connection.state),
+            health: connection.health.clone(),
+            server_version: connection.server_version.clone(),
+        }
+    }
+
+    fn is_of(&self, connection: &Connection) -> bool {
+        (self.created, self.revision) == (connection.created, connection.revision)
+    }
+}
+
+impl Statuses {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, book: Mutex::default(), noting: tokio::sync::Mutex::default() }
+    }
+
+    /// Notes what a look found, and returns what is known of the database now. That it cannot be stored must not hide what
+    /// was found, so it is logged only.
+    pub(super) async fn note(&self, record: &ConnectionRecord, look: Look<'_>) -> ConnectionState {
+        let _in_turn = self.noting.lock().await;
+        let checked = Timestamp::now();
+        let failure = look.seen.as_ref().err().map(|error| ConnectionFailure::from_error(error));
+        let health = ConnectionHealth { checked, response_time: look.began.until(checked), failure };
+        let key = (record.account.clone(), record.connection.id.clone());
+        let known = {
+            let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+            book.get(&key).filter(|seen| seen.is_of(&record.connection)).cloned()
+        };
+        let before = known.unwrap_or_else(|| Seen::of(&record.connection));
+        let mut after = before.clone();
+        after.judgement.look(look.seen.as_ref().err().map(|error| down(error)), Instant::now());
+        if let Ok(version) = &look.seen {
+            after.server_version.clone_from(version);
+        }
+        let state = after.judgement.state;
+        let fresh = state != before.judgement.state
+            || before.health.is_none_or(|before| reason(&before) != reason(&health))
+            || after.server_version != before.server_version;
+        let status = StatusRecord {
+            registered: after.created,
+            revision: after.revision,
+            state,
+            health: health.clone(),
+            server_version: look.seen.unwrap_or_default(),
+            tested: look.asked.then_some(checked),
+        };
+        after.health = Some(health);
+        if (fresh || look.asked)
+            && let Err(error) = self.store.record_status(&record.account, &record.connection.id, &status).await
+        {
+            tracing::warn!(connection = %record.connection.id, error = %error, "status not stored");
+            // It is stored with the next look, which finds the same news.
+            return state;
+        }
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).insert(key, after);
+        state
+    }
+
+    /// Puts the last look into a registered database that was read from the store.
+    pub fn overlay(&self, account: &AccountId, connection: &mut Connection) {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = book.get(&(account.clone(), connection.id.clone())).filter(|seen| seen.is_of(connection));
+        if let Some(seen) = seen
+            && seen.judgement.state == connection.state
+        {
+            connection.health.clone_from(&seen.health);
+        }
+    }
+
+    /// What is known of a database and whether its last look failed; absent where it was not looked at since the start.
+    pub fn standing(&self, account: &AccountId, connection: &ConnectionId) -> Option<(ConnectionState, bool)> {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.get(&(account.clone(), connection.clone())).map(|seen| (seen.judgement.state, seen.judgement.failures > 0))
+    }
+
+    /// Forgets a database that was deleted.
+    pub fn forget(&self, account: &AccountId, connection: &ConnectionId) {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).remove(&(account.clone(), connection.clone()));
+    }
+}
+
+/// The database did not answer within a time that was set for a look.
+pub(super) fn silent(limit: Duration) -> Error {
+    let limit = humantime::format_duration(limit);
+    Error::new(
+        Reason::ConnectTimeout,
+        format!("the database did not answer within {limit}; check the firewall between"),
+    )
+    .with(Detail::RetryAfter(Duration::from_secs(10)))
+}
+
+fn reason(health: &ConnectionHealth) -> Option<&str> {
+    health.failure.as_ref().map(|failure| failure.reason.as_str())
+}
+
+fn down(error: &Error) -> ConnectionState {
+    if error.kind() == ErrorKind::Unavailable { ConnectionState::Offline } else { ConnectionState::Refused }
+}
+
+/// The state of a database by its looks: it takes two failures to go down and one success to come up.
+#[derive(Debug, Clone, Copy)]
+struct Judgement {
+    state: ConnectionState,
+    failures: u32,
+    counted: Option<Instant>,
+}
+
+impl Judgement {
+    fn of(state: ConnectionState) -> Self {
+        Self { state, failures: 0, counted: None }
+    }
+
+    /// Takes a look into account: a success, or what a failure makes of the database.
+    fn look(&mut self, failure: Option<ConnectionState>, now: Instant) {
+        let Some(down) = failure else {
+            *self = Self::of(ConnectionState::Online);
+            return;
+        };
+        let apart = self.counted.is_none_or(|counted| now.saturating_duration_since(counted) >= FAILURE_SPACING);
+        if apart {
+            self.failures += 1;
+            self.counted = Some(now);
+        }
+        // What was not online has nothing to lose: the first failure tells what is wrong with it.
+        if self.state != ConnectionState::Online || self.failures >= FAILURES_TO_GO_DOWN {
+            self.state = down;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ConnectionState::{Offline, Online, Refused, Untested};
+
+    /// The states after looks at seconds: a success, or what a failure would make of it.
+    fn states(first: ConnectionState, looks: &[(u64, Option<ConnectionState>)]) -> Vec<ConnectionState> {
+        let start = Instant::now();
+        let mut judgement = Judgement::of(first);
+        let look = |&(second, failure): &(u64, Option<ConnectionState>)| {
+            judgement.look(failure, start + Duration::from_secs(second));
+            judgement.state
+        };
+        looks.iter().map(look).collect()
+    }
+
+    #[test]
+    fn two_failures_take_a_database_down_and_one_success_brings_it_up() {
+        let (bad, good) = (Some(Offline), None);
+        assert_eq!(states(Online, &[(0, bad), (2, bad), (4, good)]), [Online, Offline, Online]);
+        assert_eq!(states(Online, &[(0, bad), (2, good), (4, bad), (6, good)]), [Online; 4]);
+        assert_eq!(states(Online, &[(0, bad), (2, Some(Refused))]), [Online, Refused]);
+    }
+
+    #[test]
+    fn failures_of_one_moment_count_once() {
+        let bad = Some(Offline);
+        assert_eq!(states(Online, &[(0, bad), (0, bad), (0, bad), (1, bad)]), [Online, Online, Online, Offline]);
+    }
+
+    #[test]
+    fn what_was_not_online_is_judged_by_each_look() {
+        assert_eq!(states(Untested, &[(0, Some(Refused)), (0, Some(Offline)), (0, None)]), [Refused, Offline, Online]);
+    }
+}
