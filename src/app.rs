@@ -1,7 +1,8 @@
 //! The composition root: builds every part from the configuration; the only place that knows all of them.
 //!
 //! `start` takes the data directory, opens store and vault, builds the services and listens; `run` serves until it is
-//! told to stop and then drains: health says NOT_SERVING, streams end, operations are stored as they stand.
+//! told to stop and then drains: health says NOT_SERVING, streams end, operations are stored as they stand. Without the
+//! master key the server listens sealed, and the services are built once Unseal brings the key.
 
 mod data_directory;
 mod metrics;
@@ -11,21 +12,28 @@ mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
     grpc::{
-        authenticator::KeyAuthenticator,
+        authenticator::{KeyAuthenticator, SealedAuthenticator},
         routes::Routes,
-        server::{GrpcServer, Parts},
+        server::{GrpcServer, Opener, Parts},
+        vault_service::VaultAdapter,
     },
-    model::Result,
+    model::{AccountId, Result, access::DEFAULT_ACCOUNT},
     operation::Operations,
-    service::access::AccessService,
+    service::{
+        access::AccessService,
+        audit::AuditService,
+        backup::{KeyCopy, repository::Storage},
+        vault::{self, SealedVault, Unsealed, VaultService, VaultStatus},
+    },
     store::Store,
-    tasks::{self, BackgroundTask},
-    vault::{SealReason, Vault},
+    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep},
+    vault::Vault,
 };
 use data_directory::DataDirectory;
 use services::{Process, Services};
@@ -33,17 +41,21 @@ use services::{Process, Services};
 /// A server that listens and is ready to run.
 pub struct App {
     server: GrpcServer,
-    store: Store,
-    opened: Result<Opened, SealReason>,
-    tracker: TaskTracker,
-    shutdown: CancellationToken,
-    config: Config,
+    state: State,
+    builder: Builder,
     _directory: DataDirectory,
+}
+
+/// Whether there are services.
+enum State {
+    Open(Opened),
+    Sealed(mpsc::Receiver<Unsealed>),
 }
 
 /// What there is only with an open vault.
 struct Opened {
     operations: Operations,
+    vault: VaultService,
     tasks: Vec<Arc<dyn BackgroundTask>>,
 }
 
@@ -55,19 +67,23 @@ impl App {
             data_directory::make(folder)?;
         }
         let store = Store::open(&config.store.file).await?;
-        let vault = secrets::open_vault(&store, &settings::key_source(&config)).await?;
-        let process = Process::default();
-        let (parts, opened) = match vault.seal_reason() {
-            Some(reason) => (sealed_parts(&config), Err(reason)),
-            None => {
-                let (parts, opened) = open_parts(&config, &store, vault, &process).await?;
-                (parts, Ok(opened))
+        let opening = vault::open(&store, &settings::key_source(&config)).await?;
+        let builder = Builder { config, store, process: Process::default() };
+        let (parts, state) = match opening {
+            Ok(vault) => {
+                let (parts, opened) = builder.open(vault).await?;
+                (parts, State::Open(opened))
+            }
+            Err(reason) => {
+                tracing::error!(reason = reason.describe(), "vault sealed, only VaultService answers");
+                let (sealed, unsealed) = SealedVault::new(builder.store.clone(), reason);
+                (builder.sealed(sealed), State::Sealed(unsealed))
             }
         };
-        let server = GrpcServer::bind(config.server.listen, settings::server(&config), parts).await?;
-        process.own.add(server.local_address()?);
-        let Process { tracker, shutdown, .. } = process;
-        Ok(Self { server, store, opened, tracker, shutdown, config, _directory: directory })
+        let config = &builder.config;
+        let server = GrpcServer::bind(config.server.listen, settings::server(config), parts).await?;
+        builder.process.own.add(server.local_address()?);
+        Ok(Self { server, state, builder, _directory: directory })
     }
 
     /// Where it listens.
@@ -77,25 +93,28 @@ impl App {
 
     /// Where the admin key of the first start lies.
     pub fn admin_key_file(&self) -> PathBuf {
-        self.config.admin_key_file()
+        self.builder.config.admin_key_file()
     }
 
     /// Serves until `stop`, then drains within the grace of the configuration.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
-        let readiness = self.server.readiness();
-        match self.opened {
-            Ok(opened) => {
-                tasks::start(opened.tasks, &self.tracker, &self.shutdown);
-                let unfinished = opened.operations.recover().await?;
-                if unfinished > 0 {
-                    tracing::info!(unfinished, "operations of an earlier run taken up");
-                }
-                readiness.open().await;
+        let Self { server, state, builder, _directory } = self;
+        let unsealed = match state {
+            State::Open(opened) => {
+                builder.begin(opened).await?;
+                server.readiness().open().await;
+                None
             }
-            Err(reason) => tracing::error!(reason = reason.describe(), "vault sealed, no call is answered"),
-        }
-        let stopping = self.shutdown.clone();
-        let serving = self.server.run(stop.clone());
+            State::Sealed(unsealed) => Some(unsealed),
+        };
+        let stopping = builder.process.shutdown.clone();
+        let opener = server.opener();
+        let serving = async {
+            tokio::select! {
+                () = server.run(stop.clone()) => {}
+                () = Box::pin(builder.wait_for_key(unsealed, opener)) => {}
+            }
+        };
         let interrupting = async {
             stop.cancelled().await;
             // Operations are told at once, so that they stop while the open calls drain.
@@ -103,33 +122,92 @@ impl App {
         };
         let drained = async {
             tokio::join!(serving, interrupting);
-            self.tracker.close();
-            self.tracker.wait().await;
+            builder.process.tracker.close();
+            builder.process.tracker.wait().await;
         };
         let cut_off = async {
             stop.cancelled().await;
-            tokio::time::sleep(self.config.shutdown.grace).await;
+            tokio::time::sleep(builder.config.shutdown.grace).await;
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),
             () = cut_off => tracing::warn!("grace ended, work cut off; the next start finds out what became of it"),
         }
-        self.store.close().await;
+        builder.store.close().await;
         Ok(())
     }
 }
 
-fn sealed_parts(config: &Config) -> Parts {
-    let routes = Routes::sealed(&settings::server(config));
-    Parts { routes, authenticator: Arc::new(KeyAuthenticator(None)), audit: None }
+/// What the services are built from.
+struct Builder {
+    config: Config,
+    store: Store,
+    process: Process,
 }
 
-async fn open_parts(config: &Config, store: &Store, vault: Vault, process: &Process) -> Result<(Parts, Opened)> {
-    let keys = secrets::server_keys(store, &vault).await?;
-    let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
-    access.ensure_admin_key(&config.data_dir).await?;
-    let services = Services::build(config, store, Arc::new(vault), access.clone(), keys.repository, process).await?;
-    let routes = services.routes(&settings::server(config), keys.token);
-    let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(Some(access))), audit: None };
-    Ok((parts, Opened { tasks: services.tasks(), operations: services.operations }))
+impl Builder {
+    /// What a server answers with while its vault is sealed.
+    fn sealed(&self, vault: SealedVault) -> Parts {
+        let authenticator = Arc::new(SealedAuthenticator(vault.reason()));
+        let routes = Routes::sealed(&settings::server(&self.config)).vault(VaultAdapter::sealed(Arc::new(vault)));
+        Parts { routes, authenticator, audit: None }
+    }
+
+    /// What a server answers with once its vault is open.
+    async fn open(&self, vault: Vault) -> Result<(Parts, Opened)> {
+        let Self { config, store, process } = self;
+        let copy = KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?);
+        let store_was_lost = copy.recover(&vault).await?;
+        let keys = secrets::server_keys(store, &vault).await?;
+        copy.keep().await;
+        let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
+        access.ensure_admin_key(&config.data_dir).await?;
+        let vault = Arc::new(vault);
+        let services = Services::build(config, store, vault, access.clone(), keys.repository, process).await?;
+        if store_was_lost {
+            let found = services.backups.rebuild_all().await?;
+            tracing::info!(found, "backups listed anew from the storage");
+        }
+        let audit = Arc::new(AuditService::new(store.clone(), keys.audit, process.tracker.clone()));
+        let routes = services.routes(&settings::server(config), keys.token, audit.clone());
+        let (mut tasks, vault) = (services.tasks(), services.vault.clone());
+        tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
+        let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(access)), audit: Some(audit) };
+        Ok((parts, Opened { operations: services.operations, vault, tasks }))
+    }
+
+    /// Takes up the operations of an earlier run and starts the background tasks.
+    async fn begin(&self, opened: Opened) -> Result<()> {
+        let unfinished = opened.operations.recover().await?;
+        if unfinished > 0 {
+            tracing::info!(unfinished, "operations of an earlier run taken up");
+        }
+        tasks::start(opened.tasks, &self.process.tracker, &self.process.shutdown);
+        Ok(())
+    }
+
+    /// Opens the server when Unseal has brought the key; never returns.
+    async fn wait_for_key(&self, unsealed: Option<mpsc::Receiver<Unsealed>>, opener: Opener) {
+        if let Some(mut unsealed) = unsealed {
+            while let Some(Unsealed { vault, served }) = unsealed.recv().await {
+                let outcome = self.serve_with(vault, &opener).await;
+                match &outcome {
+                    Ok(_) => tracing::info!("vault unsealed, serving"),
+                    Err(error) => tracing::error!(error = %error, "services of the unsealed vault not started"),
+                }
+                // The caller may be gone; the server serves all the same.
+                let _ = served.send(outcome);
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn serve_with(&self, vault: Vault, opener: &Opener) -> Result<VaultStatus> {
+        let (parts, opened) = self.open(vault).await?;
+        let vault = opened.vault.clone();
+        self.begin(opened).await?;
+        opener.open(parts).await?;
+        let account = AccountId::from_stored(DEFAULT_ACCOUNT.to_owned());
+        vault.status(&account).await
+    }
 }

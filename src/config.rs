@@ -4,6 +4,7 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod audit;
 mod backup;
 mod health;
 mod layers;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    audit::Audit,
     backup::Backup,
     health::Health,
     layers::{Flags, variable_of},
@@ -40,7 +42,7 @@ pub use self::{
     targets::{BasePolicy, Targets},
     telemetry::{LogFormat, Telemetry},
     value::ByteSize,
-    vault::{KeySource, Vault},
+    vault::{KeySource, Transit, Vault},
 };
 
 /// Everything that can be set, with absolute paths and every value within its bounds.
@@ -67,6 +69,8 @@ pub struct Config {
     pub targets: Targets,
     /// Long-running work.
     pub operations: Operations,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
     /// The end of the process.
@@ -86,6 +90,7 @@ impl Default for Config {
             health: Health::default(),
             targets: Targets::default(),
             operations: Operations::default(),
+            audit: Audit::default(),
             telemetry: Telemetry::default(),
             shutdown: Shutdown::default(),
         }
@@ -102,9 +107,12 @@ impl Config {
     fn resolve_paths(&mut self, here: &Path) {
         self.data_dir = here.join(&self.data_dir);
         let Self { data_dir, server, store, vault, sqlite, backup, .. } = self;
-        let optional = [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().flatten();
+        let transit = [&mut vault.transit.token_file, &mut vault.transit.ca_file];
+        let optional =
+            [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().chain(transit).flatten();
         let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
-        let required = [&mut store.file, &mut vault.key_file].into_iter().chain(folders);
+        let keys = [&mut vault.key_file, &mut vault.transit.wrapped_key_file];
+        let required = [&mut store.file].into_iter().chain(keys).chain(folders);
         for path in optional.chain(required).chain(&mut backup.tool_directories) {
             *path = data_dir.join(&*path);
         }
@@ -119,6 +127,7 @@ impl Config {
         self.health.check(problems);
         self.targets.check(problems);
         self.operations.check(problems);
+        self.audit.check(problems);
         self.telemetry.check(problems);
         self.shutdown.check(problems);
     }

@@ -13,6 +13,8 @@ pub mod settings;
 pub mod status;
 
 pub mod access_service;
+pub mod audit;
+mod audited_fields;
 pub mod authenticator;
 pub mod backup_service;
 pub mod call;
@@ -22,6 +24,7 @@ pub mod migration_service;
 pub mod monitor_service;
 pub mod schema_service;
 pub mod stream;
+pub mod vault_service;
 
 pub mod health;
 pub mod listener;
@@ -34,6 +37,6 @@ pub mod operation_service;
 pub mod client;
 pub mod json;
 
-pub use layers::{AuditEvent, AuditSink, Authenticator};
+pub use layers::{AuditSink, Authenticator};
 pub use server::{GrpcServer, Parts};
 pub use settings::{ServerSettings, TlsFiles};

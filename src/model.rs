@@ -3,6 +3,7 @@
 //! backups, metrics and operations. Nothing here does any input or output.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod context;
@@ -17,6 +18,7 @@ pub mod request;
 pub mod schema;
 pub mod session;
 pub mod time;
+pub mod vault;
 
 pub use access::{AuthenticationMethod, Grant, Permission, Permissions, Role};
 pub use context::{CallContext, Caller};

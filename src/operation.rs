@@ -60,15 +60,16 @@ pub trait Executor: Send + Sync {
     async fn run(&self, run: &OperationRun, spec: &OperationSpec) -> Result<OperationResult, Failure>;
 
     /// Finds out, at the next start, what became of work that was running when the server was killed, and takes away what
-    /// is half done. The result is told as the outcome: INTERRUPTED where it did not come to its end. Nothing is begun anew.
+    /// is half done. The result is told as the outcome: INTERRUPTED where it did not come to its end. Nothing is begun anew, but
+    /// for work on the server itself of which every step can be repeated, which goes on.
     /// UNAVAILABLE where that cannot be found out yet; it is asked again then.
     async fn recover(&self, run: &OperationRun, spec: &OperationSpec) -> Result<OperationResult, Failure>;
 }
 
 /// What is to be done.
 pub struct NewOperation {
-    /// The database.
-    pub connection: ConnectionId,
+    /// The database. Absent: the work is on the server itself.
+    pub connection: Option<ConnectionId>,
     /// The work.
     pub spec: OperationSpec,
     /// Key of the database that is changed, the same for every connection that leads to it. Absent for work that only reads.

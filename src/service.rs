@@ -1,6 +1,7 @@
 //! What the services do, without any transport.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod databases;
@@ -9,3 +10,4 @@ pub mod migration;
 pub mod monitor;
 pub mod operation;
 pub mod schema;
+pub mod vault;

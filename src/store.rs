@@ -6,16 +6,19 @@
 
 pub mod account;
 pub mod api_key;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 mod connection_cache;
 pub mod connection_status;
 pub mod connection_transition;
+pub mod master_key;
 pub mod migration_set;
 pub mod operation;
 pub mod pending_credential;
 pub mod request;
 mod schema;
+pub mod sealed;
 pub mod server_key;
 pub mod setting;
 
@@ -58,6 +61,7 @@ impl Store {
             |connections| SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
         let writer = pool(1).connect_with(options.clone()).await.map_err(|cause| open_failed(path, cause))?;
         schema::migrate(&writer).await?;
+        sealed::guard(&writer).await?;
         let reader = pool(READERS).connect_lazy_with(options.read_only(true));
         Ok(Self { reader, writer, connections: Arc::default(), changes: Arc::default() })
     }
@@ -97,6 +101,13 @@ fn open_failed(path: &Path, cause: sqlx::Error) -> Error {
 
 /// Turns a failure of the store into the error of the caller.
 fn failed(cause: sqlx::Error) -> Error {
+    if cause.as_database_error().is_some_and(|error| error.message().contains(sealed::RETIRED)) {
+        return Error::new(
+            Reason::MasterKeyRotated,
+            "the master key was rotated while this call ran, and nothing was changed; repeat the call",
+        )
+        .caused_by(cause);
+    }
     let full = cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13");
     if full {
         return Error::new(

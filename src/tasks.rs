@@ -2,6 +2,7 @@
 //!
 //! Work that belongs to a call, an operation or a subscriber is not here: it ends with what it belongs to.
 
+pub mod audit_upkeep;
 pub mod connection_health;
 pub mod credential_settlement;
 pub mod operation_retention;

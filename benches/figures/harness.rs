@@ -6,3 +6,6 @@ mod certificates;
 #[path = "../../tests/suite/harness/postgres.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 pub(crate) mod postgres;
+#[path = "../../tests/suite/harness/vault.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+pub(crate) mod vault;

@@ -16,6 +16,7 @@ mod migrations;
 mod report;
 mod schema;
 mod server;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ enum Area {
     Backup,
     Idle,
     Health,
+    Vault,
 }
 
 #[tokio::main]
@@ -65,6 +67,7 @@ async fn main() -> ExitCode {
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
             Area::Health => health::measure().await,
+            Area::Vault => vault::measure().await,
         });
     }
     let missed = report::print(&figures);

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -74,6 +74,11 @@ impl Server {
     pub(crate) fn client(&self) -> Client {
         let key = fs::read_to_string(self.folder.path().join("data/admin.key")).expect("a key from the first start");
         client(&self.url, key.trim())
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Registers a database of the shared PostgreSQL server.

@@ -9,17 +9,19 @@ use crate::{
     config::Config,
     engine::{Engines, reach::OwnListeners},
     grpc::{
-        access_service::AccessAdapter, backup_service::BackupAdapter, connection_service::ConnectionAdapter,
-        convert::token::Tokens, migration_service::MigrationAdapter, monitor_service::MonitorAdapter,
-        operation_service::OperationAdapter, routes::Routes, schema_service::SchemaAdapter, settings::ServerSettings,
+        access_service::AccessAdapter, audit::AuditAdapter, backup_service::BackupAdapter,
+        connection_service::ConnectionAdapter, convert::token::Tokens, migration_service::MigrationAdapter,
+        monitor_service::MonitorAdapter, operation_service::OperationAdapter, routes::Routes,
+        schema_service::SchemaAdapter, settings::ServerSettings, vault_service::VaultAdapter,
     },
     model::{Result, operation::OperationKind},
     operation::{Executor, Operations},
     pool::Pools,
     service::{
         access::AccessService,
+        audit::AuditService,
         backup::{
-            BackupService,
+            BackupService, KeyCopy,
             repository::{RepositorySettings, Storage},
         },
         connection::{
@@ -30,6 +32,7 @@ use crate::{
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
         schema::SchemaService,
+        vault::{SealedCopy, VaultService},
     },
     store::Store,
     tasks::{
@@ -61,8 +64,9 @@ pub(super) struct Services {
     connections: ConnectionService,
     schemas: SchemaService,
     migrations: MigrationService,
-    backups: Arc<BackupService>,
+    pub(super) backups: Arc<BackupService>,
     monitor: Arc<MonitorService>,
+    pub(super) vault: VaultService,
 }
 
 impl Services {
@@ -81,7 +85,11 @@ impl Services {
         let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
-        let connections = ConnectionService::new(store.clone(), vault, pools.clone());
+        let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());
+        let copies: Vec<Arc<dyn SealedCopy>> =
+            vec![Arc::new(KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?))];
+        let source = settings::key_source(config);
+        let vault = VaultService::new(store.clone(), vault, source, copies, operations.clone());
         let migrations = MigrationService::new(store.clone(), pools.clone(), operations.clone());
         let backups = Arc::new(BackupService::new(
             store.clone(),
@@ -97,7 +105,7 @@ impl Services {
         let databases: Arc<dyn Databases> = Arc::new(pools.clone());
         let schemas = SchemaService::new(databases.clone(), tracker.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
-        operations.install(executors(store, &pools, &backups));
+        operations.install(executors(store, &pools, &backups, &vault));
         backups.recover().await?;
         metrics::register(&pools, &operations);
         Ok(Self {
@@ -112,10 +120,11 @@ impl Services {
             migrations,
             backups,
             monitor: Arc::new(monitor),
+            vault,
         })
     }
 
-    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey) -> Routes {
+    pub(super) fn routes(&self, server: &ServerSettings, token_key: TokenKey, audit: Arc<AuditService>) -> Routes {
         let tokens = Tokens::default();
         tokens.set_key(token_key);
         Routes::new(server)
@@ -124,7 +133,8 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone()))
+            .access(AccessAdapter::new(self.access.clone(), AuditAdapter::new(audit, tokens.clone())))
+            .vault(VaultAdapter::open(self.vault.clone(), tokens.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
 
@@ -140,9 +150,15 @@ impl Services {
 }
 
 /// What each kind of operation does.
-fn executors(store: &Store, pools: &Pools, backups: &BackupService) -> HashMap<OperationKind, Arc<dyn Executor>> {
+fn executors(
+    store: &Store,
+    pools: &Pools,
+    backups: &BackupService,
+    vault: &VaultService,
+) -> HashMap<OperationKind, Arc<dyn Executor>> {
     let migrations: Arc<dyn Executor> = Arc::new(MigrationExecutor::new(store.clone(), pools.clone()));
     let mut executors = backups.executors();
+    executors.extend(vault.executors());
     executors.insert(OperationKind::ApplyMigrations, migrations.clone());
     executors.insert(OperationKind::RevertMigrations, migrations);
     executors

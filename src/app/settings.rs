@@ -13,7 +13,7 @@ use crate::{
     grpc::settings::{ServerSettings, TlsFiles},
     pool::PoolLimits,
     service::connection::health::HealthOptions,
-    vault::KeySource,
+    vault::{KeyCommand, KeySource, TransitKeys},
 };
 
 /// How often certificate files are looked at.
@@ -23,6 +23,21 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     match config.vault.key_source() {
         config::KeySource::File(path) => KeySource::File(path),
         config::KeySource::Variable(name) => KeySource::Environment(name),
+        config::KeySource::Command(program, arguments, timeout) => {
+            KeySource::Command(KeyCommand { program, arguments, timeout })
+        }
+        config::KeySource::Transit => {
+            let transit = config.vault.transit.clone();
+            KeySource::Transit(TransitKeys {
+                address: transit.address.unwrap_or_default(),
+                mount: transit.mount,
+                key: transit.key,
+                token_file: transit.token_file.unwrap_or_default(),
+                ca_file: transit.ca_file,
+                timeout: transit.timeout,
+                wrapped_key_file: transit.wrapped_key_file,
+            })
+        }
     }
 }
 

@@ -10,7 +10,13 @@ use super::value::ByteSize;
 pub(super) const MASK: &str = "***";
 /// Keys whose values are never printed when they are refused: a secret may have been put there, on purpose or by
 /// mistake.
-const SENSITIVE: [&str; 3] = ["telemetry.otlp_endpoint", "telemetry.otlp_headers", "vault.key_env"];
+const SENSITIVE: [&str; 5] = [
+    "telemetry.otlp_endpoint",
+    "telemetry.otlp_headers",
+    "vault.key_env",
+    "vault.key_command",
+    "vault.transit.address",
+];
 
 /// One value that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

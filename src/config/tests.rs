@@ -171,6 +171,43 @@ fn the_variable_of_the_master_key_is_no_setting() {
 }
 
 #[test]
+fn the_master_key_has_one_source_that_can_be_used() {
+    let command = "[vault]\nkey_command = ['/bin/fetch', '--name', 'a:b']\n";
+    let config = load(command, &[], &[]).unwrap().config;
+    let timeout = std::time::Duration::from_secs(10);
+    let expected = KeySource::Command("/bin/fetch".into(), vec!["--name".to_owned(), "a:b".to_owned()], timeout);
+    assert_eq!(config.vault.key_source(), expected);
+    let transit = "[vault.transit]\naddress = 'http://127.0.0.1:8200'\ntoken_file = 'token'\n";
+    let config = load(transit, &[], &[]).unwrap().config;
+    assert_eq!(config.vault.key_source(), KeySource::Transit);
+    assert_eq!(config.vault.transit.token_file, Some(config.data_dir.join("token")));
+
+    let text = refusal(&format!("{command}{transit}"), &[], &[("vault.key_env", "KEY")]);
+    assert!(
+        text.contains("vault.key_command = ") && text.contains("must not be set together with vault.key_env"),
+        "{text}"
+    );
+    assert!(text.contains("vault.transit.address = "), "{text}");
+    for (key, value, allowed) in [
+        ("vault.key_command", "fetch", "absolute path"),
+        ("vault.key_command_timeout", "0s", "must be between 1s"),
+        ("vault.transit.address", "http://vault.example:8200", "https://HOST:PORT"),
+        ("vault.transit.address", "https://token@vault.example", "https://HOST:PORT"),
+        ("vault.transit.address", "vault.example:8200", "https://HOST:PORT"),
+        ("vault.transit.timeout", "1h", "must be between 1s"),
+    ] {
+        let text = refusal("", &[], &[(key, value)]);
+        assert!(text.contains(&format!("{key} = ")) && text.contains(allowed), "{text}");
+    }
+    let path =
+        [("vault.transit.address", "https://v"), ("vault.transit.token_file", "t"), ("vault.transit.mount", "../sys")];
+    let text = refusal("", &[], &path);
+    assert!(text.contains("vault.transit.mount = \"../sys\""), "{text}");
+    let text = refusal("", &[], &path[..1]);
+    assert!(text.contains("vault.transit.token_file"), "{text}");
+}
+
+#[test]
 fn a_named_file_must_be_there_and_be_toml() {
     let text = refusal("", &[("DBKEEPER_CONFIG", "absent.toml")], &[]);
     assert!(text.contains("absent.toml"), "{text}");

@@ -92,16 +92,26 @@ pub(super) mod duration {
 
 /// For `#[serde(deserialize_with = "folders")]`: a TOML array, or one text with `:` between the folders as in PATH.
 pub(super) fn folders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let parts = parts(deserializer, "must be a list of folders, or folders with : between them")?;
+    Ok(parts.into_iter().map(PathBuf::from).collect())
+}
+
+/// For `#[serde(deserialize_with = "words")]`: a TOML array, or one text with `:` between the words.
+pub(super) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    parts(deserializer, "must be a list of texts, or one text with : between the parts")
+}
+
+fn parts<'de, D: Deserializer<'de>>(deserializer: D, allowed: &str) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
-        Array(Vec<PathBuf>),
+        Array(Vec<String>),
         Text(String),
     }
     match Form::deserialize(deserializer) {
-        Ok(Form::Array(folders)) => Ok(folders),
-        Ok(Form::Text(text)) => Ok(text.split(':').filter(|part| !part.is_empty()).map(PathBuf::from).collect()),
-        Err(_) => Err(D::Error::custom("must be a list of folders, or folders with : between them")),
+        Ok(Form::Array(parts)) => Ok(parts),
+        Ok(Form::Text(text)) => Ok(text.split(':').filter(|part| !part.is_empty()).map(str::to_owned).collect()),
+        Err(_) => Err(D::Error::custom(allowed)),
     }
 }
 

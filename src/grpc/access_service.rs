@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{call::unary, convert::access as convert, proto::v1};
+use super::{
+    audit::{AuditAdapter, ExportStream},
+    call::unary,
+    convert::access as convert,
+    proto::v1,
+};
 use crate::service::access::AccessService;
 
 /// Answers for AccessService.
 pub struct AccessAdapter {
     access: Arc<AccessService>,
+    audit: AuditAdapter,
 }
 
 impl AccessAdapter {
-    /// An adapter over the service.
-    pub fn new(access: Arc<AccessService>) -> Self {
-        Self { access }
+    /// An adapter over the service and the audit log.
+    pub fn new(access: Arc<AccessService>, audit: AuditAdapter) -> Self {
+        Self { access, audit }
     }
 }
 
@@ -27,5 +33,28 @@ impl v1::access_service_server::AccessService for AccessAdapter {
             Ok(convert::identity(context.caller, display_name))
         })
         .await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<v1::ListAuditEventsRequest>,
+    ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
+        self.audit.list(request).await
+    }
+
+    type ExportAuditEventsStream = ExportStream;
+
+    async fn export_audit_events(
+        &self,
+        request: Request<v1::ExportAuditEventsRequest>,
+    ) -> Result<Response<Self::ExportAuditEventsStream>, Status> {
+        self.audit.export(request)
+    }
+
+    async fn verify_audit_log(
+        &self,
+        request: Request<v1::VerifyAuditLogRequest>,
+    ) -> Result<Response<v1::VerifyAuditLogResponse>, Status> {
+        self.audit.verify(request).await
     }
 }

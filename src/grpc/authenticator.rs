@@ -6,19 +6,30 @@ use async_trait::async_trait;
 
 use super::layers::Authenticator;
 use crate::{
-    model::{Caller, Error, Reason, Result},
-    service::access::AccessService,
+    model::{Caller, Result, vault::SealReason},
+    service::{access::AccessService, vault::refusal},
 };
 
-/// Asks the access service. Without one the vault is sealed and nobody is let in.
-pub struct KeyAuthenticator(pub Option<Arc<AccessService>>);
+/// Asks the access service.
+pub struct KeyAuthenticator(pub Arc<AccessService>);
 
 #[async_trait]
 impl Authenticator for KeyAuthenticator {
     async fn authenticate(&self, bearer: &str, _peer: SocketAddr) -> Result<Caller> {
-        match &self.0 {
-            Some(access) => access.authenticate(bearer).await,
-            None => Err(Error::new(Reason::VaultSealed, "the vault is sealed; give the server its master key")),
-        }
+        self.0.authenticate(bearer).await
+    }
+}
+
+/// The authenticator of a server whose vault is sealed: it knows nobody.
+pub struct SealedAuthenticator(pub SealReason);
+
+#[async_trait]
+impl Authenticator for SealedAuthenticator {
+    async fn authenticate(&self, _bearer: &str, _peer: SocketAddr) -> Result<Caller> {
+        Err(refusal(self.0))
+    }
+
+    fn unknown_caller(&self) -> Option<Caller> {
+        Some(Caller::unknown())
     }
 }

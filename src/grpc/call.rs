@@ -13,12 +13,16 @@
 //! Who calls, the permission, the deadline and the log line were seen to in [`super::layers`]; what the handler
 //! gets is the [`CallContext`] and the message, and it answers with a [`crate::model::Error`] or a response.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
+use prost::Message;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
-use super::{layers, status};
+use super::{
+    layers::{self, audit::CallAudit},
+    status,
+};
 use crate::model::{CallContext, Error, RequestId, Result};
 
 /// A call that was let in, as it travels in the extensions of its request.
@@ -27,6 +31,9 @@ pub(super) struct ActiveCall {
     pub(super) context: CallContext,
     pub(super) stopping: CancellationToken,
     pub(super) streams: TaskTracker,
+    pub(super) peer: IpAddr,
+    /// Where the call leaves a record.
+    pub(super) audit: Option<CallAudit>,
 }
 
 impl ActiveCall {
@@ -43,18 +50,45 @@ impl ActiveCall {
     }
 }
 
+/// The address that a call comes from; absent where it came around the layers.
+pub(super) fn peer<M>(request: &Request<M>) -> Option<IpAddr> {
+    request.extensions().get::<ActiveCall>().map(|call| call.peer)
+}
+
 /// Runs a unary handler.
 pub async fn unary<M, T, F>(
     request: Request<M>,
     handler: impl FnOnce(CallContext, M) -> F,
 ) -> Result<Response<T>, Status>
 where
+    M: Message,
+    T: Message,
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
     let request_id = call.context.request_id.clone();
-    let answer = handler(call.context, message).await;
+    let answer = recorded(call.audit.as_ref(), call.context, message, handler).await;
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+}
+
+/// Runs the handler between the two halves of its record, where it leaves one: the intent here, the outcome in the
+/// layers, which know of every end.
+async fn recorded<M, T, F>(
+    audit: Option<&CallAudit>,
+    context: CallContext,
+    message: M,
+    handler: impl FnOnce(CallContext, M) -> F,
+) -> Result<T>
+where
+    M: Message,
+    T: Message,
+    F: Future<Output = Result<T>>,
+{
+    let Some(audit) = audit else { return handler(context, message).await };
+    audit.begin(&message).await?;
+    let answer = handler(context, message).await?;
+    audit.answered(&answer).await;
+    Ok(answer)
 }
 
 /// Runs a unary handler that waits for something to happen, such as the end of an operation. It ends with
@@ -64,13 +98,15 @@ pub async fn long_poll<M, T, F>(
     handler: impl FnOnce(CallContext, M) -> F,
 ) -> Result<Response<T>, Status>
 where
+    M: Message,
+    T: Message,
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
     let request_id = call.context.request_id.clone();
     let answer = tokio::select! {
         biased;
-        answer = handler(call.context, message) => answer,
+        answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
         () = call.stopping.cancelled() => Err(layers::shutting_down()),
     };
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))

@@ -15,7 +15,7 @@ use super::{
         access_service_client::AccessServiceClient, backup_service_client::BackupServiceClient,
         connection_service_client::ConnectionServiceClient, migration_service_client::MigrationServiceClient,
         monitor_service_client::MonitorServiceClient, operation_service_client::OperationServiceClient,
-        schema_service_client::SchemaServiceClient,
+        schema_service_client::SchemaServiceClient, vault_service_client::VaultServiceClient,
     },
     status,
 };
@@ -111,6 +111,8 @@ impl Client {
         operations, OperationServiceClient;
         /// AccessService.
         access, AccessServiceClient;
+        /// VaultService.
+        vault, VaultServiceClient;
     }
 }
 

@@ -4,6 +4,7 @@
 //! hand out hold no secret, so there is nothing to fill it with.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod connection;
 pub mod connection_status;
@@ -15,6 +16,7 @@ pub mod operation;
 pub mod schema;
 pub mod time;
 pub mod token;
+pub mod vault;
 
 use crate::{
     grpc::proto::v1,

@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
 
 /// Sealed at first: the server listens before its vault is open, and says NOT_SERVING until it is.
 #[derive(Clone)]
@@ -44,6 +48,11 @@ impl Readiness {
     /// The server stops: calls that are under way are still answered.
     pub(super) async fn stop(&self) {
         self.report(ServingStatus::NotServing).await;
+    }
+
+    /// The health service that tells it.
+    pub(super) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
     async fn report(&self, status: ServingStatus) {

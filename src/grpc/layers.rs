@@ -2,6 +2,7 @@
 //! order stands here. One service instead of a stack of them keeps the cost of a call at one boxed future.
 
 mod admission;
+pub(super) mod audit;
 mod body;
 mod deadline;
 mod metrics;
@@ -14,12 +15,11 @@ use std::{
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
 
-use async_trait::async_trait;
 use futures::FutureExt;
 use http::{Request, Response, header::HeaderValue};
 use tokio::sync::Semaphore;
@@ -29,6 +29,8 @@ use tower::Service;
 use tracing::Instrument;
 
 pub use admission::Authenticator;
+pub use audit::AuditSink;
+use audit::{CallAudit, EndOfCall};
 use body::{CallBody, CallEnd};
 pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
 
@@ -45,26 +47,6 @@ use crate::model::{CallContext, Error, Reason, RequestId};
 const OPEN_SERVICES: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 
-/// What became of a call that must leave a record.
-#[derive(Debug)]
-pub struct AuditEvent<'a> {
-    /// Path of the method.
-    pub method: &'a str,
-    /// Who called, and the request id.
-    pub context: &'a CallContext,
-    /// Where from.
-    pub peer: SocketAddr,
-    /// How it ended; for a stream, how it began.
-    pub outcome: Code,
-}
-
-/// Keeps a record of audited calls.
-#[async_trait]
-pub trait AuditSink: Send + Sync {
-    /// Stores one event. It is awaited before the caller gets its answer.
-    async fn record(&self, event: AuditEvent<'_>);
-}
-
 /// What all calls share.
 pub(super) struct Edge {
     pub(super) policies: MethodPolicies,
@@ -80,6 +62,25 @@ pub(super) struct Edge {
     pub(super) aborting: CancellationToken,
     /// The tasks behind open streams.
     pub(super) streams: TaskTracker,
+    /// What answers since the vault was opened, where the server was started sealed.
+    pub(super) unsealed: OnceLock<Unsealed>,
+}
+
+/// What answers in place of a sealed server's services.
+pub(super) struct Unsealed {
+    pub(super) routes: Routes,
+    pub(super) authenticator: Arc<dyn Authenticator>,
+    pub(super) audit: Option<Arc<dyn AuditSink>>,
+}
+
+impl Edge {
+    fn authenticator(&self) -> &Arc<dyn Authenticator> {
+        self.unsealed.get().map_or(&self.authenticator, |unsealed| &unsealed.authenticator)
+    }
+
+    fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
+        self.unsealed.get().map_or(self.audit.as_ref(), |unsealed| unsealed.audit.as_ref())
+    }
 }
 
 /// The service behind one connection.
@@ -93,6 +94,11 @@ pub(super) struct EdgeService {
 impl EdgeService {
     pub(super) fn new(edge: Arc<Edge>, routes: Routes, peer: SocketAddr) -> Self {
         Self { edge, routes, peer }
+    }
+
+    /// The services that answer: those of the open vault, also on a connection from before it was opened.
+    fn into_routes(self) -> Routes {
+        self.edge.unsealed.get().map_or(self.routes, |unsealed| unsealed.routes.clone())
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -112,9 +118,9 @@ impl EdgeService {
     }
 
     /// Health and reflection. Their streams end with the server, too.
-    async fn answer_openly(mut self, request: Request<Body>) -> Response<Body> {
-        let Ok(response) = self.routes.call(request).await;
+    async fn answer_openly(self, request: Request<Body>) -> Response<Body> {
         let stopping = self.edge.stopping.clone();
+        let Ok(response) = self.into_routes().call(request).await;
         response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
     }
 
@@ -126,19 +132,28 @@ impl EdgeService {
     ) -> Response<Body> {
         let started = Instant::now();
         let admitted = self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await;
-        let principal = admitted.as_ref().ok().map(|admitted| admitted.context.caller.principal.as_str());
+        let caller = admitted.as_ref().ok().map(|admitted| &admitted.context.caller);
+        // Only the record of a refusal needs it after the call is gone.
+        let refusable = policy.audited.then(|| caller.map(|caller| (caller.account.clone(), caller.principal.clone())));
+        let principal = caller.map(|caller| caller.principal.as_str());
         let span = trace::span(&policy, &request_id, principal, request.headers());
         match admitted.and_then(|admitted| admitted.permitted(&policy)) {
             Ok(admitted) => {
                 let end = CallEnd::new(started, Arc::clone(&policy), &admitted.context, admitted.slot, span.clone());
                 self.answer_admitted(request, policy, admitted.context, end).instrument(span).await
             }
-            Err(error) => span.in_scope(|| {
-                let refused = status::response(&error, &request_id);
-                let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
-                metrics::call_ended(&policy, code, started.elapsed());
-                refused
-            }),
+            Err(error) => {
+                if let (Some(caller), Some(sink)) = (refusable, self.edge.audit()) {
+                    let recorded = audit::refused(sink.as_ref(), &policy, caller, self.peer, &error, &request_id);
+                    recorded.instrument(span.clone()).await;
+                }
+                span.in_scope(|| {
+                    let refused = status::response(&error, &request_id);
+                    let code = refused.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
+                    metrics::call_ended(&policy, code, started.elapsed());
+                    refused
+                })
+            }
         }
     }
 
@@ -149,17 +164,20 @@ impl EdgeService {
         context: CallContext,
         end: CallEnd,
     ) -> Response<Body> {
+        let sink = self.edge.audit().filter(|_| policy.audited).cloned();
+        let audit = sink.map(|sink| CallAudit::new(sink, policy, &context, self.peer, self.edge.streams.clone()));
+        let end_of_audit = audit.as_ref().map(EndOfCall::of);
         request.extensions_mut().insert(ActiveCall {
             context: context.clone(),
             stopping: self.edge.stopping.clone(),
             streams: self.edge.streams.clone(),
+            peer: self.peer.ip(),
+            audit,
         });
-        let response = run(self.routes, request, &context).await;
+        let response = run(self.into_routes(), request, &context).await;
         let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
-        if policy.audited
-            && let Some(audit) = &self.edge.audit
-        {
-            audit.record(AuditEvent { method: &policy.path, context: &context, peer: self.peer, outcome }).await;
+        if let Some(end_of_audit) = end_of_audit {
+            end_of_audit.answered(response.headers()).await;
         }
         response.map(|inner| Body::new(CallBody::new(inner, end, outcome)))
     }

@@ -113,6 +113,8 @@ async fn shake_hands(
     acceptor: &TlsAcceptor,
     opening: &Opening,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    // A peer that says nothing waits here, where it is in nobody's way.
+    stream.peek(&mut [0]).await?;
     let _turn = opening.handshakes.acquire().await.map_err(io::Error::other)?;
     acceptor.accept(stream).await
 }

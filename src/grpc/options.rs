@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MessageDescriptor, MethodDescriptor, Value};
 
 use super::proto::FILE_DESCRIPTOR_SET;
 use crate::model::{Error, Permission, Result};
@@ -22,8 +22,14 @@ pub struct MethodPolicy {
     pub permission: Permission,
     /// Each call leaves a record.
     pub audited: bool,
+    /// It is answered while the vault is sealed, too.
+    pub while_sealed: bool,
     /// The answer is a stream.
     pub server_streaming: bool,
+    /// What the request consists of.
+    pub input: MessageDescriptor,
+    /// What the answer consists of.
+    pub output: MessageDescriptor,
 }
 
 /// The policies of all methods of the contract, by path.
@@ -40,14 +46,14 @@ impl MethodPolicies {
     pub fn read(descriptors: &[u8]) -> Result<Self> {
         let pool = DescriptorPool::decode(descriptors).map_err(Error::internal)?;
         let permission = extension(&pool, "permission")?;
-        let audited = extension(&pool, "audited")?;
+        let flags = Flags { audited: extension(&pool, "audited")?, while_sealed: extension(&pool, "while_sealed")? };
         let methods = pool
             .services()
             .filter(|service| service.package_name() == PACKAGE)
             .flat_map(|service| service.methods().collect::<Vec<_>>());
         let mut policies = HashMap::new();
         for method in methods {
-            let policy = policy(&method, &permission, &audited)?;
+            let policy = policy(&method, &permission, &flags)?;
             policies.insert(policy.path.clone(), Arc::new(policy));
         }
         Ok(Self(policies))
@@ -69,11 +75,13 @@ fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDescriptor> {
         .ok_or_else(|| Error::internal(format!("the contract lacks the option {PACKAGE}.{name}")))
 }
 
-fn policy(
-    method: &MethodDescriptor,
-    permission: &ExtensionDescriptor,
-    audited: &ExtensionDescriptor,
-) -> Result<MethodPolicy> {
+/// The options that are true or false.
+struct Flags {
+    audited: ExtensionDescriptor,
+    while_sealed: ExtensionDescriptor,
+}
+
+fn policy(method: &MethodDescriptor, permission: &ExtensionDescriptor, flags: &Flags) -> Result<MethodPolicy> {
     let options = method.options();
     let permission = declared_permission(&options, permission).ok_or_else(|| {
         Error::internal(format!("method {} declares no permission", method.full_name()))
@@ -82,8 +90,11 @@ fn policy(
     Ok(MethodPolicy {
         path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
         permission,
-        audited: options.get_extension(audited).as_bool().unwrap_or(false),
+        audited: options.get_extension(&flags.audited).as_bool().unwrap_or(false),
+        while_sealed: options.get_extension(&flags.while_sealed).as_bool().unwrap_or(false),
         server_streaming: method.is_server_streaming(),
+        input: method.input(),
+        output: method.output(),
     })
 }
 
@@ -116,9 +127,19 @@ mod tests {
             (download.permission, download.audited, download.server_streaming),
             (Permission::Restore, true, true)
         );
-        let changing_unaudited: Vec<_> =
-            policies.iter().filter(|policy| policy.permission != Permission::Read && !policy.audited).collect();
-        assert_eq!(changing_unaudited, Vec::<&MethodPolicy>::new());
+        // These read only, but what an administrator alone may see.
+        let readers = ["AccessService/ListAuditEvents", "AccessService/VerifyAuditLog", "VaultService/GetVaultStatus"];
+        let changing_unaudited: Vec<_> = policies
+            .iter()
+            .filter(|policy| policy.permission != Permission::Read && !policy.audited)
+            .map(|policy| policy.path.trim_start_matches("/dbkeeper.v1."))
+            .filter(|method| !readers.contains(method))
+            .collect();
+        assert!(changing_unaudited.is_empty(), "{changing_unaudited:?}");
+        let mut while_sealed: Vec<_> = policies.iter().filter(|policy| policy.while_sealed).collect();
+        while_sealed.sort_by_key(|policy| &policy.path);
+        let paths: Vec<_> = while_sealed.iter().map(|policy| policy.path.as_str()).collect();
+        assert_eq!(paths, ["/dbkeeper.v1.VaultService/GetVaultStatus", "/dbkeeper.v1.VaultService/Unseal"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::{
         monitor_service_server::{MonitorService, MonitorServiceServer},
         operation_service_server::{OperationService, OperationServiceServer},
         schema_service_server::{SchemaService, SchemaServiceServer},
+        vault_service_server::{VaultService, VaultServiceServer},
     },
     settings::ServerSettings,
 };
@@ -64,6 +65,7 @@ impl Routes {
             MonitorServiceServer::<()>::NAME,
             OperationServiceServer::<()>::NAME,
             AccessServiceServer::<()>::NAME,
+            VaultServiceServer::<()>::NAME,
         ];
         Self { services, ..Self::new(settings) }
     }
@@ -82,6 +84,8 @@ impl Routes {
         operations, OperationService, OperationServiceServer);
     service!(/// Adds AccessService.
         access, AccessService, AccessServiceServer);
+    service!(/// Adds VaultService.
+        vault, VaultService, VaultServiceServer);
 }
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {

@@ -4,7 +4,11 @@
 //! waits for ever on a connection whose client is stuck. hyper beneath it is driven directly, and tonic
 //! keeps what it is good at: the messages, the routes, the generated services.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -14,12 +18,13 @@ use hyper_util::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::service;
+use tonic_health::server::HealthReporter;
 use tonic_web::GrpcWebLayer;
 use tower::Layer;
 
 use super::{
     health::Readiness,
-    layers::{AuditSink, Authenticator, Edge, EdgeService},
+    layers::{AuditSink, Authenticator, Edge, EdgeService, Unsealed},
     listener::{Accepted, Listener, Opening},
     options::MethodPolicies,
     proto::FILE_DESCRIPTOR_SET,
@@ -60,7 +65,8 @@ impl GrpcServer {
             None => None,
         };
         let listener = Listener::bind(address, &settings).await?;
-        let (routes, readiness) = complete(parts.routes).await?;
+        let readiness = Readiness::new(HealthReporter::new(), &parts.routes.services).await;
+        let routes = complete(parts.routes, &readiness)?;
         let opening = Opening {
             tls: tls.as_ref().map(Tls::acceptor),
             handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
@@ -77,6 +83,7 @@ impl GrpcServer {
             stopping: CancellationToken::new(),
             aborting: CancellationToken::new(),
             streams: TaskTracker::new(),
+            unsealed: OnceLock::new(),
             settings,
         });
         let connections = Connections { edge, routes, opening, http, tasks: TaskTracker::new() };
@@ -91,6 +98,11 @@ impl GrpcServer {
     /// The switch between sealed and open, which the health service follows.
     pub fn readiness(&self) -> Readiness {
         self.connections.edge.readiness.clone()
+    }
+
+    /// What lets a server that was started sealed answer with open services.
+    pub fn opener(&self) -> Opener {
+        Opener(self.connections.edge.clone())
     }
 
     /// Serves until `stop` is cancelled. Then: health says NOT_SERVING, streams end with SHUTTING_DOWN, no connection
@@ -120,10 +132,24 @@ async fn watch(tls: &mut Option<Tls>) {
     }
 }
 
+/// Puts open services in the place of those of a sealed server, which goes on listening.
+#[derive(Clone)]
+pub struct Opener(Arc<Edge>);
+
+impl Opener {
+    /// From now on these answer, on connections that are open as well, and health says SERVING. A second time changes nothing.
+    pub async fn open(&self, parts: Parts) -> Result<()> {
+        let routes = complete(parts.routes, &self.0.readiness)?;
+        let unsealed = Unsealed { routes, authenticator: parts.authenticator, audit: parts.audit };
+        // Whoever was first stays: its services are at work.
+        let _ = self.0.unsealed.set(unsealed);
+        self.0.readiness.open().await;
+        Ok(())
+    }
+}
+
 /// Adds health and reflection, in both versions: some tools know only v1alpha.
-async fn complete(mut routes: Routes) -> Result<(service::Routes, Readiness)> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    let readiness = Readiness::new(reporter, &routes.services).await;
+fn complete(mut routes: Routes, readiness: &Readiness) -> Result<service::Routes> {
     let describe = || {
         // With the descriptors of the error details, a tool can show them in clear.
         tonic_reflection::server::Builder::configure()
@@ -131,10 +157,10 @@ async fn complete(mut routes: Routes) -> Result<(service::Routes, Readiness)> {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    routes.builder.add_service(health);
+    routes.builder.add_service(readiness.service());
     routes.builder.add_service(describe().build_v1().map_err(Error::internal)?);
     routes.builder.add_service(describe().build_v1alpha().map_err(Error::internal)?);
-    Ok((routes.builder.routes().prepare(), readiness))
+    Ok(routes.builder.routes().prepare())
 }
 
 fn http_builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {

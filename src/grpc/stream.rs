@@ -12,13 +12,14 @@ use std::{
 };
 
 use futures::{FutureExt, Stream};
+use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span};
 
 use super::{
     call::ActiveCall,
-    layers::{deadline_exceeded, deadline_passed, panicked, shutting_down},
+    layers::{audit::failure_of, deadline_exceeded, deadline_passed, panicked, shutting_down},
     status,
 };
 use crate::model::{CallContext, Error, Result};
@@ -72,16 +73,29 @@ pub fn server_stream<M, T, F>(
     handler: impl FnOnce(CallContext, M, StreamSender<T>) -> F,
 ) -> Result<Response<MessageStream<T>>, Status>
 where
+    M: Message,
     F: Future<Output = Result<()>> + Send + 'static,
     T: Send + 'static,
 {
     let (call, message) = ActiveCall::take(request)?;
     let (sender, messages) = mpsc::channel(BUFFERED_MESSAGES);
     let (fail, failure) = oneshot::channel();
+    let intent = call.audit.clone().map(|audit| (audit.stream_begins(&message), audit));
     let work = handler(call.context.clone(), message, StreamSender { messages: sender, sequence: 0 });
+    let work = async {
+        // The handler does nothing until it is polled.
+        if let Some((fields, audit)) = intent {
+            audit.write_intent(fields).await?;
+        }
+        work.await
+    };
     let streams = call.streams.clone();
     let task = async move {
-        if let Err(error) = run(work, &call).await {
+        let ended = run(work, &call).await;
+        if let Some(audit) = &call.audit {
+            audit.end(ended.as_ref().err().map(failure_of)).await;
+        }
+        if let Err(error) = ended {
             // Nobody is there to tell when the client is gone.
             let _ = fail.send(status::from_error(&error, &call.context.request_id));
         }

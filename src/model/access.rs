@@ -163,6 +163,8 @@ pub enum AuthenticationMethod {
     Jwt,
     /// By a TLS client certificate.
     ClientCertificate,
+    /// Not at all: the vault is sealed, and nobody can be told from another without it.
+    Nothing,
 }
 
 #[cfg(test)]

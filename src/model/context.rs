@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    access::{AuthenticationMethod, Grant, Permission, Permissions, Role},
+    access::{AuthenticationMethod, DEFAULT_ACCOUNT, Grant, Permission, Permissions, Role},
     error::{Error, Reason, Result},
     id::{AccountId, ApiKeyId, RequestId},
     time::Timestamp,
@@ -40,6 +40,20 @@ impl Caller {
     /// The caller behind an API key.
     pub fn of_key(account: AccountId, key: ApiKeyId, grant: Grant) -> Self {
         Self { key: Some(key.clone()), ..Self::new(account, format!("key/{key}"), AuthenticationMethod::ApiKey, grant) }
+    }
+
+    /// Whom everybody is taken for while the vault is sealed: it may do nothing.
+    pub fn unknown() -> Self {
+        let account = AccountId::from_stored(DEFAULT_ACCOUNT.to_owned());
+        let grant = Grant { role: Role::Viewer, restore: false };
+        let caller = Self::new(account, "unknown", AuthenticationMethod::Nothing, grant);
+        Self { permissions: Permissions::default(), ..caller }
+    }
+
+    /// The same with one more permission.
+    #[must_use]
+    pub fn with_permission(self, permission: Permission) -> Self {
+        Self { permissions: self.permissions.with(permission), ..self }
     }
 
     /// Refuses a caller that lacks a permission.

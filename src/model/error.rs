@@ -118,6 +118,8 @@ reasons! {
     EtagMismatch = "ETAG_MISMATCH", Aborted;
     /// Another operation changes this database.
     DatabaseBusy = "DATABASE_BUSY", Aborted;
+    /// The master key is being rotated, or was rotated while the call ran.
+    MasterKeyRotated = "MASTER_KEY_ROTATED", Aborted;
     /// The server stopped or was killed while the operation ran.
     Interrupted = "INTERRUPTED", Aborted;
 
@@ -171,6 +173,10 @@ reasons! {
     RestoreMismatch = "RESTORE_MISMATCH", FailedPrecondition;
     /// The vault has no key that opens this store.
     VaultSealed = "VAULT_SEALED", FailedPrecondition;
+    /// The source of the master key does not give what a rotation needs.
+    KeySourceUnfit = "KEY_SOURCE_UNFIT", FailedPrecondition;
+    /// What was given is not the master key of this store.
+    MasterKeyWrong = "MASTER_KEY_WRONG", FailedPrecondition;
 
     /// The database cannot be reached.
     DatabaseUnreachable = "DATABASE_UNREACHABLE", Unavailable;
@@ -178,6 +184,8 @@ reasons! {
     HostUnknown = "HOST_UNKNOWN", Unavailable;
     /// The database accepted the call and did not answer in time.
     ConnectTimeout = "CONNECT_TIMEOUT", Unavailable;
+    /// The audit log cannot be written.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable;
     /// The server's own store cannot be read or written.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
     /// The server stops.

@@ -70,11 +70,19 @@ pub enum OperationKind {
     VerifyBackup,
     /// Restores a backup.
     RestoreBackup,
+    /// Seals everything anew with a new master key.
+    RotateMasterKey,
 }
 
 impl OperationKind {
-    const ALL: [Self; 5] =
-        [Self::ApplyMigrations, Self::RevertMigrations, Self::CreateBackup, Self::VerifyBackup, Self::RestoreBackup];
+    const ALL: [Self; 6] = [
+        Self::ApplyMigrations,
+        Self::RevertMigrations,
+        Self::CreateBackup,
+        Self::VerifyBackup,
+        Self::RestoreBackup,
+        Self::RotateMasterKey,
+    ];
 
     /// As it is stored.
     pub const fn as_str(self) -> &'static str {
@@ -84,6 +92,7 @@ impl OperationKind {
             Self::CreateBackup => "create_backup",
             Self::VerifyBackup => "verify_backup",
             Self::RestoreBackup => "restore_backup",
+            Self::RotateMasterKey => "rotate_master_key",
         }
     }
 
@@ -133,6 +142,11 @@ pub enum OperationSpec {
         /// It did not exist before, so that a failed restore may drop it.
         create_target: bool,
     },
+    /// Bring a version of the master key in, and seal everything with it.
+    RotateMasterKey {
+        /// The version.
+        version: u32,
+    },
 }
 
 impl OperationSpec {
@@ -144,13 +158,14 @@ impl OperationSpec {
             Self::CreateBackup { .. } => OperationKind::CreateBackup,
             Self::VerifyBackup { .. } => OperationKind::VerifyBackup,
             Self::RestoreBackup { .. } => OperationKind::RestoreBackup,
+            Self::RotateMasterKey { .. } => OperationKind::RotateMasterKey,
         }
     }
 
     /// The backup that the operation reads or writes, where it does.
     pub fn backup(&self) -> Option<&BackupName> {
         match self {
-            Self::Migrate { .. } => None,
+            Self::Migrate { .. } | Self::RotateMasterKey { .. } => None,
             Self::CreateBackup { backup } | Self::VerifyBackup { backup, .. } | Self::RestoreBackup { backup, .. } => {
                 Some(backup)
             }
@@ -200,6 +215,13 @@ pub enum OperationResult {
         /// Rows that they hold.
         row_count: u64,
     },
+    /// Of a rotation of the master key.
+    RotateMasterKey {
+        /// The version that everything is sealed with.
+        version: u32,
+        /// Records that were sealed anew.
+        record_count: u64,
+    },
 }
 
 /// Why an operation did not succeed: the public part of an [`Error`], so that it can be stored.
@@ -247,6 +269,8 @@ pub enum ProgressUnit {
     Bytes,
     /// Migrations.
     Migrations,
+    /// Sealed records.
+    Records,
 }
 
 /// How far an operation is.
@@ -269,8 +293,8 @@ pub struct Operation {
     pub id: OperationId,
     /// Where it stands.
     pub state: OperationState,
-    /// The database that it works on.
-    pub connection: ConnectionId,
+    /// The database that it works on. Absent: the work is on the server itself.
+    pub connection: Option<ConnectionId>,
     /// What it was asked to do.
     pub spec: OperationSpec,
     /// How far it is.

@@ -43,8 +43,8 @@ impl OperationRun {
     }
 
     /// The database that it works on.
-    pub fn connection(&self) -> ConnectionId {
-        self.live.operation().connection
+    pub fn connection(&self) -> Result<ConnectionId> {
+        self.live.operation().connection.ok_or_else(|| Error::internal("the operation is on no database"))
     }
 
     /// How it stands.

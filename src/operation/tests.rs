@@ -136,7 +136,7 @@ impl Server {
 
 fn new_operation(key: Option<&str>) -> NewOperation {
     NewOperation {
-        connection: backup().connection,
+        connection: Some(backup().connection),
         spec: OperationSpec::VerifyBackup { backup: backup(), level: VerifyLevel::Content },
         exclusive_key: key.map(str::to_owned),
         progress: Progress::default(),

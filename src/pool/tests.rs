@@ -13,7 +13,7 @@ use crate::{
     model::connection::{
         Capability, Connection, ConnectionSettings, EngineKind, PoolSettings, ServerInfo, TlsMode, TlsSettings,
     },
-    vault::KeySource,
+    vault::MasterKeys,
 };
 
 /// An engine whose dials pass one by one, as the test lets them.
@@ -100,8 +100,7 @@ impl Scene {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let store = Store::open(&folder.path().join("store.db")).await.expect("the store opens");
         store.ensure_account(&account(), "Default").await.expect("an account");
-        let key = KeySource::File(folder.path().join("master.key"));
-        let vault = Arc::new(Vault::open(&key, b"store", None, true).expect("the vault opens").vault);
+        let vault = Arc::new(Vault::new(&MasterKeys::generate().expect("a key")).expect("the vault opens"));
         let engine = Arc::new(FakeEngine {
             gate: Semaphore::new(0),
             refuse: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! Who may call: accounts and API keys.
 
-mod api_key;
+pub mod api_key;
 
 use std::{
     collections::HashMap,

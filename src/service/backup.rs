@@ -6,6 +6,7 @@
 mod catalog;
 mod create;
 mod download;
+mod key_copy;
 mod repositories;
 pub mod repository;
 mod restore;
@@ -15,6 +16,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 pub use download::Download;
 use download::Downloads;
+pub use key_copy::{KeyCopy, REPOSITORY_KEY};
 use repositories::Repositories;
 use repository::{RepositorySettings, Storage};
 
@@ -105,6 +107,16 @@ impl BackupService {
         self.parts.rebuild(account).await
     }
 
+    /// Does that for every account that has backups in the storage, and makes the accounts that the store lost.
+    pub async fn rebuild_all(&self) -> Result<usize> {
+        let mut added = 0;
+        for account in self.parts.repositories.accounts().await? {
+            self.parts.store.ensure_account(&account, account.as_str()).await?;
+            added += self.rebuild(&account).await?;
+        }
+        Ok(added)
+    }
+
     /// Begins a backup. With `validate_only` everything is checked, the tools and the storage included, and there is no operation.
     pub async fn create(
         &self,
@@ -150,7 +162,7 @@ impl BackupService {
         }
         self.parts.store.insert_backup(account, &backup).await?;
         let new = NewOperation {
-            connection: connection.clone(),
+            connection: Some(connection.clone()),
             spec: OperationSpec::CreateBackup { backup: name.clone() },
             exclusive_key: None,
             progress: Progress { total: plan.estimated_size, unit: ProgressUnit::Bytes, ..Progress::default() },
@@ -211,7 +223,7 @@ impl BackupService {
         let backup = self.parts.store.backup(context.account(), name).await?;
         require_published(&backup)?;
         let new = NewOperation {
-            connection: name.connection.clone(),
+            connection: Some(name.connection.clone()),
             spec: OperationSpec::VerifyBackup { backup: name.clone(), level },
             exclusive_key: None,
             progress: Progress { total: backup.plain_size, unit: ProgressUnit::Bytes, ..Progress::default() },
@@ -265,7 +277,7 @@ impl BackupService {
             return Ok(None);
         }
         let new = NewOperation {
-            connection: restore.connection.clone(),
+            connection: Some(restore.connection.clone()),
             exclusive_key: Some(settings.database_key(account, &database)),
             spec: OperationSpec::RestoreBackup {
                 backup: restore.backup.clone(),

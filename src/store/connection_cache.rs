@@ -47,6 +47,12 @@ impl ConnectionCache {
         }
     }
 
+    /// Takes out everything.
+    pub(super) fn clear(&self) {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *state = State { generation: state.generation + 1, ..State::default() };
+    }
+
     /// Takes out an entry that was written.
     pub(super) fn remove(&self, account: &AccountId, id: &ConnectionId) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -71,7 +71,7 @@ impl Store {
         .bind(operation.id.as_str())
         .bind(operation.spec.kind().as_str())
         .bind(operation.state.as_str())
-        .bind(operation.connection.as_str())
+        .bind(operation.connection.as_ref().map_or("", ConnectionId::as_str))
         .bind(json(&operation.spec)?)
         .bind(operation.spec.backup().map(ToString::to_string))
         .bind(&record.exclusive_key)
@@ -166,6 +166,18 @@ impl Store {
             .iter()
             .map(read)
             .collect()
+    }
+
+    /// The operation that has not ended and holds an exclusive key, with its account.
+    pub async fn operation_holding(&self, exclusive_key: &str) -> Result<Option<(AccountId, OperationId)>> {
+        let row: Option<(String, String)> = sqlx::query_as(
+            "SELECT account, id FROM operations WHERE exclusive_key = $1 AND state IN ('queued', 'running')",
+        )
+        .bind(exclusive_key)
+        .fetch_optional(self.writer())
+        .await
+        .map_err(failed)?;
+        Ok(row.map(|(account, id)| (AccountId::from_stored(account), OperationId::from_stored(id))))
     }
 
     /// Id of an operation that reads or writes a backup and has not ended.
@@ -333,7 +345,8 @@ fn read(row: &SqliteRow) -> Result<OperationRecord> {
     let operation = Operation {
         id: OperationId::from_stored(text("id")?),
         state: OperationState::parse(&state).ok_or_else(|| unreadable("operation", format!("state {state}")))?,
-        connection: ConnectionId::from_stored(text("connection")?),
+        // Empty: the work is on the server itself.
+        connection: Some(text("connection")?).filter(|id| !id.is_empty()).map(ConnectionId::from_stored),
         spec: parse(&text("spec")?)?,
         progress: parse(&text("progress")?)?,
         created: Timestamp::from_micros(number("created")?),

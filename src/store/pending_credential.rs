@@ -87,17 +87,20 @@ impl Store {
     pub async fn commit_pending_credential(&self, pending: &PendingCredential) -> Result<()> {
         let (account, connection) = (&pending.account, &pending.connection);
         let mut transaction = self.begin().await?;
+        // The records are taken from the row: they may have been sealed anew, for another master key, since they were read.
         let changed = sqlx::query(
             "UPDATE connections
-             SET sealed_password = $1, sealed_client_key = $2, revision = revision + 1, credential_revision = $3, updated = $4
-             WHERE account = $5 AND id = $6 AND credential_revision = $7",
+             SET sealed_password = p.sealed_password, sealed_client_key = p.sealed_client_key, revision = revision + 1,
+                 credential_revision = p.credential_revision, updated = $1
+             FROM pending_credentials p
+             WHERE p.account = connections.account AND p.connection = connections.id
+               AND connections.account = $2 AND connections.id = $3
+               AND p.credential_revision = $4 AND connections.credential_revision = $5",
         )
-        .bind(&pending.sealed_password)
-        .bind(&pending.sealed_client_key)
-        .bind(to_stored(pending.credential_revision))
         .bind(Timestamp::now().as_micros())
         .bind(account.as_str())
         .bind(connection.as_str())
+        .bind(to_stored(pending.credential_revision))
         .bind(to_stored(pending.credential_revision - 1))
         .execute(&mut *transaction)
         .await

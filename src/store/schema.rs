@@ -10,7 +10,9 @@ const SCRIPTS: &[(i64, &str)] = &[
     (1, include_str!("schema/0001_base.sql")),
     (2, include_str!("schema/0002_backups.sql")),
     (3, include_str!("schema/0003_connection_transitions.sql")),
-    (4, include_str!("schema/0004_pending_credentials.sql")),
+    (4, include_str!("schema/0004_audit.sql")),
+    (5, include_str!("schema/0005_master_keys.sql")),
+    (6, include_str!("schema/0006_pending_credentials.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

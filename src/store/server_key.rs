@@ -26,12 +26,4 @@ impl Store {
         .map_err(failed)?;
         Ok(())
     }
-
-    /// True where anything is stored that only the master key opens, so that a new one must not be made.
-    pub async fn holds_sealed_records(&self) -> Result<bool> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM server_keys) OR EXISTS (SELECT 1 FROM connections)")
-            .fetch_one(self.writer())
-            .await
-            .map_err(failed)
-    }
 }

@@ -5,7 +5,7 @@ use crate::model::Result;
 
 /// Name of the store's own random id, to which the check value of the master key is bound.
 pub const STORE_ID: &str = "store_id";
-/// Name of the check value of the master key.
+/// Name of the check value of the master key, in a store from before the key had versions.
 pub const KEY_CHECK: &str = "key_check";
 
 impl Store {

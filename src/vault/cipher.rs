@@ -21,6 +21,24 @@ pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     Ok(bytes)
 }
 
+/// All that is random in one sealed record, from one call to the system: that call is most of what sealing costs.
+pub(super) struct Fresh {
+    pub(super) data_key: Zeroizing<[u8; KEY_LENGTH]>,
+    pub(super) key_nonce: [u8; NONCE_LEN],
+    pub(super) nonce: [u8; NONCE_LEN],
+}
+
+impl Fresh {
+    pub(super) fn new() -> Result<Self> {
+        let bytes = random::<{ KEY_LENGTH + 2 * NONCE_LEN }>()?;
+        let mut fresh = Self { data_key: Zeroizing::default(), key_nonce: [0; NONCE_LEN], nonce: [0; NONCE_LEN] };
+        fresh.data_key.copy_from_slice(&bytes[..KEY_LENGTH]);
+        fresh.key_nonce.copy_from_slice(&bytes[KEY_LENGTH..KEY_LENGTH + NONCE_LEN]);
+        fresh.nonce.copy_from_slice(&bytes[KEY_LENGTH + NONCE_LEN..]);
+        Ok(fresh)
+    }
+}
+
 /// A key that is ready for use.
 pub(super) fn key(bytes: &[u8; KEY_LENGTH]) -> LessSafeKey {
     let unbound = UnboundKey::new(&AES_256_GCM, bytes);
@@ -28,14 +46,19 @@ pub(super) fn key(bytes: &[u8; KEY_LENGTH]) -> LessSafeKey {
     LessSafeKey::new(unbound.expect("a key of 32 bytes"))
 }
 
-/// Appends nonce, ciphertext and tag to `out`.
-pub(super) fn seal(key: &LessSafeKey, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let nonce = random::<NONCE_LEN>()?;
-    out.extend_from_slice(&nonce[..]);
+/// Appends nonce, ciphertext and tag to `out`. The nonce is used for nothing else.
+pub(super) fn seal(
+    key: &LessSafeKey,
+    nonce: [u8; NONCE_LEN],
+    aad: &[u8],
+    plain: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    out.extend_from_slice(&nonce);
     let start = out.len();
     out.extend_from_slice(plain);
     let tag = key
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut out[start..])
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut out[start..])
         .map_err(|_| Error::internal("a secret cannot be sealed"))?;
     out.extend_from_slice(tag.as_ref());
     Ok(())

@@ -10,7 +10,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    cipher::{self, KEY_LENGTH, OVERHEAD},
+    cipher::{self, Fresh, KEY_LENGTH, OVERHEAD},
     keyring::Keyring,
 };
 use crate::model::{AccountId, Error, Reason, Result};
@@ -36,7 +36,12 @@ impl<'a> SecretScope<'a> {
 
     /// A key of the server's own. No account has an empty id.
     pub(super) fn server(name: &'a str) -> Self {
-        Self { account: "", resource: "server", field: name, version: 1 }
+        Self::stored("", "server", name, 1)
+    }
+
+    /// A place as the store tells it of a record that it holds.
+    pub fn stored(account: &'a str, resource: &'a str, field: &'a str, version: u64) -> Self {
+        Self { account, resource, field, version }
     }
 
     /// The additional data: every part with its length, so that no two places give the same bytes.
@@ -55,12 +60,19 @@ impl<'a> SecretScope<'a> {
 /// Seals a secret under a fresh data key.
 pub(super) fn seal(keyring: &Keyring, scope: &SecretScope<'_>, plain: &[u8]) -> Result<Vec<u8>> {
     let (key_version, master) = keyring.current();
-    let data_key = cipher::random::<KEY_LENGTH>()?;
+    let fresh = Fresh::new()?;
     let mut sealed = Vec::with_capacity(HEADER_LENGTH + WRAPPED_LENGTH + OVERHEAD + plain.len());
     sealed.push(FORMAT);
     sealed.extend_from_slice(&key_version.to_be_bytes());
-    cipher::seal(master, &scope.additional_data(key_version, "key"), &data_key[..], &mut sealed)?;
-    cipher::seal(&cipher::key(&data_key), &scope.additional_data(key_version, "secret"), plain, &mut sealed)?;
+    cipher::seal(
+        master,
+        fresh.key_nonce,
+        &scope.additional_data(key_version, "key"),
+        &fresh.data_key[..],
+        &mut sealed,
+    )?;
+    let data_key = cipher::key(&fresh.data_key);
+    cipher::seal(&data_key, fresh.nonce, &scope.additional_data(key_version, "secret"), plain, &mut sealed)?;
     Ok(sealed)
 }
 

@@ -1,10 +1,10 @@
-//! Keys of the server's own: for the digests of API keys, for page tokens, for the backup storage.
+//! Keys of the server's own: for the digests of API keys, for page tokens, for the backup storage, for the audit log.
 
 use blake3::Hasher;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::cipher::KEY_LENGTH;
+use super::cipher::{KEY_LENGTH, equal};
 
 /// A random key that the server made for itself.
 pub struct ServerKey(Zeroizing<[u8; KEY_LENGTH]>);
@@ -12,6 +12,10 @@ pub struct ServerKey(Zeroizing<[u8; KEY_LENGTH]>);
 impl ServerKey {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(Zeroizing::new(bytes.try_into().ok()?)))
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        equal(&self.0[..], &other.0[..])
     }
 }
 
@@ -78,6 +82,29 @@ impl RepositoryKey {
     }
 }
 
+/// Authenticates the events of the audit log.
+pub struct AuditKey(hmac::Key);
+
+impl From<ServerKey> for AuditKey {
+    fn from(key: ServerKey) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &key.0[..]))
+    }
+}
+
+impl AuditKey {
+    /// Authentication code of several parts, each with its length.
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
 /// All keys of the server's own.
 pub struct ServerKeys {
     /// For API keys.
@@ -86,4 +113,6 @@ pub struct ServerKeys {
     pub token: TokenKey,
     /// For the backup storage.
     pub repository: RepositoryKey,
+    /// For the audit log.
+    pub audit: AuditKey,
 }

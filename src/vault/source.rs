@@ -1,92 +1,122 @@
 //! Where the master key comes from.
 
-use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::{ErrorKind, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::PathBuf,
-};
+mod command;
+mod file;
+mod http;
+mod transit;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::{env, fmt, path::PathBuf};
+
 use zeroize::Zeroizing;
 
-use super::keyring::MasterKey;
-use crate::model::{Error, Reason, Result};
+pub use self::{command::KeyCommand, transit::TransitKeys};
+use super::keyring::MasterKeys;
+use crate::model::{
+    Error, Reason,
+    vault::{KeySourceKind, SealReason},
+};
 
-/// Text before a key: what it is, the version of the format.
-const PREFIX: &str = "dbkeeper-master-key:1";
-
-/// Where the master key comes from. Its text is `dbkeeper-master-key:1:{version}:{32 bytes in base64}`.
+/// Where the master key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file with mode 0600, made at the first start.
     File(PathBuf),
     /// A variable of the environment.
     Environment(String),
+    /// What a command prints.
+    Command(KeyCommand),
+    /// A file of wrapped keys, which a key management service unwraps.
+    Transit(TransitKeys),
+}
+
+/// Why a source gave no key, or did not take one.
+#[derive(Debug)]
+pub struct KeyTrouble {
+    /// What may be told to anybody.
+    pub reason: SealReason,
+    /// What the log tells: which source, and what is wrong with it.
+    pub detail: String,
+}
+
+impl KeyTrouble {
+    fn new(reason: SealReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    fn because(reason: SealReason, detail: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(reason, format!("{detail}: {cause}"))
+    }
+}
+
+impl fmt::Display for KeyTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for KeyTrouble {}
+
+impl From<KeyTrouble> for Error {
+    fn from(trouble: KeyTrouble) -> Self {
+        Self::new(Reason::VaultSealed, trouble.reason.describe()).caused_by(trouble)
+    }
 }
 
 impl KeySource {
-    /// Reads the key; absent where there is none.
-    pub(super) fn read(&self) -> Result<Option<MasterKey>> {
-        let text = match self {
-            Self::File(path) => match fs::read_to_string(path) {
-                Ok(text) => {
-                    self.check_mode(path)?;
-                    text
-                }
-                Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(cause) => return Err(self.unusable("cannot be read").caused_by(cause)),
-            },
-            Self::Environment(name) => match env::var(name) {
-                Ok(text) => text,
-                Err(env::VarError::NotPresent) => return Ok(None),
-                Err(cause) => return Err(self.unusable("is not text").caused_by(cause)),
-            },
-        };
-        parse(&Zeroizing::new(text))
-            .map(Some)
-            .ok_or_else(|| self.unusable("does not hold a key of the form dbkeeper-master-key:1:VERSION:BASE64"))
-    }
-
-    /// Writes a new key where there is none.
-    pub(super) fn create(&self, key: MasterKey) -> Result<MasterKey> {
-        let Self::File(path) = self else {
-            return Err(self.unusable("is not set; set it to a key, or configure a key file, which is made by itself"));
-        };
-        let text = Zeroizing::new(format!("{PREFIX}:{}:{}\n", key.version, STANDARD.encode(&key.bytes[..])));
-        let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            // The name must be durable too, before a record is sealed with the key.
-            path.parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
-        };
-        write().map_err(|cause| self.unusable("cannot be written").caused_by(cause))?;
-        Ok(key)
-    }
-
-    fn check_mode(&self, path: &PathBuf) -> Result<()> {
-        let mode =
-            fs::metadata(path).map_err(|cause| self.unusable("cannot be read").caused_by(cause))?.permissions().mode();
-        if mode & 0o077 == 0 {
-            return Ok(());
+    /// What sort of source it is.
+    pub fn kind(&self) -> KeySourceKind {
+        match self {
+            Self::File(_) => KeySourceKind::File,
+            Self::Environment(_) => KeySourceKind::Environment,
+            Self::Command(_) => KeySourceKind::Command,
+            Self::Transit(_) => KeySourceKind::Transit,
         }
-        Err(self.unusable("can be read by others; run chmod 600 on it"))
     }
 
-    fn unusable(&self, what: &str) -> Error {
-        let source = match self {
-            Self::File(path) => format!("the master key file {}", path.display()),
-            Self::Environment(name) => format!("the master key variable {name}"),
+    /// True where the server can put a new key there.
+    pub fn can_write(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Transit(_))
+    }
+
+    /// What the source holds; absent where it holds nothing.
+    pub async fn read(&self) -> Result<Option<MasterKeys>, KeyTrouble> {
+        let text = match self {
+            Self::File(path) => file::read(path)?,
+            Self::Environment(name) => match env::var(name) {
+                Ok(text) => Some(Zeroizing::new(text)),
+                Err(env::VarError::NotPresent) => None,
+                Err(env::VarError::NotUnicode(_)) => {
+                    return Err(KeyTrouble::new(SealReason::KeyMalformed, format!("the variable {name} is no text")));
+                }
+            },
+            Self::Command(command) => command::read(command).await?,
+            Self::Transit(transit) => return transit::read(transit).await,
         };
-        Error::new(Reason::VaultSealed, format!("{source} {what}"))
+        let Some(text) = text else { return Ok(None) };
+        let malformed = || KeyTrouble::new(SealReason::KeyMalformed, format!("{self} holds no master key"));
+        MasterKeys::parse(&text).map(Some).ok_or_else(malformed)
+    }
+
+    /// Puts keys in the place of what the source held. They are durable when this returns.
+    pub async fn write(&self, keys: &MasterKeys) -> Result<(), KeyTrouble> {
+        match self {
+            Self::File(path) => file::write(path, &keys.to_text()),
+            Self::Transit(transit) => transit::write(transit, keys).await,
+            Self::Environment(_) | Self::Command(_) => {
+                let detail = format!("{self} gives no key, and the server cannot put one there");
+                Err(KeyTrouble::new(SealReason::KeyMissing, detail))
+            }
+        }
     }
 }
 
-fn parse(text: &str) -> Option<MasterKey> {
-    let (version, encoded) = text.trim().strip_prefix(PREFIX)?.strip_prefix(':')?.split_once(':')?;
-    let version = version.parse().ok().filter(|version| *version > 0)?;
-    let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-    Some(MasterKey { version, bytes: Zeroizing::new(bytes.as_slice().try_into().ok()?) })
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the master key file {}", path.display()),
+            Self::Environment(name) => write!(f, "the master key variable {name}"),
+            Self::Command(command) => write!(f, "the master key command {}", command.program.display()),
+            Self::Transit(transit) => write!(f, "the wrapped key file {}", transit.wrapped_key_file.display()),
+        }
+    }
 }

@@ -23,7 +23,7 @@ use dbkeeper::{
         connection::{ConnectionService, input::ConnectionInput},
     },
     store::Store,
-    vault::{KeySource, Vault},
+    vault::KeySource,
 };
 use futures::TryStreamExt;
 use secrecy::SecretString;
@@ -55,7 +55,7 @@ impl Stack {
         let store = Store::open(&path.join("store.sqlite")).await.unwrap();
         store.ensure_account(&account(), "default").await.unwrap();
         let source = KeySource::File(path.join("master.key"));
-        let vault = Arc::new(Vault::open(&source, b"store", None, true).unwrap().vault);
+        let vault = Arc::new(dbkeeper::service::vault::open(&store, &source).await.unwrap().unwrap());
         let sealed = match store.server_key("repository").await.unwrap() {
             Some(sealed) => sealed,
             None => vault.generate_server_key("repository").unwrap(),

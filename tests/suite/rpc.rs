@@ -5,7 +5,9 @@
 
 mod access;
 mod answer;
+mod audit;
 mod backups;
+mod canary;
 mod catalogue;
 mod connections;
 mod connections_change;
@@ -24,4 +26,6 @@ mod seal;
 mod support;
 mod targets;
 mod tls;
+mod vault;
+mod vault_sources;
 mod wire;

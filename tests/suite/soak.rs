@@ -6,6 +6,7 @@
 
 mod apply;
 mod backup;
+mod credentials;
 mod keeper;
 mod restore;
 mod rotate;
@@ -75,12 +76,12 @@ async fn a_killed_restore_is_told_and_taken_away_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_rotation_loses_no_access_on_postgres() {
-    rotate::kill_and_look(&Postgres(PostgresServer::shared()), postgres_user()).await;
+    credentials::kill_and_look(&Postgres(PostgresServer::shared()), postgres_user()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_rotation_loses_no_access_on_mariadb() {
-    rotate::kill_and_look(&Mariadb(MariadbServer::shared()), mariadb_user()).await;
+    credentials::kill_and_look(&Mariadb(MariadbServer::shared()), mariadb_user()).await;
 }
 
 /// Kills of one kind on one engine in a full run.

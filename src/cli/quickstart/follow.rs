@@ -107,7 +107,7 @@ impl<'a> Display<'a> {
 fn bar(unit: v1::ProgressUnit) -> ProgressBar {
     let figures = match unit {
         v1::ProgressUnit::Bytes => "{bytes} of {total_bytes}",
-        v1::ProgressUnit::Migrations | v1::ProgressUnit::Unspecified => "{pos} of {len}",
+        _ => "{pos} of {len}",
     };
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
     // A template that indicatif could not read would leave its own style.
@@ -120,7 +120,7 @@ fn bar(unit: v1::ProgressUnit) -> ProgressBar {
 fn line(progress: &v1::Progress) -> String {
     let figures = match progress.unit() {
         v1::ProgressUnit::Bytes => format!("{} of {}", present::bytes(progress.done), present::bytes(progress.total)),
-        v1::ProgressUnit::Migrations | v1::ProgressUnit::Unspecified => {
+        _ => {
             format!("{} of {}", progress.done, progress.total)
         }
     };

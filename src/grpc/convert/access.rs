@@ -43,5 +43,6 @@ fn method(method: AuthenticationMethod) -> v1::AuthenticationMethod {
         AuthenticationMethod::ApiKey => v1::AuthenticationMethod::ApiKey,
         AuthenticationMethod::Jwt => v1::AuthenticationMethod::Jwt,
         AuthenticationMethod::ClientCertificate => v1::AuthenticationMethod::ClientCertificate,
+        AuthenticationMethod::Nothing => v1::AuthenticationMethod::Unspecified,
     }
 }

@@ -21,7 +21,7 @@ pub fn operation(operation: Operation) -> v1::Operation {
         name: name::operation(&operation.id),
         kind: kind(operation.spec.kind()).into(),
         state: state(operation.state).into(),
-        connection: name::connection(&operation.connection),
+        connection: operation.connection.as_ref().map(name::connection).unwrap_or_default(),
         progress: Some(progress(operation.progress)),
         create_time: Some(timestamp(operation.created)),
         start_time: operation.started.map(timestamp),
@@ -39,7 +39,7 @@ pub fn operation(operation: Operation) -> v1::Operation {
 pub fn checked(new: NewOperation) -> v1::Operation {
     v1::Operation {
         kind: kind(new.spec.kind()).into(),
-        connection: name::connection(&new.connection),
+        connection: new.connection.as_ref().map(name::connection).unwrap_or_default(),
         progress: Some(progress(new.progress)),
         metadata: Some(metadata(new.spec)),
         ..Default::default()
@@ -63,6 +63,7 @@ pub fn progress(progress: Progress) -> v1::Progress {
         ProgressUnit::None => v1::ProgressUnit::Unspecified,
         ProgressUnit::Bytes => v1::ProgressUnit::Bytes,
         ProgressUnit::Migrations => v1::ProgressUnit::Migrations,
+        ProgressUnit::Records => v1::ProgressUnit::Records,
     };
     v1::Progress { done: progress.done, total: progress.total, unit: unit.into(), message: progress.message }
 }
@@ -103,6 +104,7 @@ pub fn kind_from_proto(value: i32, field: &str) -> Result<Option<OperationKind>>
         v1::OperationKind::CreateBackup => Ok(Some(OperationKind::CreateBackup)),
         v1::OperationKind::VerifyBackup => Ok(Some(OperationKind::VerifyBackup)),
         v1::OperationKind::RestoreBackup => Ok(Some(OperationKind::RestoreBackup)),
+        v1::OperationKind::RotateMasterKey => Ok(Some(OperationKind::RotateMasterKey)),
     }
 }
 
@@ -126,6 +128,7 @@ fn kind(kind: OperationKind) -> v1::OperationKind {
         OperationKind::CreateBackup => v1::OperationKind::CreateBackup,
         OperationKind::VerifyBackup => v1::OperationKind::VerifyBackup,
         OperationKind::RestoreBackup => v1::OperationKind::RestoreBackup,
+        OperationKind::RotateMasterKey => v1::OperationKind::RotateMasterKey,
     }
 }
 
@@ -151,6 +154,9 @@ fn metadata(spec: OperationSpec) -> v1::operation::Metadata {
         }
         OperationSpec::RestoreBackup { backup, target_database, .. } => {
             Metadata::Restore(v1::RestoreMetadata { backup: backup.to_string(), target_database })
+        }
+        OperationSpec::RotateMasterKey { version } => {
+            Metadata::RotateMasterKey(v1::RotateMasterKeyMetadata { key_version: version })
         }
     }
 }
@@ -185,6 +191,12 @@ fn result(result: OperationResult) -> v1::operation::Result {
                 target_database,
                 table_count: count(table_count),
                 row_count: count(row_count),
+            })
+        }
+        OperationResult::RotateMasterKey { version, record_count } => {
+            Proto::RotateMasterKeyResult(v1::RotateMasterKeyResult {
+                key_version: version,
+                record_count: count(record_count),
             })
         }
     }

@@ -120,13 +120,11 @@ mod tests {
     use super::*;
     use crate::{
         grpc::proto::v1,
-        vault::{KeySource, Vault},
+        vault::{MasterKeys, Vault},
     };
 
     fn tokens() -> Tokens {
-        let directory = tempfile::tempdir().unwrap();
-        let source = KeySource::File(directory.path().join("master.key"));
-        let vault = Vault::open(&source, b"store", None, true).unwrap().vault;
+        let vault = Vault::new(&MasterKeys::generate().unwrap()).unwrap();
         let sealed = vault.generate_server_key("token").unwrap();
         let tokens = Tokens::default();
         tokens.set_key(vault.open_server_key("token", &sealed).unwrap().into());

@@ -11,7 +11,7 @@ const ID_LENGTH: usize = 8;
 const SECRET_LENGTH: usize = 32;
 
 /// A key in clear.
-pub(super) struct ApiKey {
+pub struct ApiKey {
     id: String,
     secret: Zeroizing<Vec<u8>>,
 }
@@ -30,7 +30,7 @@ impl ApiKey {
     }
 
     /// Reads the text of a key; absent where its form or its checksum is wrong.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (body, checksum) = text.rsplit_once('_')?;
         let (prefix, rest) = body.split_once('_')?;
         let (id, secret) = rest.split_once('_')?;
@@ -45,7 +45,7 @@ impl ApiKey {
     }
 
     /// The text of the key.
-    pub(super) fn to_text(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> Zeroizing<String> {
         let secret = Zeroizing::new(hex::encode(&self.secret[..]));
         let body = Zeroizing::new(format!("{PREFIX}_{}_{}", self.id, *secret));
         Zeroizing::new(format!("{}_{:08x}", *body, crc32fast::hash(body.as_bytes())))

@@ -2,13 +2,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::model::Permission;
-use crate::vault::{KeySource, Vault};
+use crate::vault::{MasterKeys, Vault};
 
 async fn service(directory: &Path) -> AccessService {
     let store = Store::open(&directory.join("store.sqlite")).await.unwrap();
-    let opened = Vault::open(&KeySource::File(directory.join("master.key")), b"store", None, true).unwrap();
-    let sealed = opened.vault.generate_server_key("pepper").unwrap();
-    let pepper = opened.vault.open_server_key("pepper", &sealed).unwrap().into();
+    let vault = Vault::new(&MasterKeys::generate().unwrap()).unwrap();
+    let sealed = vault.generate_server_key("pepper").unwrap();
+    let pepper = vault.open_server_key("pepper", &sealed).unwrap().into();
     AccessService::new(store, pepper)
 }
 

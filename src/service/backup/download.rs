@@ -13,8 +13,8 @@ use futures::{Stream, stream::BoxStream};
 use super::repository::{Manifest, Repository};
 use crate::model::{AccountId, Result, backup::BackupFormat, name::BackupName};
 
-/// Most bytes of one piece of a download.
-const PIECE: usize = 1024 * 1024;
+/// Most bytes of one piece of a download. A caller who does not read holds as many of them as a stream buffers.
+const PIECE: usize = 64 * 1024;
 
 /// A download: what it is, then its bytes as a stream. It is whole only when the stream ended without an error.
 pub struct Download {

@@ -38,6 +38,12 @@ impl Repositories {
         opened.await.cloned()
     }
 
+    /// The accounts that have a repository.
+    pub(super) async fn accounts(&self) -> Result<Vec<AccountId>> {
+        let folders = self.storage.folders().await?;
+        Ok(folders.iter().filter_map(|folder| AccountId::parse(folder, "account").ok()).collect())
+    }
+
     fn cell(&self, account: &AccountId) -> Arc<OnceCell<Arc<Repository>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().clone()
     }

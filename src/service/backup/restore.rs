@@ -32,7 +32,7 @@ impl Executor for RestoreBackup {
         let OperationSpec::RestoreBackup { backup, target_database, create_target } = spec else {
             return Err(Error::internal("not an operation that restores a backup").into());
         };
-        let lease = self.0.pools.database(run.account(), &run.connection()).await?;
+        let lease = self.0.pools.database(run.account(), &run.connection()?).await?;
         let target = if *create_target { RestoreTarget::New } else { RestoreTarget::Empty };
         self.restore(run, &lease, backup, target_database, target).await?;
         let expected = self.0.manifest(run.account(), backup).await?.description().table_counts.clone();
@@ -50,7 +50,7 @@ impl Executor for RestoreBackup {
         let OperationSpec::RestoreBackup { backup, target_database, .. } = spec else {
             return Err(Error::internal("not an operation that restores a backup").into());
         };
-        let lease = self.0.pools.database(run.account(), &run.connection()).await?;
+        let lease = self.0.pools.database(run.account(), &run.connection()?).await?;
         let dump = lease.require_dump()?;
         let outcome = if dump.discard_restore(run.id(), target_database).await? {
             "what it had written was taken away"

@@ -46,7 +46,7 @@ impl MigrationExecutor {
         let OperationSpec::Migrate { set, direction, versions, allow_out_of_order, limits, .. } = spec else {
             return Err(Error::internal(format!("{} is no migration", spec.kind().as_str())));
         };
-        let lease = self.pools.database(run.account(), &run.connection()).await?;
+        let lease = self.pools.database(run.account(), &run.connection()?).await?;
         let migrations = self.store.migrations(run.account(), set).await?;
         // What the caller asked for is told apart from what happened to the connection by which of them is cancelled.
         let cancellation = run.cancellation.child_token();

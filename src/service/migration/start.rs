@@ -158,7 +158,7 @@ fn new_operation(target: &Target, run: &Run<'_>, exclusive_key: String) -> Resul
     let versions: Vec<Version> = plan.steps.iter().map(|step| step.version.clone()).collect();
     let total = versions.len() as u64;
     Ok(NewOperation {
-        connection: run.connection.clone(),
+        connection: Some(run.connection.clone()),
         spec: OperationSpec::Migrate {
             set: run.set.clone(),
             direction: run.plan.direction,

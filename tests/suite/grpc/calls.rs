@@ -40,8 +40,11 @@ async fn the_permission_of_the_contract_is_asked_for() {
     let answer = server.client("reader").operations().get_operation(get("a")).await.unwrap().into_inner();
     assert_eq!(answer.requested_by, "key/reader");
     let audited = server.seen.audited.lock().unwrap().clone();
-    let expected = ("/dbkeeper.v1.OperationService/CancelOperation".to_owned(), "key/operator".to_owned(), Code::Ok);
-    assert_eq!(audited, [expected]);
+    let event = |what, actor: &str, code: &str| {
+        (what, "dbkeeper.v1.OperationService/CancelOperation".to_owned(), actor.to_owned(), code.to_owned())
+    };
+    let refused = event("refusal", "key/reader", "PERMISSION_DENIED");
+    assert_eq!(audited, [refused, event("intent", "key/operator", ""), event("outcome", "key/operator", "OK")]);
     server.stopped().await;
 }
 

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use dbkeeper::{
     grpc::{
-        AuditEvent, AuditSink, Authenticator, GrpcServer, Parts, ServerSettings,
+        AuditSink, Authenticator, GrpcServer, Parts, ServerSettings,
         call::{long_poll, unary},
         client::Client,
         health::Readiness,
@@ -17,7 +17,10 @@ use dbkeeper::{
         routes::Routes,
         stream::{MessageStream, server_stream},
     },
-    model::{AccountId, AuthenticationMethod, CallContext, Caller, Error, Grant, Reason, Role},
+    model::{
+        AccountId, AuthenticationMethod, CallContext, Caller, Error, Grant, Reason, Role,
+        audit::{AuditOutcome, AuditedCall},
+    },
 };
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 use tokio::{sync::watch, task::JoinHandle};
@@ -40,8 +43,8 @@ pub(super) struct TestServer {
 pub(super) struct Seen {
     /// The context of the last call that a handler was given.
     pub(super) context: watch::Sender<Option<CallContext>>,
-    /// Audited calls: method, principal, code.
-    pub(super) audited: Mutex<Vec<(String, String, tonic::Code)>>,
+    /// Events of audited calls: what, method, actor, code.
+    pub(super) audited: Mutex<Vec<(&'static str, String, String, String)>>,
 }
 
 impl TestServer {
@@ -120,11 +123,30 @@ impl Authenticator for TestKeys {
 
 struct TestAudit(Arc<Seen>);
 
+impl TestAudit {
+    fn note(&self, what: &'static str, call: &AuditedCall, code: &str) -> u64 {
+        let mut events = self.0.audited.lock().unwrap();
+        events.push((what, call.method.clone(), call.actor.clone(), code.to_owned()));
+        events.len() as u64
+    }
+}
+
 #[async_trait]
 impl AuditSink for TestAudit {
-    async fn record(&self, event: AuditEvent<'_>) {
-        let entry = (event.method.to_owned(), event.context.caller.principal.clone(), event.outcome);
-        self.0.audited.lock().unwrap().push(entry);
+    async fn intend(&self, call: &AuditedCall) -> Result<u64, Error> {
+        Ok(self.note("intent", call, ""))
+    }
+
+    async fn conclude(&self, call: &AuditedCall, _: u64, outcome: AuditOutcome) {
+        self.note("outcome", call, &outcome.code);
+    }
+
+    async fn refuse(&self, call: &AuditedCall, outcome: AuditOutcome) {
+        self.note("refusal", call, &outcome.code);
+    }
+
+    fn account_of_unknown_callers(&self) -> AccountId {
+        AccountId::parse("operator", "account").unwrap()
     }
 }
 

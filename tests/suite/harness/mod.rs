@@ -8,3 +8,5 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod sqlite;
+pub(crate) mod transit;
+pub(crate) mod vault;

@@ -43,8 +43,11 @@ impl ServerProcess {
         self.starts += 1;
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "info", "--data-dir"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"]);
         command.arg(self.data_directory()).args(["--set", "health.interval=0s"]);
+        if !self.settings.iter().any(|setting| setting.starts_with("telemetry.log=")) {
+            command.args(["--log", "info"]);
+        }
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
@@ -72,6 +75,11 @@ impl ServerProcess {
             assert!(began.elapsed() < START_TIMEOUT, "the server does not serve: {}", self.log());
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("a server runs").id()
     }
 
     /// Kills the server as `kill -9` does and waits until the process is gone.

@@ -1,18 +1,21 @@
 //! A whole server in the test process: the real `App` on a free port, with its data in a folder of the test.
 
-use std::{fs, future::Future, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dbkeeper::{
     app::App,
     config::{self, Config, Flags},
     grpc::client::Client,
     model::{AccountId, Role},
-    service::access::AccessService,
-    store::{
-        Store,
-        setting::{KEY_CHECK, STORE_ID},
-    },
-    vault::{KeySource, Vault},
+    service::{access::AccessService, vault},
+    store::Store,
+    vault::KeySource,
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -70,9 +73,24 @@ impl TestServer {
         format!("http://{}", self.address)
     }
 
+    /// File of the store.
+    pub(crate) fn store_file(&self) -> &Path {
+        &self.config.store.file
+    }
+
     /// Folder of the backups.
     pub(crate) fn backup_directory(&self) -> PathBuf {
         self.config.backup.directory.clone()
+    }
+
+    /// File of the master key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.config.vault.key_file.clone()
+    }
+
+    /// File of the wrapped master key, where a service unwraps it.
+    pub(crate) fn wrapped_key_file(&self) -> PathBuf {
+        self.config.vault.transit.wrapped_key_file.clone()
     }
 
     /// The key that the first start made.
@@ -93,10 +111,9 @@ impl TestServer {
     /// The admin key of a second account, which is made here through the store.
     pub(crate) async fn second_account(&self) -> SecretString {
         let store = Store::open(&self.config.store.file).await.expect("the store opens beside the server");
-        let setting = async |name| store.setting(name).await.expect("a setting").expect("the server wrote it");
         let source = KeySource::File(self.config.vault.key_file.clone());
-        let opened = Vault::open(&source, &setting(STORE_ID).await, Some(&setting(KEY_CHECK).await), false);
-        let vault = opened.expect("the vault of the server").vault;
+        let opened = vault::open(&store, &source).await.expect("the store of the server");
+        let vault = opened.expect("the key of the server");
         let sealed = store.server_key("api-key-pepper").await.expect("the store").expect("the server made it");
         let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
         let account = AccountId::parse("stranger", "account").expect("an id");

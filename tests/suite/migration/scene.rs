@@ -25,7 +25,7 @@ use dbkeeper::{
         },
     },
     store::Store,
-    vault::{KeySource, Vault},
+    vault::{MasterKeys, Vault},
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -67,8 +67,7 @@ impl Scene {
         let store = Store::open(&directory.path().join("store.sqlite")).await.unwrap();
         let context = context("mine");
         store.ensure_account(context.account(), "Mine").await.unwrap();
-        let source = KeySource::File(directory.path().join("master.key"));
-        let vault = Arc::new(Vault::open(&source, b"store", None, true).unwrap().vault);
+        let vault = Arc::new(Vault::new(&MasterKeys::generate().unwrap()).unwrap());
         let options = EngineOptions {
             sqlite_root: root,
             scratch_directory: scratch,

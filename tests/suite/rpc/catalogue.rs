@@ -30,6 +30,8 @@ enum Stranger {
     SeesNothing,
     /// The request names nothing of anybody: it is answered as to anybody.
     Served,
+    /// PERMISSION_DENIED: only the administrators of the server may.
+    Denied,
 }
 
 /// A request that works, in an order in which all of them do.
@@ -49,10 +51,11 @@ struct Scene {
     backup: String,
     restored: String,
     registration: v1::Connection,
+    master_key: String,
 }
 
 fn cases(scene: &Scene) -> Vec<Case> {
-    use Stranger::{Refused, SeesNothing, Served};
+    use Stranger::{Denied, Refused, SeesNothing, Served};
     let (connection, migration_set) = (CONNECTION.to_owned(), SET.to_owned());
     let operation = || scene.operation.clone();
     let backup = || scene.backup.clone();
@@ -182,7 +185,14 @@ fn cases(scene: &Scene) -> Vec<Case> {
         case("BackupService.DownloadBackup", Refused, v1::DownloadBackupRequest { name: backup() }),
         case("BackupService.DeleteBackup", Refused, v1::DeleteBackupRequest { name: backup(), validate_only: false }),
         case("ConnectionService.DeleteConnection", Refused, third),
+        case("VaultService.GetVaultStatus", Denied, v1::GetVaultStatusRequest {}),
+        case("VaultService.Unseal", Denied, v1::UnsealRequest { master_key: scene.master_key.clone() }),
+        case("VaultService.RotateMasterKey", Denied, v1::RotateMasterKeyRequest::default()),
         case("AccessService.WhoAmI", Served, v1::WhoAmIRequest {}),
+        // Its own log, which `audit::an_account_sees_its_own_log_alone` looks into.
+        case("AccessService.ListAuditEvents", Served, v1::ListAuditEventsRequest::default()),
+        case("AccessService.ExportAuditEvents", Served, v1::ExportAuditEventsRequest::default()),
+        case("AccessService.VerifyAuditLog", Served, v1::VerifyAuditLogRequest::default()),
     ]
 }
 
@@ -197,7 +207,8 @@ async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     let backup = back_up(&client, CONNECTION, "first").await;
     let registration = settings(&fixture.target(&database));
     register(&client, "third", registration.clone()).await;
-    Scene { operation, backup, restored: fixture.unused_database(), registration }
+    let master_key = std::fs::read_to_string(server.key_file()).unwrap();
+    Scene { operation, backup, restored: fixture.unused_database(), registration, master_key }
 }
 
 async fn channel(server: &TestServer) -> Channel {
@@ -302,6 +313,7 @@ fn check_stranger(case: &Case, answer: Result<DynamicMessage, Status>) {
             assert!(foreign.is_empty(), "{} shows a stranger {foreign:?}", case.method);
         }
         (Stranger::Served, Ok(_)) => {}
+        (Stranger::Denied, Err(error)) => assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING"),
         (expected, answer) => panic!("{}: expected {expected:?}, got {answer:?}", case.method),
     }
 }

@@ -24,6 +24,7 @@ from dbkeeper.v1 import (
     operation_service_pb2,
     operation_service_pb2_grpc,
     schema_service_pb2_grpc,
+    vault_service_pb2_grpc,
 )
 
 from .errors import DbkeeperError, OperationFailed
@@ -84,6 +85,7 @@ class Client:
 
         #: Tells who may call.
         self.access = access_service_pb2_grpc.AccessServiceStub(channel)
+        self.vault = vault_service_pb2_grpc.VaultServiceStub(channel)
         #: Registers databases.
         self.connections = connection_service_pb2_grpc.ConnectionServiceStub(channel)
         #: Reads schemas.

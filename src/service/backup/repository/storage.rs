@@ -16,6 +16,9 @@ use crate::model::{Error, Reason, Result};
 /// Bytes of a part of a pack. Object stores want at least 5 MiB.
 const PART_SIZE: usize = 6 * 1024 * 1024;
 
+/// The key of the storage, sealed by the master key. No account has a dot in its id.
+const SEALED_KEY: &str = "key.sealed";
+
 /// Where the objects of a repository lie.
 #[derive(Debug, Clone)]
 pub struct Storage {
@@ -64,6 +67,24 @@ impl Storage {
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(cause) => Err(failure("an object cannot be written", cause)),
         }
+    }
+
+    /// The key of the storage, sealed, where it is kept here.
+    pub(crate) async fn sealed_key(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.get(&Path::from(SEALED_KEY)).await?.map(Into::into))
+    }
+
+    /// Keeps the sealed key of the storage, in the place of one that is here.
+    pub(crate) async fn put_sealed_key(&self, sealed: Vec<u8>) -> Result<()> {
+        let put = self.store.put(&Path::from(SEALED_KEY), sealed.into()).await;
+        put.map(|_| ()).map_err(|cause| failure("the sealed key cannot be written", cause))
+    }
+
+    /// Names of the folders at the top.
+    pub(crate) async fn folders(&self) -> Result<Vec<String>> {
+        let listed = self.store.list_with_delimiter(None).await;
+        let listed = listed.map_err(|cause| failure("the accounts cannot be listed", cause))?;
+        Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 
     /// Begins an object that is sent in parts.

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dbkeeper.v1 import audit_pb2 as dbkeeper_dot_v1_dot_audit__pb2
 from dbkeeper.v1 import options_pb2 as dbkeeper_dot_v1_dot_options__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n dbkeeper/v1/access_service.proto\x12\x0b\x64\x62keeper.v1\x1a\x19\x64\x62keeper/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\x88\x02\n\x08Identity\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x08 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.dbkeeper.v1.Role\x12,\n\x0bpermissions\x18\x05 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12\x31\n\x06method\x18\x06 \x01(\x0e\x32!.dbkeeper.v1.AuthenticationMethod\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03*\xad\x01\n\x14\x41uthenticationMethod\x12%\n!AUTHENTICATION_METHOD_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHENTICATION_METHOD_API_KEY\x10\x01\x12\x1d\n\x19\x41UTHENTICATION_METHOD_JWT\x10\x02\x12,\n(AUTHENTICATION_METHOD_CLIENT_CERTIFICATE\x10\x03\x32R\n\rAccessService\x12\x41\n\x06WhoAmI\x12\x1a.dbkeeper.v1.WhoAmIRequest\x1a\x15.dbkeeper.v1.Identity\"\x04\x88\xb5\x18\x01\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n dbkeeper/v1/access_service.proto\x12\x0b\x64\x62keeper.v1\x1a\x17\x64\x62keeper/v1/audit.proto\x1a\x19\x64\x62keeper/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\x88\x02\n\x08Identity\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x08 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.dbkeeper.v1.Role\x12,\n\x0bpermissions\x18\x05 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12\x31\n\x06method\x18\x06 \x01(\x0e\x32!.dbkeeper.v1.AuthenticationMethod\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03*\xad\x01\n\x14\x41uthenticationMethod\x12%\n!AUTHENTICATION_METHOD_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHENTICATION_METHOD_API_KEY\x10\x01\x12\x1d\n\x19\x41UTHENTICATION_METHOD_JWT\x10\x02\x12,\n(AUTHENTICATION_METHOD_CLIENT_CERTIFICATE\x10\x03\x32\x87\x03\n\rAccessService\x12\x41\n\x06WhoAmI\x12\x1a.dbkeeper.v1.WhoAmIRequest\x1a\x15.dbkeeper.v1.Identity\"\x04\x88\xb5\x18\x01\x12\x62\n\x0fListAuditEvents\x12#.dbkeeper.v1.ListAuditEventsRequest\x1a$.dbkeeper.v1.ListAuditEventsResponse\"\x04\x88\xb5\x18\x03\x12n\n\x11\x45xportAuditEvents\x12%.dbkeeper.v1.ExportAuditEventsRequest\x1a&.dbkeeper.v1.ExportAuditEventsResponse\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x30\x01\x12_\n\x0eVerifyAuditLog\x12\".dbkeeper.v1.VerifyAuditLogRequest\x1a#.dbkeeper.v1.VerifyAuditLogResponse\"\x04\x88\xb5\x18\x03\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.dbkeeper.v1P\001Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1'
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\210\265\030\001'
-  _globals['_ROLE']._serialized_start=393
-  _globals['_ROLE']._serialized_end=473
-  _globals['_AUTHENTICATIONMETHOD']._serialized_start=476
-  _globals['_AUTHENTICATIONMETHOD']._serialized_end=649
-  _globals['_WHOAMIREQUEST']._serialized_start=109
-  _globals['_WHOAMIREQUEST']._serialized_end=124
-  _globals['_IDENTITY']._serialized_start=127
-  _globals['_IDENTITY']._serialized_end=391
-  _globals['_ACCESSSERVICE']._serialized_start=651
-  _globals['_ACCESSSERVICE']._serialized_end=733
+  _globals['_ACCESSSERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\210\265\030\003'
+  _globals['_ACCESSSERVICE'].methods_by_name['ExportAuditEvents']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ExportAuditEvents']._serialized_options = b'\210\265\030\003\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['VerifyAuditLog']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['VerifyAuditLog']._serialized_options = b'\210\265\030\003'
+  _globals['_ROLE']._serialized_start=418
+  _globals['_ROLE']._serialized_end=498
+  _globals['_AUTHENTICATIONMETHOD']._serialized_start=501
+  _globals['_AUTHENTICATIONMETHOD']._serialized_end=674
+  _globals['_WHOAMIREQUEST']._serialized_start=134
+  _globals['_WHOAMIREQUEST']._serialized_end=149
+  _globals['_IDENTITY']._serialized_start=152
+  _globals['_IDENTITY']._serialized_end=416
+  _globals['_ACCESSSERVICE']._serialized_start=677
+  _globals['_ACCESSSERVICE']._serialized_end=1068
 # @@protoc_insertion_point(module_scope)

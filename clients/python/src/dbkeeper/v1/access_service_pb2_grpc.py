@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from dbkeeper.v1 import access_service_pb2 as dbkeeper_dot_v1_dot_access__service__pb2
+from dbkeeper.v1 import audit_pb2 as dbkeeper_dot_v1_dot_audit__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
 GRPC_VERSION = grpc.__version__
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class AccessServiceStub(object):
-    """Tells who may call.
+    """Tells who may call, and who called.
     """
 
     def __init__(self, channel):
@@ -40,14 +41,57 @@ class AccessServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.Identity.FromString,
                 _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/ListAuditEvents',
+                request_serializer=dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.ExportAuditEvents = channel.unary_stream(
+                '/dbkeeper.v1.AccessService/ExportAuditEvents',
+                request_serializer=dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.VerifyAuditLog = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/VerifyAuditLog',
+                request_serializer=dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer(object):
-    """Tells who may call.
+    """Tells who may call, and who called.
     """
 
     def WhoAmI(self, request, context):
         """Tells the caller who it is to this server: account, credentials, role and permissions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+        and the like, whose account is not known, stand in the log of the account `default`.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAuditEvents(self, request, context):
+        """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+        first message tells; the intent of this call is the last. It ends after that.
+        Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAuditLog(self, request, context):
+        """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+        was written. A log that is not intact is an answer, not an error. Without an expected head the
+        return of a whole older copy of the store is not seen.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +105,21 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.Identity.SerializeToString,
             ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ExportAuditEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAuditEvents,
+                    request_deserializer=dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.SerializeToString,
+            ),
+            'VerifyAuditLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAuditLog,
+                    request_deserializer=dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'dbkeeper.v1.AccessService', rpc_method_handlers)
@@ -70,7 +129,7 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService(object):
-    """Tells who may call.
+    """Tells who may call, and who called.
     """
 
     @staticmethod
@@ -90,6 +149,87 @@ class AccessService(object):
             '/dbkeeper.v1.AccessService/WhoAmI',
             dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.SerializeToString,
             dbkeeper_dot_v1_dot_access__service__pb2.Identity.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/ListAuditEvents',
+            dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/ExportAuditEvents',
+            dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_audit__pb2.ExportAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAuditLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/VerifyAuditLog',
+            dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_audit__pb2.VerifyAuditLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

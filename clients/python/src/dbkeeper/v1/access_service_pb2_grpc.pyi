@@ -6,6 +6,7 @@ isort:skip_file
 import abc
 import collections.abc
 import dbkeeper.v1.access_service_pb2
+import dbkeeper.v1.audit_pb2
 import grpc
 import grpc.aio
 import typing
@@ -18,7 +19,7 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class AccessServiceStub:
-    """Tells who may call."""
+    """Tells who may call, and who called."""
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     WhoAmI: grpc.UnaryUnaryMultiCallable[
@@ -27,8 +28,36 @@ class AccessServiceStub:
     ]
     """Tells the caller who it is to this server: account, credentials, role and permissions."""
 
+    ListAuditEvents: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ListAuditEventsResponse,
+    ]
+    """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+    and the like, whose account is not known, stand in the log of the account `default`.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+    """
+
+    ExportAuditEvents: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ExportAuditEventsResponse,
+    ]
+    """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+    first message tells; the intent of this call is the last. It ends after that.
+    Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+    """
+
+    VerifyAuditLog: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        dbkeeper.v1.audit_pb2.VerifyAuditLogResponse,
+    ]
+    """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+    was written. A log that is not intact is an answer, not an error. Without an expected head the
+    return of a whole older copy of the store is not seen.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD).
+    """
+
 class AccessServiceAsyncStub:
-    """Tells who may call."""
+    """Tells who may call, and who called."""
 
     WhoAmI: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.access_service_pb2.WhoAmIRequest,
@@ -36,8 +65,36 @@ class AccessServiceAsyncStub:
     ]
     """Tells the caller who it is to this server: account, credentials, role and permissions."""
 
+    ListAuditEvents: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ListAuditEventsResponse,
+    ]
+    """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+    and the like, whose account is not known, stand in the log of the account `default`.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+    """
+
+    ExportAuditEvents: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        dbkeeper.v1.audit_pb2.ExportAuditEventsResponse,
+    ]
+    """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+    first message tells; the intent of this call is the last. It ends after that.
+    Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+    """
+
+    VerifyAuditLog: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        dbkeeper.v1.audit_pb2.VerifyAuditLogResponse,
+    ]
+    """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+    was written. A log that is not intact is an answer, not an error. Without an expected head the
+    return of a whole older copy of the store is not seen.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD).
+    """
+
 class AccessServiceServicer(metaclass=abc.ABCMeta):
-    """Tells who may call."""
+    """Tells who may call, and who called."""
 
     @abc.abstractmethod
     def WhoAmI(
@@ -46,5 +103,39 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.access_service_pb2.Identity, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Identity]]:
         """Tells the caller who it is to this server: account, credentials, role and permissions."""
+
+    @abc.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.audit_pb2.ListAuditEventsResponse, collections.abc.Awaitable[dbkeeper.v1.audit_pb2.ListAuditEventsResponse]]:
+        """Lists events of the audit log of the caller's account, the newest first. Failed authentications
+        and the like, whose account is not known, stand in the log of the account `default`.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID).
+        """
+
+    @abc.abstractmethod
+    def ExportAuditEvents(
+        self,
+        request: dbkeeper.v1.audit_pb2.ExportAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.audit_pb2.ExportAuditEventsResponse], collections.abc.AsyncIterator[dbkeeper.v1.audit_pb2.ExportAuditEventsResponse]]:
+        """Streams the audit log of the caller's account, the oldest event first, up to the head that the
+        first message tells; the intent of this call is the last. It ends after that.
+        Errors: UNAVAILABLE (AUDIT_UNAVAILABLE, SHUTTING_DOWN).
+        """
+
+    @abc.abstractmethod
+    def VerifyAuditLog(
+        self,
+        request: dbkeeper.v1.audit_pb2.VerifyAuditLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.audit_pb2.VerifyAuditLogResponse, collections.abc.Awaitable[dbkeeper.v1.audit_pb2.VerifyAuditLogResponse]]:
+        """Walks the audit log of the caller's account and tells the first event that is missing or not as it
+        was written. A log that is not intact is an answer, not an error. Without an expected head the
+        return of a whole older copy of the store is not seen.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD).
+        """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -79,6 +79,8 @@ class _OperationKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """VerifyBackup."""
     OPERATION_KIND_RESTORE_BACKUP: _OperationKind.ValueType  # 5
     """RestoreBackup."""
+    OPERATION_KIND_ROTATE_MASTER_KEY: _OperationKind.ValueType  # 6
+    """RotateMasterKey."""
 
 class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
     """What an operation does."""
@@ -95,6 +97,8 @@ OPERATION_KIND_VERIFY_BACKUP: OperationKind.ValueType  # 4
 """VerifyBackup."""
 OPERATION_KIND_RESTORE_BACKUP: OperationKind.ValueType  # 5
 """RestoreBackup."""
+OPERATION_KIND_ROTATE_MASTER_KEY: OperationKind.ValueType  # 6
+"""RotateMasterKey."""
 global___OperationKind = OperationKind
 
 class _ProgressUnit:
@@ -109,6 +113,8 @@ class _ProgressUnitEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     """Bytes."""
     PROGRESS_UNIT_MIGRATIONS: _ProgressUnit.ValueType  # 2
     """Migrations."""
+    PROGRESS_UNIT_RECORDS: _ProgressUnit.ValueType  # 3
+    """Sealed records."""
 
 class ProgressUnit(_ProgressUnit, metaclass=_ProgressUnitEnumTypeWrapper):
     """What `done` and `total` of a progress count."""
@@ -119,6 +125,8 @@ PROGRESS_UNIT_BYTES: ProgressUnit.ValueType  # 1
 """Bytes."""
 PROGRESS_UNIT_MIGRATIONS: ProgressUnit.ValueType  # 2
 """Migrations."""
+PROGRESS_UNIT_RECORDS: ProgressUnit.ValueType  # 3
+"""Sealed records."""
 global___ProgressUnit = ProgressUnit
 
 @typing.final
@@ -269,6 +277,24 @@ class RestoreMetadata(google.protobuf.message.Message):
 global___RestoreMetadata = RestoreMetadata
 
 @typing.final
+class RotateMasterKeyMetadata(google.protobuf.message.Message):
+    """What RotateMasterKey works on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_VERSION_FIELD_NUMBER: builtins.int
+    key_version: builtins.int
+    """Version of the master key that everything is to be sealed with."""
+    def __init__(
+        self,
+        *,
+        key_version: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key_version", b"key_version"]) -> None: ...
+
+global___RotateMasterKeyMetadata = RotateMasterKeyMetadata
+
+@typing.final
 class MigrateResult(google.protobuf.message.Message):
     """What ApplyMigrations and RevertMigrations did."""
 
@@ -379,6 +405,28 @@ class RestoreBackupResult(google.protobuf.message.Message):
 global___RestoreBackupResult = RestoreBackupResult
 
 @typing.final
+class RotateMasterKeyResult(google.protobuf.message.Message):
+    """What RotateMasterKey did."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_VERSION_FIELD_NUMBER: builtins.int
+    RECORD_COUNT_FIELD_NUMBER: builtins.int
+    key_version: builtins.int
+    """Version of the master key that everything is sealed with now."""
+    record_count: builtins.int
+    """Records that were sealed anew."""
+    def __init__(
+        self,
+        *,
+        key_version: builtins.int = ...,
+        record_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key_version", b"key_version", "record_count", b"record_count"]) -> None: ...
+
+global___RotateMasterKeyResult = RotateMasterKeyResult
+
+@typing.final
 class Operation(google.protobuf.message.Message):
     """A piece of long-running work."""
 
@@ -398,10 +446,12 @@ class Operation(google.protobuf.message.Message):
     MIGRATE_FIELD_NUMBER: builtins.int
     BACKUP_FIELD_NUMBER: builtins.int
     RESTORE_FIELD_NUMBER: builtins.int
+    ROTATE_MASTER_KEY_FIELD_NUMBER: builtins.int
     MIGRATE_RESULT_FIELD_NUMBER: builtins.int
     CREATE_BACKUP_RESULT_FIELD_NUMBER: builtins.int
     VERIFY_BACKUP_RESULT_FIELD_NUMBER: builtins.int
     RESTORE_BACKUP_RESULT_FIELD_NUMBER: builtins.int
+    ROTATE_MASTER_KEY_RESULT_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     name: builtins.str
     """`operations/{id}`."""
@@ -410,7 +460,7 @@ class Operation(google.protobuf.message.Message):
     state: global___OperationState.ValueType
     """Where it stands."""
     connection: builtins.str
-    """`connections/{id}` of the database that it works on."""
+    """`connections/{id}` of the database that it works on. Empty: the work is on the server itself."""
     cancel_requested: builtins.bool
     """True once a cancel was asked for."""
     sequence: builtins.int
@@ -446,6 +496,10 @@ class Operation(google.protobuf.message.Message):
         """Of RestoreBackup."""
 
     @property
+    def rotate_master_key(self) -> global___RotateMasterKeyMetadata:
+        """Of RotateMasterKey."""
+
+    @property
     def migrate_result(self) -> global___MigrateResult:
         """Of ApplyMigrations and RevertMigrations."""
 
@@ -460,6 +514,10 @@ class Operation(google.protobuf.message.Message):
     @property
     def restore_backup_result(self) -> global___RestoreBackupResult:
         """Of RestoreBackup."""
+
+    @property
+    def rotate_master_key_result(self) -> global___RotateMasterKeyResult:
+        """Of RotateMasterKey."""
 
     @property
     def error(self) -> global___OperationError:
@@ -482,17 +540,19 @@ class Operation(google.protobuf.message.Message):
         migrate: global___MigrateMetadata | None = ...,
         backup: global___BackupMetadata | None = ...,
         restore: global___RestoreMetadata | None = ...,
+        rotate_master_key: global___RotateMasterKeyMetadata | None = ...,
         migrate_result: global___MigrateResult | None = ...,
         create_backup_result: global___CreateBackupResult | None = ...,
         verify_backup_result: global___VerifyBackupResult | None = ...,
         restore_backup_result: global___RestoreBackupResult | None = ...,
+        rotate_master_key_result: global___RotateMasterKeyResult | None = ...,
         error: global___OperationError | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["backup", b"backup", "create_backup_result", b"create_backup_result", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "metadata", b"metadata", "migrate", b"migrate", "migrate_result", b"migrate_result", "progress", b"progress", "restore", b"restore", "restore_backup_result", b"restore_backup_result", "result", b"result", "start_time", b"start_time", "verify_backup_result", b"verify_backup_result"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["backup", b"backup", "cancel_requested", b"cancel_requested", "connection", b"connection", "create_backup_result", b"create_backup_result", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "kind", b"kind", "metadata", b"metadata", "migrate", b"migrate", "migrate_result", b"migrate_result", "name", b"name", "progress", b"progress", "requested_by", b"requested_by", "restore", b"restore", "restore_backup_result", b"restore_backup_result", "result", b"result", "sequence", b"sequence", "start_time", b"start_time", "state", b"state", "verify_backup_result", b"verify_backup_result"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["backup", b"backup", "create_backup_result", b"create_backup_result", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "metadata", b"metadata", "migrate", b"migrate", "migrate_result", b"migrate_result", "progress", b"progress", "restore", b"restore", "restore_backup_result", b"restore_backup_result", "result", b"result", "rotate_master_key", b"rotate_master_key", "rotate_master_key_result", b"rotate_master_key_result", "start_time", b"start_time", "verify_backup_result", b"verify_backup_result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backup", b"backup", "cancel_requested", b"cancel_requested", "connection", b"connection", "create_backup_result", b"create_backup_result", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "kind", b"kind", "metadata", b"metadata", "migrate", b"migrate", "migrate_result", b"migrate_result", "name", b"name", "progress", b"progress", "requested_by", b"requested_by", "restore", b"restore", "restore_backup_result", b"restore_backup_result", "result", b"result", "rotate_master_key", b"rotate_master_key", "rotate_master_key_result", b"rotate_master_key_result", "sequence", b"sequence", "start_time", b"start_time", "state", b"state", "verify_backup_result", b"verify_backup_result"]) -> None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["metadata", b"metadata"]) -> typing.Literal["migrate", "backup", "restore"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["metadata", b"metadata"]) -> typing.Literal["migrate", "backup", "restore", "rotate_master_key"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["migrate_result", "create_backup_result", "verify_backup_result", "restore_backup_result"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["migrate_result", "create_backup_result", "verify_backup_result", "restore_backup_result", "rotate_master_key_result"] | None: ...
 
 global___Operation = Operation

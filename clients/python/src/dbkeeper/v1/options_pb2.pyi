@@ -67,12 +67,17 @@ global___Permission = Permission
 
 PERMISSION_FIELD_NUMBER: builtins.int
 AUDITED_FIELD_NUMBER: builtins.int
+WHILE_SEALED_FIELD_NUMBER: builtins.int
 SENSITIVE_FIELD_NUMBER: builtins.int
 permission: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, global___Permission.ValueType]
 """The permission that a caller of this method must hold. Required."""
 audited: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
 """True where each call leaves a record of who did what. Methods that change
 something are audited; reads are not.
+"""
+while_sealed: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
+"""True where the method is also answered while the vault is sealed, and then to
+everybody who reaches the server: nobody can be told from another without the vault.
 """
 sensitive: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.FieldOptions, builtins.bool]
 """Marks an input-only secret. The server never puts such a field in a

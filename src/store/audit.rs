@@ -1,0 +1,208 @@
+//! The audit log. Events are only ever added, at the end of the chain of their account, in one transaction with the
+//! new head of the chain; triggers of the schema refuse everything else.
+
+mod chain;
+mod list;
+mod retention;
+mod row;
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use sqlx::{Executor, Row, Sqlite, Transaction, sqlite::SqliteRow};
+
+use super::{Store, failed, from_stored, to_stored, unreadable};
+use crate::{
+    model::{
+        AccountId, RequestId, Result,
+        audit::{AuditEvent, AuditKind, AuditPlace, AuditRecord, AuditedCall, Mac},
+    },
+    vault::AuditKey,
+};
+
+pub use chain::mac as audit_mac;
+
+/// A place in a chain as the store holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredPlace {
+    /// The place.
+    pub place: AuditPlace,
+    /// True where it is as the server wrote it.
+    pub genuine: bool,
+}
+
+impl Store {
+    /// Adds events at the ends of their chains, in the order given, all or none. Returns the sequence of each.
+    pub async fn append_audit_records(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Vec<u64>> {
+        let mut transaction = self.begin().await?;
+        let mut ends: HashMap<&AccountId, AuditPlace> = HashMap::new();
+        let mut sequences = Vec::with_capacity(records.len());
+        for record in records {
+            let account = &record.call.account;
+            let end = match ends.entry(account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(end_of(&mut transaction, key, account).await?),
+            };
+            *end = insert(&mut transaction, key, *end, record).await?;
+            sequences.push(end.sequence);
+        }
+        for (account, end) in ends {
+            write_head(&mut transaction, key, account, end).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(sequences)
+    }
+
+    /// The head of a chain; absent before the first event.
+    pub async fn audit_head(&self, key: &AuditKey, account: &AccountId) -> Result<Option<StoredPlace>> {
+        head(self.reader(), key, account).await
+    }
+
+    /// How far old events of a chain were removed; absent where none were.
+    pub async fn audit_checkpoint(&self, key: &AuditKey, account: &AccountId) -> Result<Option<StoredPlace>> {
+        checkpoint(self.reader(), key, account).await
+    }
+
+    /// Events after a sequence, the oldest first, at most `limit`.
+    pub async fn audit_events_after(&self, account: &AccountId, after: u64, limit: u32) -> Result<Vec<AuditEvent>> {
+        events_after(self.reader(), account, after, limit).await
+    }
+}
+
+/// Where the chain of an account goes on. Where its end is not as the server wrote it, an event that says so comes
+/// first: a new head would otherwise vouch for what somebody else left there.
+async fn end_of(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &AuditKey,
+    account: &AccountId,
+) -> Result<AuditPlace> {
+    let head = head(&mut **transaction, key, account).await?;
+    let removed = checkpoint(&mut **transaction, key, account).await?;
+    let last = last_event(&mut **transaction, account).await?;
+    let known = [head, removed].into_iter().flatten().map(|stored| stored.place);
+    let end =
+        known.chain(last).reduce(|furthest, place| if place.sequence > furthest.sequence { place } else { furthest });
+    let end = end.unwrap_or(AuditPlace::START);
+    let untouched = head.map_or(end == AuditPlace::START, |head| head.genuine);
+    if untouched {
+        return Ok(end);
+    }
+    tracing::error!(%account, sequence = end.sequence, "end of the audit log found altered");
+    let call =
+        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
+    let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
+    insert(transaction, key, end, &found).await
+}
+
+async fn head<'e>(
+    executor: impl Executor<'e, Database = Sqlite>,
+    key: &AuditKey,
+    account: &AccountId,
+) -> Result<Option<StoredPlace>> {
+    let row = sqlx::query("SELECT sequence, mac, seal FROM audit_heads WHERE account = $1")
+        .bind(account.as_str())
+        .fetch_optional(executor)
+        .await
+        .map_err(failed)?;
+    row.map(|row| row::stored_place(&row, |place| chain::head_seal(key, account, place))).transpose()
+}
+
+async fn checkpoint<'e>(
+    executor: impl Executor<'e, Database = Sqlite>,
+    key: &AuditKey,
+    account: &AccountId,
+) -> Result<Option<StoredPlace>> {
+    let row = sqlx::query(
+        "SELECT sequence, mac, time, seal FROM audit_checkpoints WHERE account = $1 ORDER BY sequence DESC LIMIT 1",
+    )
+    .bind(account.as_str())
+    .fetch_optional(executor)
+    .await
+    .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let time: i64 = row.try_get("time").map_err(failed)?;
+    row::stored_place(&row, |place| chain::checkpoint_seal(key, account, place, time)).map(Some)
+}
+
+async fn last_event<'e>(
+    executor: impl Executor<'e, Database = Sqlite>,
+    account: &AccountId,
+) -> Result<Option<AuditPlace>> {
+    let row = sqlx::query("SELECT sequence, mac FROM audit_events WHERE account = $1 ORDER BY sequence DESC LIMIT 1")
+        .bind(account.as_str())
+        .fetch_optional(executor)
+        .await
+        .map_err(failed)?;
+    row.map(|row| row::place(&row)).transpose()
+}
+
+async fn events_after<'e>(
+    executor: impl Executor<'e, Database = Sqlite>,
+    account: &AccountId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<AuditEvent>> {
+    let rows =
+        sqlx::query("SELECT * FROM audit_events WHERE account = $1 AND sequence > $2 ORDER BY sequence LIMIT $3")
+            .bind(account.as_str())
+            .bind(to_stored(after))
+            .bind(limit)
+            .fetch_all(executor)
+            .await
+            .map_err(failed)?;
+    Ok(rows.iter().map(|row| row::event(row, account)).collect())
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &AuditKey,
+    end: AuditPlace,
+    record: &AuditRecord,
+) -> Result<AuditPlace> {
+    let sequence = end.sequence + 1;
+    let mac = chain::mac(key, &end.mac, sequence, record);
+    sqlx::query(
+        "INSERT INTO audit_events (account, sequence, time, kind, intent, actor, address, method, request_id, resources,
+                                   parameters, code, reason, versions, left_out, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(record.call.account.as_str())
+    .bind(to_stored(sequence))
+    .bind(record.time.as_micros())
+    .bind(record.kind.as_str())
+    .bind(to_stored(record.intent))
+    .bind(&record.call.actor)
+    .bind(&record.call.address)
+    .bind(&record.call.method)
+    .bind(&record.call.request_id)
+    .bind(row::lines(&record.call.resources))
+    .bind(row::lines(&record.call.parameters))
+    .bind(&record.code)
+    .bind(&record.reason)
+    .bind(row::lines(&record.versions))
+    .bind(to_stored(record.left_out))
+    .bind(&mac[..])
+    .execute(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    Ok(AuditPlace { sequence, mac })
+}
+
+async fn write_head(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &AuditKey,
+    account: &AccountId,
+    end: AuditPlace,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO audit_heads (account, sequence, mac, seal) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (account) DO UPDATE SET sequence = excluded.sequence, mac = excluded.mac, seal = excluded.seal",
+    )
+    .bind(account.as_str())
+    .bind(to_stored(end.sequence))
+    .bind(&end.mac[..])
+    .bind(&chain::head_seal(key, account, end)[..])
+    .execute(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Calls that end otherwise than well: refused for want of a record, given up by the caller, killed with the server.
+
+use std::time::Duration;
+
+use dbkeeper::grpc::{client::Client, proto::v1};
+use tokio::net::TcpListener;
+use tonic::Code;
+use v1::{AuditCompletion, AuditEventKind};
+
+use super::{Intruder, assert_refused, assert_says, call, events, list, register, settings, short, until, verify};
+use crate::harness::{process::ServerProcess, server::TestServer, sqlite::SqliteFolder};
+
+const REFUSE_ALL: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events
+     BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+const REFUSE_OUTCOMES: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events WHEN NEW.kind = 'outcome'
+     BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_without_a_record_is_not_made() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let mut intruder = Intruder::of(&server).await;
+    let create = v1::CreateConnectionRequest {
+        connection_id: "shop".to_owned(),
+        connection: Some(settings(&folder.target(&folder.create_database()))),
+        ..Default::default()
+    };
+    intruder.run(REFUSE_ALL).await.unwrap();
+    let error = client.connections().create_connection(create.clone()).await.unwrap_err();
+    assert_refused(&error, Code::Unavailable, "AUDIT_UNAVAILABLE");
+    assert_says(&error, "not begun");
+    let mut export =
+        client.access().export_audit_events(v1::ExportAuditEventsRequest::default()).await.unwrap().into_inner();
+    assert_refused(&export.message().await.unwrap_err(), Code::Unavailable, "AUDIT_UNAVAILABLE");
+    let listed = client.connections().list_connections(v1::ListConnectionsRequest::default()).await.unwrap();
+    assert!(listed.into_inner().connections.is_empty(), "the call was made");
+
+    intruder.run("DROP TRIGGER full").await.unwrap();
+    client.connections().create_connection(create).await.unwrap();
+    assert_eq!(events(&client).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_that_cannot_be_written_is_told_as_unknown() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let mut intruder = Intruder::of(&server).await;
+    intruder.run(REFUSE_OUTCOMES).await.unwrap();
+    // The work is done, so the caller gets its answer.
+    register(&client, "shop", settings(&folder.target(&folder.create_database()))).await;
+    intruder.run("DROP TRIGGER full").await.unwrap();
+    let told = events(&client).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].kind(), told[0].completion()), (AuditEventKind::Intent, AuditCompletion::Unknown));
+    call(&client, "other").await;
+    assert!(verify(&client, None).await.intact);
+}
+
+/// A database that accepts and never says a word, and what tests a connection to it.
+async fn silent_database() -> (TcpListener, v1::TestConnectionRequest) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connection = v1::Connection {
+        display_name: "Silent".to_owned(),
+        engine: v1::Engine::Postgresql.into(),
+        host: "127.0.0.1".to_owned(),
+        port: listener.local_addr().unwrap().port().into(),
+        database: "postgres".to_owned(),
+        username: "postgres".to_owned(),
+        password: "silent-password".to_owned(),
+        tls: Some(v1::TlsSettings { mode: v1::TlsMode::Disabled.into(), ..Default::default() }),
+        ..Default::default()
+    };
+    let target = Some(v1::test_connection_request::Target::Connection(connection));
+    (listener, v1::TestConnectionRequest { target })
+}
+
+async fn only_intent(client: &Client) -> Option<v1::AuditEvent> {
+    let request = v1::ListAuditEventsRequest { method: "TestConnection".to_owned(), ..Default::default() };
+    list(client, request).await.into_iter().find(|event| event.kind() == AuditEventKind::Intent)
+}
+
+async fn until_completion(client: &Client, completion: AuditCompletion) {
+    until(async || only_intent(client).await.is_some_and(|intent| intent.completion() == completion)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_goes_away_leaves_an_outcome() {
+    let server = TestServer::start_with(|config| config.pools.connect_timeout = Duration::from_secs(60)).await;
+    let client = server.client();
+    let (_listener, request) = silent_database().await;
+    let begun = tokio::spawn({
+        let (client, request) = (client.clone(), request.clone());
+        async move { client.connections().test_connection(request).await }
+    });
+    until_completion(&client, AuditCompletion::Running).await;
+    begun.abort();
+    until_completion(&client, AuditCompletion::Ended).await;
+    let intent = only_intent(&client).await.unwrap();
+    assert_eq!((intent.code.as_str(), intent.reason.as_str()), ("CANCELLED", "CANCELLED"), "{intent:?}");
+
+    let hasty = client.clone().with_deadline(Duration::from_millis(300));
+    let error = hasty.connections().test_connection(request).await.unwrap_err();
+    // The client's own clock may be the first to say so.
+    assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error:?}");
+    until_completion(&client, AuditCompletion::Ended).await;
+    let intent = only_intent(&client).await.unwrap();
+    assert!(matches!(intent.code.as_str(), "DEADLINE_EXCEEDED" | "CANCELLED"), "{intent:?}");
+    assert!(verify(&client, None).await.intact);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_killed_with_the_server_is_told_as_unknown() {
+    let mut process = ServerProcess::start(&["pools.connect_timeout=2m".to_owned()]).await;
+    let client = process.client();
+    call(&client, "before").await;
+    let (_listener, request) = silent_database().await;
+    let begun = tokio::spawn({
+        let client = client.clone();
+        async move { client.connections().test_connection(request).await }
+    });
+    until_completion(&client, AuditCompletion::Running).await;
+    process.kill();
+    assert!(begun.await.unwrap().is_err());
+    process.launch();
+    process.wait_until_serving().await;
+    let client = process.client();
+    let told = events(&client).await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(short(&told[2]), (AuditEventKind::Intent, "TestConnection", ""));
+    assert_eq!(told[2].completion(), AuditCompletion::Unknown);
+    assert_eq!((told[0].completion(), told[0].code.as_str()), (AuditCompletion::Ended, "NOT_FOUND"));
+    call(&client, "after").await;
+    let verified = verify(&client, None).await;
+    assert!(verified.intact && verified.head.unwrap().sequence == 5);
+}
