@@ -4,21 +4,27 @@
 //! hold what one service promises, bad input included.
 
 mod access;
+mod accounts;
 mod answer;
+mod api_keys;
 mod audit;
 mod backups;
+mod callers;
 mod canary;
 mod catalogue;
+mod certificates;
 mod connections;
 mod connections_change;
 mod connections_health;
 mod connections_list;
 mod connections_refused;
 mod limits;
+mod lost_key;
 mod metrics;
 mod migrations;
 mod operations;
 mod process;
+mod rates;
 pub(crate) mod rotation;
 mod scenario;
 mod schema;
@@ -26,6 +32,7 @@ mod seal;
 mod support;
 mod targets;
 mod tls;
+mod tokens;
 mod vault;
 mod vault_sources;
 mod wire;
