@@ -7,7 +7,6 @@
 
 pub mod dump;
 pub mod inspect;
-pub mod meter;
 pub mod migrate;
 pub mod monitor;
 #[cfg(feature = "mysql")]
@@ -17,6 +16,7 @@ pub mod password;
 pub mod postgres;
 #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "SQLite is not dialled"))]
 pub mod reach;
+pub mod session_pool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tool;
@@ -32,6 +32,7 @@ pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
 pub use password::PasswordRecipe;
 pub use reach::Reach;
+pub use session_pool::SessionLimits;
 
 use crate::model::{
     AccountId, ConnectionId, Error, Result,
@@ -80,6 +81,8 @@ pub struct EngineOptions {
     pub dial_timeout: Duration,
     /// Folders that are looked through for tools before the PATH, the newest version first.
     pub tool_directories: Vec<PathBuf>,
+    /// What the pools of all databases share.
+    pub sessions: SessionLimits,
 }
 
 /// A kind of database.
@@ -110,7 +113,8 @@ pub trait Engine: Send + Sync {
         Err(Error::unsupported(self.kind().as_str(), "passwords"))
     }
 
-    /// Opens a pool. Dials once, so that a wrong password shows here and not at the first use.
+    /// Opens a pool. Dials once, through no queue but that of the dials to one host, so that a wrong password shows here and
+    /// not at the first use.
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>>;
 }
 
@@ -130,6 +134,10 @@ pub trait Database: Send + Sync {
 
     /// Closes the pool: new leases fail at once, leases that are out end with their work.
     async fn close(&self);
+
+    /// Closes sessions that are too old or idle for too long, and opens those that `min_idle` lacks. Called every second
+    /// or so, one call at a time.
+    async fn tend(&self) {}
 
     /// Each ability with what is missing, by asking the database for its grants and settings.
     async fn capabilities(&self) -> Result<Vec<Capability>>;

@@ -16,12 +16,14 @@ mod named_lock;
 mod password;
 mod row;
 mod server;
+mod source;
 
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use self::source::MysqlSource;
 use self::{connect::Connector, database::MysqlDatabase};
 use super::{Database, Engine, EngineOptions, PasswordRecipe, Probe, Target};
 use crate::model::{
