@@ -14,6 +14,7 @@ mod connections_change;
 mod connections_health;
 mod connections_list;
 mod connections_refused;
+mod hostile;
 mod limits;
 mod metrics;
 mod migrations;
