@@ -23,7 +23,7 @@ use crate::{
         server::{GrpcServer, Opener, Parts},
         vault_service::VaultAdapter,
     },
-    model::{AccountId, Result, access::DEFAULT_ACCOUNT},
+    model::{AccountId, Error, Reason, Result, access::DEFAULT_ACCOUNT},
     operation::Operations,
     service::{
         access::AccessService,
@@ -138,6 +138,24 @@ impl App {
     }
 }
 
+/// Makes a key of an administrator in a data directory that no server holds, for who has lost theirs. Returns the file that
+/// the key is in: `admin.key`, or another beside it where that is there.
+pub async fn make_admin_key(config: &Config) -> Result<PathBuf> {
+    if !config.store.file.exists() {
+        return Err(Error::new(
+            Reason::StoreUnavailable,
+            format!("there is no store in {}; name the server's folder with --data-dir", config.data_dir.display()),
+        ));
+    }
+    let _directory = DataDirectory::take(&config.data_dir)?;
+    let store = Store::open(&config.store.file).await?;
+    let vault = vault::open(&store, &settings::key_source(config)).await?.map_err(vault::refusal)?;
+    let keys = secrets::server_keys(&store, &vault).await?;
+    let made = AccessService::new(store.clone(), keys.pepper).make_admin_key(&config.data_dir).await;
+    store.close().await;
+    made
+}
+
 /// What the services are built from.
 struct Builder {
     config: Config,
@@ -160,7 +178,8 @@ impl Builder {
         let store_was_lost = copy.recover(&vault).await?;
         let keys = secrets::server_keys(store, &vault).await?;
         copy.keep().await;
-        let access = Arc::new(AccessService::new(store.clone(), keys.pepper));
+        let access =
+            Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
         let services = Services::build(config, store, vault, access.clone(), keys.repository, process).await?;
@@ -172,7 +191,8 @@ impl Builder {
         let routes = services.routes(&settings::server(config), keys.token, audit.clone());
         let (mut tasks, vault) = (services.tasks(), services.vault.clone());
         tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
-        let parts = Parts { routes, authenticator: Arc::new(KeyAuthenticator(access)), audit: Some(audit) };
+        let authenticator = Arc::new(KeyAuthenticator::new(access, config.access.failures_per_address));
+        let parts = Parts { routes, authenticator, audit: Some(audit) };
         Ok((parts, Opened { operations: services.operations, vault, tasks }))
     }
 

@@ -4,6 +4,7 @@
 //! `DBKEEPER_...` environment variables, flags. One struct a concern; `docs/configuration.md` describes every key
 //! and a test holds it against these structs.
 
+mod access;
 mod audit;
 mod backup;
 mod health;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use self::problem::Problems;
 pub use self::{
+    access::{Access, CertificateRule, Jwt},
     audit::Audit,
     backup::Backup,
     health::Health,
@@ -53,6 +55,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The gRPC server.
     pub server: Server,
+    /// Who may call.
+    pub access: Access,
     /// The server's own durable state.
     pub store: Store,
     /// Where the master key comes from.
@@ -82,6 +86,7 @@ impl Default for Config {
         Self {
             data_dir: storage::default_data_dir(),
             server: Server::default(),
+            access: Access::default(),
             store: Store::default(),
             vault: Vault::default(),
             sqlite: Sqlite::default(),
@@ -106,10 +111,17 @@ impl Config {
     /// Makes every path absolute: the data directory from `here`, the others from the data directory.
     fn resolve_paths(&mut self, here: &Path) {
         self.data_dir = here.join(&self.data_dir);
-        let Self { data_dir, server, store, vault, sqlite, backup, .. } = self;
-        let transit = [&mut vault.transit.token_file, &mut vault.transit.ca_file];
-        let optional =
-            [&mut server.tls_certificate_file, &mut server.tls_key_file].into_iter().chain(transit).flatten();
+        let Self { data_dir, server, access, store, vault, sqlite, backup, .. } = self;
+        let optional = [
+            &mut server.tls_certificate_file,
+            &mut server.tls_key_file,
+            &mut server.tls_client_ca_file,
+            &mut access.jwt.jwks_file,
+            &mut access.jwt.jwks_ca_file,
+            &mut vault.transit.token_file,
+            &mut vault.transit.ca_file,
+        ];
+        let optional = optional.into_iter().flatten();
         let folders = [&mut sqlite.root, &mut backup.directory, &mut backup.scratch_directory];
         let keys = [&mut vault.key_file, &mut vault.transit.wrapped_key_file];
         let required = [&mut store.file].into_iter().chain(keys).chain(folders);
@@ -121,6 +133,7 @@ impl Config {
     /// Notes every value that is out of its bounds or does not go with another.
     fn check(&self, problems: &mut Problems<'_>) {
         self.server.check(problems);
+        self.access.check(problems);
         self.vault.check(problems);
         self.backup.check(problems);
         self.pools.check(problems);

@@ -26,8 +26,10 @@ pub mod schema_service;
 pub mod stream;
 pub mod vault_service;
 
+mod client_certificate;
 pub mod health;
 pub mod listener;
+mod rate;
 pub mod routes;
 pub mod server;
 pub mod tls;

@@ -4,7 +4,7 @@ use std::{error::Error, io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use dbkeeper::{
-    app::App,
+    app::{self, App},
     cli::{self, Arguments, Command},
     config::{self, Config, Flags},
     telemetry,
@@ -27,6 +27,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             write!(std::io::stdout().lock(), "{}", config::load(&arguments.flags())?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::AdminKey(arguments) => on_runtime(&arguments.flags(), admin_key),
         Command::Serve(arguments) => on_runtime(&arguments.flags(), serve),
         Command::Quickstart(arguments) => on_runtime(&arguments.flags(), |config| quickstart(config, arguments.exit)),
     }
@@ -46,6 +47,12 @@ where
     guard.shutdown();
     runtime.shutdown_background();
     outcome
+}
+
+async fn admin_key(config: Config) -> Result<ExitCode, Box<dyn Error>> {
+    let path = app::make_admin_key(&config).await?;
+    writeln!(std::io::stdout().lock(), "{}", path.display())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {

@@ -3,6 +3,7 @@
 //! backups, metrics and operations. Nothing here does any input or output.
 
 pub mod access;
+pub mod api_key;
 pub mod audit;
 pub mod backup;
 pub mod connection;
@@ -20,7 +21,7 @@ pub mod session;
 pub mod time;
 pub mod vault;
 
-pub use access::{AuthenticationMethod, Grant, Permission, Permissions, Role};
+pub use access::{AuthenticationMethod, ClientCertificate, Grant, Permission, Permissions, Role};
 pub use context::{CallContext, Caller};
 pub use error::{Detail, Error, ErrorKind, Reason, Result, StatementFailure};
 pub use id::{AccountId, ApiKeyId, BackupId, ConnectionId, MigrationSetId, OperationId, RequestId};

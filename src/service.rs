@@ -1,6 +1,7 @@
 //! What the services do, without any transport.
 
 pub mod access;
+pub mod account;
 pub mod audit;
 pub mod backup;
 pub mod connection;

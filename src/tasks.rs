@@ -4,8 +4,10 @@
 
 pub mod audit_upkeep;
 pub mod connection_health;
+pub mod key_uses;
 pub mod operation_retention;
 pub mod pool_eviction;
+pub mod token_keys;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a figure that cannot be taken ends the run, and says why")]
 #![expect(clippy::print_stdout, reason = "the figures are printed")]
 
+mod access;
 mod backup;
 mod calls;
 mod echo;
@@ -45,6 +46,7 @@ enum Area {
     Migrations,
     Backup,
     Idle,
+    Access,
     Health,
     Vault,
 }
@@ -66,6 +68,7 @@ async fn main() -> ExitCode {
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,
+            Area::Access => access::measure().await,
             Area::Health => health::measure().await,
             Area::Vault => vault::measure().await,
         });

@@ -48,6 +48,8 @@ impl Server {
             .args(["serve", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
+            // One client calls as fast as it can.
+            .args(["--set", "access.rate_per_address=0", "--set", "access.rate_per_caller=0"])
             .stdout(log_file(folder.path()))
             .stderr(log_file(folder.path()))
             .spawn()

@@ -19,6 +19,7 @@ use crate::{
     pool::Pools,
     service::{
         access::AccessService,
+        account::AccountService,
         audit::AuditService,
         backup::{
             BackupService, KeyCopy,
@@ -36,8 +37,8 @@ use crate::{
     },
     store::Store,
     tasks::{
-        BackgroundTask, connection_health::ConnectionHealth, operation_retention::OperationRetention,
-        pool_eviction::PoolEviction,
+        BackgroundTask, connection_health::ConnectionHealth, key_uses::KeyUses,
+        operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -57,6 +58,7 @@ pub(super) struct Process {
 pub(super) struct Services {
     store: Store,
     access: Arc<AccessService>,
+    accounts: AccountService,
     operation_retention: Duration,
     health: HealthOptions,
     pub(super) operations: Operations,
@@ -110,6 +112,7 @@ impl Services {
         metrics::register(&pools, &operations);
         Ok(Self {
             store: store.clone(),
+            accounts: AccountService::new(store.clone(), access.clone(), pools.clone()),
             access,
             operation_retention: config.operations.retention,
             health: settings::health(config),
@@ -133,7 +136,12 @@ impl Services {
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))
-            .access(AccessAdapter::new(self.access.clone(), AuditAdapter::new(audit, tokens.clone())))
+            .access(AccessAdapter::new(
+                self.access.clone(),
+                self.accounts.clone(),
+                AuditAdapter::new(audit, tokens.clone()),
+                tokens.clone(),
+            ))
             .vault(VaultAdapter::open(self.vault.clone(), tokens.clone()))
             .operations(OperationAdapter::new(self.operations.clone(), tokens))
     }
@@ -141,6 +149,8 @@ impl Services {
     pub(super) fn tasks(&self) -> Vec<Arc<dyn BackgroundTask>> {
         let health = HealthChecks::new(self.store.clone(), self.pools.clone(), self.health.clone());
         vec![
+            Arc::new(KeyUses(self.access.clone())),
+            Arc::new(TokenKeys(self.access.clone())),
             Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),

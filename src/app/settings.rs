@@ -11,8 +11,15 @@ use crate::{
         reach::{BasePolicy, OwnListeners, TargetPolicy},
     },
     grpc::settings::{ServerSettings, TlsFiles},
+    model::{AccountId, Result},
     pool::PoolLimits,
-    service::connection::health::HealthOptions,
+    service::{
+        access::{
+            CertificateRule, OtherWays,
+            token::{self, Mapping, TokenRules, Tokens},
+        },
+        connection::health::HealthOptions,
+    },
     vault::{KeyCommand, KeySource, TransitKeys},
 };
 
@@ -51,6 +58,29 @@ pub(super) fn engine(config: &Config, own: &OwnListeners, tracker: &TaskTracker)
     }
 }
 
+/// The ways to prove who one is that the configuration adds to API keys.
+pub(super) fn other_ways(config: &Config) -> Result<OtherWays> {
+    let rules = config.access.certificate_rules().into_iter();
+    let certificates = rules.map(|rule| CertificateRule { name: rule.name, account: rule.account, grant: rule.grant });
+    Ok(OtherWays { tokens: tokens(&config.access.jwt)?, certificates: certificates.collect() })
+}
+
+fn tokens(jwt: &config::Jwt) -> Result<Option<Tokens>> {
+    let (Some(issuer), Some(audience)) = (jwt.issuer.clone(), jwt.audience.clone()) else { return Ok(None) };
+    let source = match (&jwt.jwks_file, &jwt.jwks_url) {
+        (Some(file), _) => token::KeySource::File(file.clone()),
+        (None, Some(url)) => token::KeySource::Url { url: url.clone(), ca_file: jwt.jwks_ca_file.clone() },
+        (None, None) => return Ok(None),
+    };
+    let mapping = Mapping {
+        account_claim: jwt.account_claim.clone(),
+        account: AccountId::parse(&jwt.account, "access.jwt.account")?,
+        role_claim: jwt.role_claim.clone(),
+        roles: jwt.role_rules(),
+    };
+    Ok(Some(Tokens::new(TokenRules { source, issuer, audience, leeway: jwt.leeway, mapping })))
+}
+
 fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
     TargetPolicy {
         base: match targets.policy {
@@ -82,6 +112,7 @@ pub(super) fn server(config: &Config) -> ServerSettings {
     let tls = server.tls_certificate_file.clone().zip(server.tls_key_file.clone()).map(|(certificate, key)| TlsFiles {
         certificate,
         key,
+        client_ca: server.tls_client_ca_file.clone(),
         reload_interval: CERTIFICATE_RELOAD,
     });
     ServerSettings {
@@ -101,6 +132,9 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         // The work that is left after the drain gets the rest of the grace to note how it stands.
         drain_timeout: config.shutdown.grace.mul_f32(0.8),
         web: server.grpc_web,
+        trusted_proxies: config.access.proxies(),
+        rate_per_address: config.access.rate_per_address,
+        rate_per_caller: config.access.rate_per_caller,
         tls,
     }
 }

@@ -45,6 +45,14 @@ Examples:
   dbkeeper quickstart --exit                  End after the walk; status 0 only if every step was right
   dbkeeper quickstart --data-dir ./try-out    Keep what it makes in a folder of your choice";
 
+const ADMIN_KEY_EXAMPLES: &str = "\
+Examples:
+  dbkeeper admin-key
+  dbkeeper admin-key --data-dir /srv/dbkeeper
+
+The key is an administrator's of the account default. Keys that exist stay good: revoke the lost one with
+AccessService.RevokeApiKey. The command needs the master key, as the server does.";
+
 /// Register, inspect, migrate, back up and watch your databases through one gRPC service.
 #[derive(Debug, Parser)]
 #[command(name = "dbkeeper", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
@@ -64,6 +72,9 @@ pub enum Command {
     /// Start a server and walk through the main job on a sample SQLite database
     #[command(after_help = QUICKSTART_EXAMPLES)]
     Quickstart(QuickstartArguments),
+    /// Make a new admin key where the old one was lost, while no server runs; prints the file that holds it
+    #[command(after_help = ADMIN_KEY_EXAMPLES)]
+    AdminKey(ServerArguments),
     /// Print the effective configuration as TOML, each value with where it comes from, secrets masked
     Config(ServerArguments),
 }

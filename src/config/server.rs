@@ -21,6 +21,8 @@ pub struct Server {
     pub tls_certificate_file: Option<PathBuf>,
     /// Private key of the certificate in PEM. Read again when it changes.
     pub tls_key_file: Option<PathBuf>,
+    /// Authorities in PEM whose client certificates are taken. Read again when it changes.
+    pub tls_client_ca_file: Option<PathBuf>,
     /// Answer gRPC-Web requests too, for browsers.
     pub grpc_web: bool,
     /// What one caller, and all of them together, may ask for.
@@ -34,6 +36,7 @@ impl Default for Server {
             insecure: false,
             tls_certificate_file: None,
             tls_key_file: None,
+            tls_client_ca_file: None,
             grpc_web: false,
             limits: Limits::default(),
         }
@@ -112,6 +115,9 @@ impl Server {
                  server.tls_certificate_file and server.tls_key_file, listen on 127.0.0.1, or accept it with \
                  server.insecure = true (--insecure)",
             );
+        }
+        if self.tls_client_ca_file.is_some() && !self.tls() {
+            problems.add("server.tls_client_ca_file", "needs server.tls_certificate_file and server.tls_key_file");
         }
         self.limits.check(problems);
     }

@@ -115,6 +115,23 @@ fn parts<'de, D: Deserializer<'de>>(deserializer: D, allowed: &str) -> Result<Ve
     }
 }
 
+/// For `#[serde(deserialize_with = "texts")]`: a TOML array, or one text with `,` between the parts.
+pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Array(Vec<String>),
+        Text(String),
+    }
+    match Form::deserialize(deserializer) {
+        Ok(Form::Array(texts)) => Ok(texts),
+        Ok(Form::Text(text)) => {
+            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        }
+        Err(_) => Err(D::Error::custom("must be a list of texts, or texts with , between them")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::ByteSize;

@@ -103,10 +103,11 @@ where
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
-    let request_id = call.context.request_id.clone();
+    let (request_id, caller) = (call.context.request_id.clone(), call.context.caller.clone());
     let answer = tokio::select! {
         biased;
         answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
+        () = caller.credentials_ended() => Err(layers::credentials_ended()),
         () = call.stopping.cancelled() => Err(layers::shutting_down()),
     };
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))

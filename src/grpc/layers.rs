@@ -5,6 +5,7 @@ mod admission;
 pub(super) mod audit;
 mod body;
 mod deadline;
+mod forwarded;
 mod metrics;
 mod request_id;
 mod trace;
@@ -29,6 +30,7 @@ use tower::Service;
 use tracing::Instrument;
 
 pub use admission::Authenticator;
+use admission::Origin;
 pub use audit::AuditSink;
 use audit::{CallAudit, EndOfCall};
 use body::{CallBody, CallEnd};
@@ -38,10 +40,11 @@ use super::{
     call::ActiveCall,
     health::Readiness,
     options::{MethodPolicies, MethodPolicy},
+    rate::{self, RateLimit},
     settings::ServerSettings,
     status,
 };
-use crate::model::{CallContext, Error, Reason, RequestId};
+use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId};
 
 /// Services that answer without a caller, also while the vault is sealed.
 const OPEN_SERVICES: [&str; 3] =
@@ -56,6 +59,10 @@ pub(super) struct Edge {
     pub(super) settings: ServerSettings,
     pub(super) unary_slots: Arc<Semaphore>,
     pub(super) stream_slots: Arc<Semaphore>,
+    /// Calls of each address.
+    pub(super) addresses: RateLimit,
+    /// Calls of each caller.
+    pub(super) callers: RateLimit,
     /// Cancelled when the server begins to stop: streams end.
     pub(super) stopping: CancellationToken,
     /// Cancelled when the patience with open calls has ended: contexts are cancelled.
@@ -89,11 +96,18 @@ pub(super) struct EdgeService {
     edge: Arc<Edge>,
     routes: Routes,
     peer: SocketAddr,
+    /// What the client showed when the connection was opened.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl EdgeService {
-    pub(super) fn new(edge: Arc<Edge>, routes: Routes, peer: SocketAddr) -> Self {
-        Self { edge, routes, peer }
+    pub(super) fn new(
+        edge: Arc<Edge>,
+        routes: Routes,
+        peer: SocketAddr,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Self {
+        Self { edge, routes, peer, certificate }
     }
 
     /// The services that answer: those of the open vault, also on a connection from before it was opened.
@@ -101,10 +115,15 @@ impl EdgeService {
         self.edge.unsealed.get().map_or(self.routes, |unsealed| unsealed.routes.clone())
     }
 
-    async fn answer(self, request: Request<Body>) -> Response<Body> {
+    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
         let request_id = request_id::of(request.headers());
         let path = request.uri().path();
-        let mut response = if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+        let caller = forwarded::caller_address(self.peer.ip(), request.headers(), &self.edge.settings.trusted_proxies);
+        self.peer.set_ip(caller);
+        let mut response = if let Err(wait) = self.edge.addresses.take(&rate::counted(caller), Instant::now()) {
+            let error = rate::limited("calls of an address", "this address calls more often than it may", wait);
+            status::response(&error, &request_id)
+        } else if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
             self.answer_openly(request).await
         } else if let Some(policy) = self.edge.policies.get(path).cloned() {
             self.answer_known(request, policy, request_id.clone()).await
@@ -124,6 +143,10 @@ impl EdgeService {
         response.map(|inner| Body::new(body::UntilStopped::new(inner, stopping)))
     }
 
+    fn origin(&self) -> Origin<'_> {
+        Origin { peer: self.peer, certificate: self.certificate.as_deref() }
+    }
+
     async fn answer_known(
         self,
         request: Request<Body>,
@@ -131,7 +154,7 @@ impl EdgeService {
         request_id: RequestId,
     ) -> Response<Body> {
         let started = Instant::now();
-        let admitted = self.edge.admit(request.headers(), &policy, self.peer, request_id.clone()).await;
+        let admitted = self.edge.admit(request.headers(), &policy, &self.origin(), request_id.clone()).await;
         let caller = admitted.as_ref().ok().map(|admitted| &admitted.context.caller);
         // Only the record of a refusal needs it after the call is gone.
         let refusable = policy.audited.then(|| caller.map(|caller| (caller.account.clone(), caller.principal.clone())));
@@ -210,6 +233,14 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
+}
+
+/// The error of a stream that outlives the credentials that it was opened with.
+pub(super) fn credentials_ended() -> Error {
+    Error::new(
+        Reason::CredentialsEnded,
+        "the credentials that this call was made with have expired or were revoked; call again with new ones",
+    )
 }
 
 /// The error of everything that the end of the server cuts short.

@@ -17,10 +17,9 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 
-use super::settings::ServerSettings;
-use crate::model::{Error, Result};
+use super::{client_certificate, settings::ServerSettings, tls::Acceptor};
+use crate::model::{ClientCertificate, Error, Result};
 
 /// Length of what every HTTP/2 client sends first; no request of gRPC-Web is shorter. What it says is for hyper to read.
 const PREFACE_LENGTH: usize = 24;
@@ -91,7 +90,7 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
 /// How a connection is opened.
 #[derive(Clone)]
 pub(super) struct Opening {
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Acceptor>,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) timeout: Duration,
 }
@@ -99,29 +98,36 @@ pub(super) struct Opening {
 impl Accepted {
     /// Shakes hands where there is TLS, and waits for the first bytes.
     pub(super) async fn open(self, opening: &Opening) -> io::Result<OpenConnection> {
-        let stream: Box<dyn Stream> = match &opening.tls {
-            None => Box::new(self.stream),
-            Some(acceptor) => Box::new(timeout(opening.timeout, shake_hands(self.stream, acceptor, opening)).await??),
+        let (stream, certificate): (Box<dyn Stream>, _) = match &opening.tls {
+            None => (Box::new(self.stream), None),
+            Some(acceptor) => {
+                let stream = timeout(opening.timeout, shake_hands(self.stream, acceptor, opening)).await??;
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let certificate = shown.and_then(|der| client_certificate::read(der)).map(Arc::new);
+                (Box::new(stream), certificate)
+            }
         };
         let stream = timeout(opening.timeout, Begun::read(stream)).await??;
-        Ok(OpenConnection { stream, _slot: self.slot })
+        Ok(OpenConnection { stream, certificate, _slot: self.slot })
     }
 }
 
 async fn shake_hands(
     stream: TcpStream,
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
     opening: &Opening,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     // A peer that says nothing waits here, where it is in nobody's way.
     stream.peek(&mut [0]).await?;
     let _turn = opening.handshakes.acquire().await.map_err(io::Error::other)?;
-    acceptor.accept(stream).await
+    acceptor.current().accept(stream).await
 }
 
 /// A connection whose client has begun to speak HTTP.
 pub(super) struct OpenConnection {
     pub(super) stream: Begun,
+    /// What the client showed, where it showed one of ours.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     _slot: OwnedSemaphorePermit,
 }
 

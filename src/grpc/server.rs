@@ -8,6 +8,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use hyper_util::{
@@ -28,6 +29,7 @@ use super::{
     listener::{Accepted, Listener, Opening},
     options::MethodPolicies,
     proto::FILE_DESCRIPTOR_SET,
+    rate::RateLimit,
     routes::Routes,
     settings::ServerSettings,
     tls::Tls,
@@ -80,6 +82,8 @@ impl GrpcServer {
             readiness,
             unary_slots: Arc::new(Semaphore::new(settings.max_unary_calls)),
             stream_slots: Arc::new(Semaphore::new(settings.max_streams)),
+            addresses: per_second(settings.rate_per_address),
+            callers: per_second(settings.rate_per_caller),
             stopping: CancellationToken::new(),
             aborting: CancellationToken::new(),
             streams: TaskTracker::new(),
@@ -117,6 +121,11 @@ impl GrpcServer {
         drop(self.listener);
         self.connections.drain().await;
     }
+}
+
+/// As many calls a second, and twice as many at once.
+fn per_second(count: u32) -> RateLimit {
+    RateLimit::new(count, Duration::from_secs(1), count.saturating_mul(2))
 }
 
 async fn accept(listener: &Listener, connections: &Connections) {
@@ -205,7 +214,7 @@ impl Connections {
             Ok(connection) => connection,
             Err(cause) => return tracing::debug!(%peer, %cause, "connection not opened"),
         };
-        let service = EdgeService::new(Arc::clone(&self.edge), self.routes.clone(), peer);
+        let service = EdgeService::new(Arc::clone(&self.edge), self.routes.clone(), peer, connection.certificate);
         let io = TokioIo::new(connection.stream);
         let ended = if self.edge.settings.web {
             let service = TowerToHyperService::new(GrpcWebLayer::new().layer(service));

@@ -3,6 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::model::api_key::AddressRange;
+
 /// Every limit of the gRPC server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -37,6 +39,12 @@ pub struct ServerSettings {
     pub drain_timeout: Duration,
     /// Answer browsers too (gRPC-Web), over HTTP/1.1 as well.
     pub web: bool,
+    /// Proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Calls a second of one address; 0: any number.
+    pub rate_per_address: u32,
+    /// Calls a second of one caller; 0: any number.
+    pub rate_per_caller: u32,
     /// Certificate and key; absent: in clear.
     pub tls: Option<TlsFiles>,
 }
@@ -59,6 +67,9 @@ impl Default for ServerSettings {
             max_deadline: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(20),
             web: false,
+            trusted_proxies: Vec::new(),
+            rate_per_address: 0,
+            rate_per_caller: 0,
             tls: None,
         }
     }
@@ -71,6 +82,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Private key in PEM.
     pub key: PathBuf,
+    /// Authorities in PEM whose client certificates are taken; absent: none is asked for.
+    pub client_ca: Option<PathBuf>,
     /// How often the files are looked at for a change.
     pub reload_interval: Duration,
 }

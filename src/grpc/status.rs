@@ -106,6 +106,10 @@ fn log(error: &Error, request_id: &RequestId) {
         ErrorKind::Internal | ErrorKind::DataLoss => {
             tracing::error!(%request_id, reason, ?code, text = error.message(), cause, "call failed");
         }
+        // Whoever floods the server must not flood its log.
+        ErrorKind::ResourceExhausted if error.reason() == Reason::RateLimited => {
+            tracing::debug!(%request_id, reason, ?code, text = error.message(), "call failed");
+        }
         _ => tracing::info!(%request_id, reason, ?code, text = error.message(), cause, "call failed"),
     }
 }

@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     call::ActiveCall,
-    layers::{audit::failure_of, deadline_exceeded, deadline_passed, panicked, shutting_down},
+    layers::{audit::failure_of, credentials_ended, deadline_exceeded, deadline_passed, panicked, shutting_down},
     status,
 };
 use crate::model::{CallContext, Error, Result};
@@ -111,6 +111,7 @@ async fn run(work: impl Future<Output = Result<()>>, call: &ActiveCall) -> Resul
         ended = AssertUnwindSafe(work).catch_unwind() => ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
         () = call.context.cancellation.cancelled() => Err(Error::cancelled()),
         () = deadline_passed(call.context.deadline) => Err(deadline_exceeded()),
+        () = call.context.caller.credentials_ended() => Err(credentials_ended()),
         () = call.stopping.cancelled() => Err(shutting_down()),
     }
 }

@@ -1,15 +1,18 @@
-//! The server's own certificate, read again when its files change.
+//! The server's own certificate and the authorities of its clients, read again when their files change.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        RootCertStore, ServerConfig,
         crypto::ring,
-        server::{ClientHello, ResolvesServerCert},
-        sign::CertifiedKey,
+        server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+        sign::{CertifiedKey, SingleCertAndKey},
     },
 };
 
@@ -19,35 +22,35 @@ use crate::model::{Error, Result};
 /// TLS of the listener.
 pub(super) struct Tls {
     files: TlsFiles,
-    current: Arc<CurrentCertificate>,
-    acceptor: TlsAcceptor,
-    /// Hash of both files as they were last looked at, good or bad.
+    web: bool,
+    current: Acceptor,
+    /// Hash of all files as they were last looked at, good or bad.
     seen: blake3::Hash,
+}
+
+/// Shakes hands as the files say at the moment.
+#[derive(Clone)]
+pub(super) struct Acceptor(Arc<RwLock<TlsAcceptor>>);
+
+impl Acceptor {
+    pub(super) fn current(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Tls {
     /// Reads the files. HTTP/1.1 is offered beside HTTP/2 to browsers only.
     pub(super) async fn load(files: TlsFiles, web: bool) -> Result<Self> {
         let content = Content::read(&files).await?;
-        let current = Arc::new(CurrentCertificate(RwLock::new(Arc::new(content.certified_key()?))));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(Error::internal)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        if web {
-            config.alpn_protocols.push(b"http/1.1".to_vec());
-        }
-        Ok(Self { files, current, acceptor: TlsAcceptor::from(Arc::new(config)), seen: content.hash() })
+        let current = Acceptor(Arc::new(RwLock::new(content.acceptor(web)?)));
+        Ok(Self { files, web, current, seen: content.hash() })
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.acceptor.clone()
+    pub(super) fn acceptor(&self) -> Acceptor {
+        self.current.clone()
     }
 
-    /// Takes a new certificate over whenever the files change. One that cannot be used is logged and the old one
-    /// stays.
+    /// Takes new files over whenever they change. What cannot be used is logged and the old stays.
     pub(super) async fn watch(&mut self) {
         loop {
             tokio::time::sleep(self.files.reload_interval).await;
@@ -65,32 +68,76 @@ impl Tls {
             return Ok(());
         }
         self.seen = hash;
-        self.current.replace(content.certified_key()?);
+        let acceptor = content.acceptor(self.web)?;
+        // A whole new configuration, so that no session of before goes on under an authority that was taken out.
+        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
         tracing::info!("certificate reloaded");
         Ok(())
     }
 }
 
-/// Both files as they are.
+/// All files as they are.
 struct Content {
     certificate: Vec<u8>,
     key: zeroize::Zeroizing<Vec<u8>>,
+    client_ca: Option<Vec<u8>>,
 }
 
 impl Content {
     async fn read(files: &TlsFiles) -> Result<Self> {
-        let read = async |field: &str, path: &std::path::Path| {
+        let read = async |field: &str, path: &Path| {
             tokio::fs::read(path).await.map_err(|cause| {
                 Error::invalid_field(field, format!("{} cannot be read: {}", path.display(), cause.kind()))
             })
         };
         let certificate = read("tls.certificate", &files.certificate).await?;
         let key = zeroize::Zeroizing::new(read("tls.key", &files.key).await?);
-        Ok(Self { certificate, key })
+        let client_ca = match &files.client_ca {
+            Some(path) => Some(read("tls.client_ca", path).await?),
+            None => None,
+        };
+        Ok(Self { certificate, key, client_ca })
     }
 
     fn hash(&self) -> blake3::Hash {
-        blake3::Hasher::new().update(&self.certificate).update(&[0]).update(&self.key).finalize()
+        let parts = [&self.certificate[..], &self.key[..], self.client_ca.as_deref().unwrap_or_default()];
+        parts
+            .into_iter()
+            .fold(blake3::Hasher::new(), |mut hasher, part| {
+                hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+                hasher
+            })
+            .finalize()
+    }
+
+    fn acceptor(&self, web: bool) -> Result<TlsAcceptor> {
+        let resolver = Arc::new(SingleCertAndKey::from(self.certified_key()?));
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::internal)?;
+        let builder = match self.client_verifier()? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        if web {
+            config.alpn_protocols.push(b"http/1.1".to_vec());
+        }
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// A client may show a certificate and need not: the other ways to prove who one is stay open.
+    fn client_verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>> {
+        let Some(client_ca) = &self.client_ca else { return Ok(None) };
+        let invalid = |cause: &dyn std::fmt::Display| Error::invalid_field("tls.client_ca", cause.to_string());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(client_ca) {
+            roots.add(certificate.map_err(|cause| invalid(&cause))?).map_err(|cause| invalid(&cause))?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
+        verifier.build().map(Some).map_err(|cause| invalid(&cause))
     }
 
     /// Certificate and key must be readable and belong together: in the middle of an exchange of the two files they
@@ -108,21 +155,6 @@ impl Content {
     }
 }
 
-#[derive(Debug)]
-struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
-
-impl CurrentCertificate {
-    fn replace(&self, key: CertifiedKey) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
-    }
-}
-
-impl ResolvesServerCert for CurrentCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, time::Duration};
@@ -135,26 +167,27 @@ mod tests {
         let files = TlsFiles {
             certificate: directory.path().join("cert.pem"),
             key: directory.path().join("key.pem"),
+            client_ca: None,
             reload_interval: Duration::ZERO,
         };
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         fs::write(&files.certificate, made.cert.pem()).unwrap();
         let mut tls = Tls::load(files.clone(), false).await.unwrap();
-        let shown = |tls: &Tls| tls.current.0.read().unwrap().cert.clone();
-        let first = shown(&tls);
+        let used = |tls: &Tls| Arc::as_ptr(tls.current.current().config());
+        let first = used(&tls);
         tls.reload().await.unwrap();
 
         let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(&files.key, stranger.signing_key.serialize_pem()).unwrap();
         assert!(tls.reload().await.unwrap_err().message().starts_with("tls.key"));
-        assert_eq!(shown(&tls), first);
+        assert_eq!(used(&tls), first);
         fs::write(&files.certificate, "rubbish").unwrap();
         assert!(tls.reload().await.unwrap_err().message().starts_with("tls.certificate"));
-        assert_eq!(shown(&tls), first);
+        assert_eq!(used(&tls), first);
 
         fs::write(&files.certificate, stranger.cert.pem()).unwrap();
         tls.reload().await.unwrap();
-        assert_ne!(shown(&tls), first);
+        assert_ne!(used(&tls), first);
     }
 }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use super::id::AccountId;
+use super::{id::AccountId, time::Timestamp};
 
 /// The account that the first start makes. Its administrators are those of the server.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -45,8 +43,7 @@ impl Permission {
 }
 
 /// A set of permissions.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Permissions(u8);
 
 impl Permissions {
@@ -72,10 +69,17 @@ impl Permissions {
         Self(self.0 | permission.bit())
     }
 
-    /// Holds nothing.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    /// The set as the store keeps it.
+    pub const fn bits(self) -> u8 {
+        self.0
     }
+
+    /// A set that the store kept; bits of no permission are left out.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::EVERY)
+    }
+
+    const EVERY: u8 = (1 << Permission::ALL.len()) - 1;
 
     /// The permissions in the order of the contract.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
@@ -96,8 +100,7 @@ impl fmt::Debug for Permissions {
 }
 
 /// What a caller may do in its account, each role all that the one before may. The permission to restore goes beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Looks.
     Viewer,
@@ -165,6 +168,16 @@ pub enum AuthenticationMethod {
     ClientCertificate,
     /// Not at all: the vault is sealed, and nobody can be told from another without it.
     Nothing,
+}
+
+/// A TLS client certificate that one of our authorities signed, as far as it says who shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its names with their kinds: `dns:NAME`, `uri:NAME`, `email:NAME` of the subject's alternative names, then `cn:NAME` of
+    /// the subject.
+    pub names: Vec<String>,
+    /// When it ends.
+    pub expires: Timestamp,
 }
 
 #[cfg(test)]

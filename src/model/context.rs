@@ -16,7 +16,7 @@ use super::{
 pub struct Caller {
     /// Whose resources are seen.
     pub account: AccountId,
-    /// Who it is, for the log and the record: `key/{id}`, `jwt/{provider}/{subject}`, `certificate/{name}`.
+    /// Who it is, for the log and the record: `key/{id}`, `jwt/{subject}`, `certificate/{kind}:{name}`.
     pub principal: String,
     /// Its API key, where it called with one.
     pub key: Option<ApiKeyId>,
@@ -28,18 +28,43 @@ pub struct Caller {
     pub permissions: Permissions,
     /// When its credentials end.
     pub expires: Option<Timestamp>,
+    /// Cancelled when its credentials are taken back before that.
+    pub revoked: CancellationToken,
 }
 
 impl Caller {
     /// A caller with all that a grant allows.
     pub fn new(account: AccountId, principal: impl Into<String>, method: AuthenticationMethod, grant: Grant) -> Self {
         let permissions = grant.permissions(&account);
-        Self { account, principal: principal.into(), key: None, method, role: grant.role, permissions, expires: None }
+        Self {
+            account,
+            principal: principal.into(),
+            key: None,
+            method,
+            role: grant.role,
+            permissions,
+            expires: None,
+            revoked: CancellationToken::new(),
+        }
     }
 
     /// The caller behind an API key.
     pub fn of_key(account: AccountId, key: ApiKeyId, grant: Grant) -> Self {
         Self { key: Some(key.clone()), ..Self::new(account, format!("key/{key}"), AuthenticationMethod::ApiKey, grant) }
+    }
+
+    /// Waits until the credentials have expired or were taken back.
+    pub async fn credentials_ended(&self) {
+        let expired = async {
+            match self.expires {
+                Some(expires) => tokio::time::sleep(Timestamp::now().until(expires)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.revoked.cancelled() => {}
+            () = expired => {}
+        }
     }
 
     /// Whom everybody is taken for while the vault is sealed: it may do nothing.
@@ -95,5 +120,29 @@ impl CallContext {
     /// Time left, or `limit` where that is less.
     pub fn time_left(&self, limit: Duration) -> Duration {
         self.deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()).min(limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller() -> Caller {
+        let account = AccountId::parse("default", "account").unwrap();
+        Caller::new(account, "key/test", AuthenticationMethod::ApiKey, Grant::ALL)
+    }
+
+    #[tokio::test]
+    async fn credentials_end_when_they_expire_or_are_taken_back_and_not_before() {
+        let mut expiring = caller();
+        expiring.expires = Some(Timestamp::now().after(Duration::from_millis(30)));
+        expiring.credentials_ended().await;
+        assert!(expiring.expires.is_some_and(|expires| expires <= Timestamp::now()));
+
+        let lasting = caller();
+        let copy = lasting.clone();
+        assert!(futures::FutureExt::now_or_never(copy.credentials_ended()).is_none());
+        lasting.revoked.cancel();
+        copy.credentials_ended().await;
     }
 }

@@ -100,6 +100,10 @@ reasons! {
     BackupNotFound = "BACKUP_NOT_FOUND", NotFound;
     /// No such operation.
     OperationNotFound = "OPERATION_NOT_FOUND", NotFound;
+    /// No such account.
+    AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound;
+    /// No such API key.
+    ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound;
     /// No such table in the database.
     TableNotFound = "TABLE_NOT_FOUND", NotFound;
 
@@ -109,6 +113,8 @@ reasons! {
     MigrationSetExists = "MIGRATION_SET_EXISTS", AlreadyExists;
     /// The id of a backup is taken.
     BackupExists = "BACKUP_EXISTS", AlreadyExists;
+    /// The id of an account is taken.
+    AccountExists = "ACCOUNT_EXISTS", AlreadyExists;
     /// The request_id was used for another body.
     RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
     /// The set has this version with another text.
@@ -171,6 +177,14 @@ reasons! {
     BackupInUse = "BACKUP_IN_USE", FailedPrecondition;
     /// The rows restored are not those of the backup.
     RestoreMismatch = "RESTORE_MISMATCH", FailedPrecondition;
+    /// Something depends on the account.
+    AccountInUse = "ACCOUNT_IN_USE", FailedPrecondition;
+    /// The API key has expired or was revoked, and cannot be changed any more.
+    ApiKeyEnded = "API_KEY_ENDED", FailedPrecondition;
+    /// The secret before the last rotation is still taken.
+    ApiKeyRotating = "API_KEY_ROTATING", FailedPrecondition;
+    /// The account would be left without a key that manages it.
+    LastAdminKey = "LAST_ADMIN_KEY", FailedPrecondition;
     /// The vault has no key that opens this store.
     VaultSealed = "VAULT_SEALED", FailedPrecondition;
     /// The source of the master key does not give what a rotation needs.
@@ -188,6 +202,8 @@ reasons! {
     AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable;
     /// The server's own store cannot be read or written.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The keys of the identity provider cannot be read.
+    IdentityProviderUnavailable = "IDENTITY_PROVIDER_UNAVAILABLE", Unavailable;
     /// The server stops.
     ShuttingDown = "SHUTTING_DOWN", Unavailable;
 
@@ -195,8 +211,16 @@ reasons! {
     CredentialsMissing = "CREDENTIALS_MISSING", Unauthenticated;
     /// The API key is malformed, unknown, expired or revoked.
     ApiKeyInvalid = "API_KEY_INVALID", Unauthenticated;
+    /// The token is malformed, not signed by a key that is trusted, or not for this server and this time.
+    TokenInvalid = "TOKEN_INVALID", Unauthenticated;
+    /// The credentials of an open stream have expired or were revoked.
+    CredentialsEnded = "CREDENTIALS_ENDED", Unauthenticated;
+    /// The client certificate has ended.
+    CertificateExpired = "CERTIFICATE_EXPIRED", Unauthenticated;
     /// The caller lacks the permission of the method.
     PermissionMissing = "PERMISSION_MISSING", PermissionDenied;
+    /// The token or certificate is good, and says nothing of an account or a role of this server.
+    IdentityUnmapped = "IDENTITY_UNMAPPED", PermissionDenied;
 
     /// No connection of the pool came free in time.
     PoolExhausted = "POOL_EXHAUSTED", ResourceExhausted;
@@ -208,6 +232,8 @@ reasons! {
     MessageTooLarge = "MESSAGE_TOO_LARGE", ResourceExhausted;
     /// Too many operations or streams are open.
     TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted;
+    /// An address or a caller calls more often than it may, or showed too many bad credentials.
+    RateLimited = "RATE_LIMITED", ResourceExhausted;
 
     /// The engine lacks the ability.
     EngineUnsupported = "ENGINE_UNSUPPORTED", Unimplemented;

@@ -28,6 +28,19 @@ pub fn parse_operation(name: &str, field: &str) -> Result<OperationId> {
     OperationId::parse(strip(name, "operations", field)?, field)
 }
 
+/// Parses `accounts/{id}`.
+pub fn parse_account(name: &str, field: &str) -> Result<AccountId> {
+    AccountId::parse(strip(name, "accounts", field)?, field)
+}
+
+/// Parses `accounts/{id}/apiKeys/{id}`.
+pub fn parse_api_key(name: &str, field: &str) -> Result<(AccountId, ApiKeyId)> {
+    let form = || Error::invalid_field(field, "must have the form accounts/{id}/apiKeys/{id}");
+    let (account, key) =
+        strip(name, "accounts", field).map_err(|_| form())?.split_once("/apiKeys/").ok_or_else(form)?;
+    Ok((AccountId::parse(account, field)?, ApiKeyId::parse(key, field)?))
+}
+
 /// A backup with the database that it is of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct BackupName {

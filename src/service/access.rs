@@ -1,50 +1,81 @@
-//! Who may call: accounts and API keys.
+//! Who may call: API keys, and the callers behind them.
 
-pub mod api_key;
+mod cache;
+pub mod key_text;
+pub mod keys;
+mod known;
+pub mod token;
+mod uses;
 
 use std::{
-    collections::HashMap,
     fs::{self, OpenOptions},
     io::Write,
+    net::IpAddr,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use api_key::ApiKey;
+use cache::KeyCache;
+use key_text::KeyText;
+use known::KnownKey;
 use secrecy::SecretString;
+use token::Tokens;
+use uses::Uses;
 
 use crate::{
     model::{
-        AccountId, ApiKeyId, CallContext, Caller, Error, Grant, Reason, Result, Role, Timestamp,
-        access::DEFAULT_ACCOUNT,
+        AccountId, ApiKeyId, AuthenticationMethod, CallContext, Caller, ClientCertificate, Error, Grant, Permission,
+        Reason, Result, Timestamp, access::DEFAULT_ACCOUNT, api_key::ApiKey, name,
     },
-    store::{Store, api_key::ApiKeyRecord},
+    store::{Store, api_key::StoredKey},
     vault::Pepper,
 };
 
 /// Name of the file in the data directory that holds the admin key of the first start.
 pub const ADMIN_KEY_FILE: &str = "admin.key";
-/// Keys that are kept in memory.
-const MAX_CACHED_KEYS: usize = 10_000;
+/// Who makes the keys that no caller makes.
+const SERVER: &str = "server";
 
-/// Tells callers by their API keys.
+/// What a name of a client certificate comes to.
+#[derive(Debug, Clone)]
+pub struct CertificateRule {
+    /// The name with its kind, as [`ClientCertificate::names`] has it.
+    pub name: String,
+    /// Whose the caller is.
+    pub account: AccountId,
+    /// What it may do.
+    pub grant: Grant,
+}
+
+/// Ways to prove who one is besides an API key.
+#[derive(Default)]
+pub struct OtherWays {
+    /// Tokens of an identity provider.
+    pub tokens: Option<Tokens>,
+    /// Client certificates, by the first rule that a certificate meets.
+    pub certificates: Vec<CertificateRule>,
+}
+
+/// Tells who calls, and manages API keys.
 pub struct AccessService {
     store: Store,
     pepper: Pepper,
-    /// Keys by id as they stand in the store, which only this process writes.
-    cache: RwLock<HashMap<String, Arc<KnownKey>>>,
-}
-
-struct KnownKey {
-    record: ApiKeyRecord,
-    caller: Caller,
+    cache: KeyCache,
+    uses: Uses,
+    other_ways: OtherWays,
 }
 
 impl AccessService {
     /// A service over the store; `pepper` makes the digests of keys.
     pub fn new(store: Store, pepper: Pepper) -> Self {
-        Self { store, pepper, cache: RwLock::default() }
+        Self { store, pepper, cache: KeyCache::default(), uses: Uses::default(), other_ways: OtherWays::default() }
+    }
+
+    /// The service with other ways to prove who one is.
+    #[must_use]
+    pub fn with_other_ways(self, other_ways: OtherWays) -> Self {
+        Self { other_ways, ..self }
     }
 
     /// Makes the account `default` and an admin key where there is no key at all. The key goes to a file that only its
@@ -53,88 +84,206 @@ impl AccessService {
         if self.store.has_api_keys().await? {
             return Ok(());
         }
+        let text = KeyText::generate()?;
+        self.insert_admin_key(&data_directory.join(ADMIN_KEY_FILE), &text, "made at the first start").await
+    }
+
+    /// Makes an admin key beside those that exist, and returns the file that it is in. A file of that name that is there is
+    /// not overwritten.
+    pub async fn make_admin_key(&self, data_directory: &Path) -> Result<PathBuf> {
+        let text = KeyText::generate()?;
+        let mut file = data_directory.join(ADMIN_KEY_FILE);
+        if file.exists() {
+            file.set_file_name(format!("admin-{}.key", text.id()));
+        }
+        self.insert_admin_key(&file, &text, "made by dbkeeper admin-key").await?;
+        Ok(file)
+    }
+
+    async fn insert_admin_key(&self, file: &Path, text: &KeyText, display_name: &str) -> Result<()> {
         let account = AccountId::parse(DEFAULT_ACCOUNT, "account")?;
         self.store.ensure_account(&account, "Default").await?;
-        let key = ApiKey::generate()?;
-        write_key_file(&data_directory.join(ADMIN_KEY_FILE), &key.to_text()).map_err(|cause| {
-            Error::new(Reason::StoreUnavailable, format!("{ADMIN_KEY_FILE} cannot be written in the data directory"))
+        write_key_file(file, &text.to_text()).map_err(|cause| {
+            Error::new(Reason::StoreUnavailable, "the file of the admin key cannot be written in the data directory")
                 .caused_by(cause)
         })?;
-        self.insert(&key, account, "made at the first start", Role::Admin).await
+        self.insert(text, account, display_name, Grant::ALL).await
     }
 
     /// Makes a key of an account, and the account where it is missing. The text of the key is told this once: the store
     /// keeps a digest.
-    pub async fn create_key(&self, account: AccountId, display_name: &str, role: Role) -> Result<SecretString> {
+    pub async fn create_key(&self, account: AccountId, display_name: &str, grant: Grant) -> Result<SecretString> {
         self.store.ensure_account(&account, account.as_str()).await?;
-        let key = ApiKey::generate()?;
-        self.insert(&key, account, display_name, role).await?;
-        Ok(SecretString::from(key.to_text().as_str()))
+        let text = KeyText::generate()?;
+        self.insert(&text, account, display_name, grant).await?;
+        Ok(text.into_secret())
     }
 
-    async fn insert(&self, key: &ApiKey, account: AccountId, display_name: &str, role: Role) -> Result<()> {
-        let record = ApiKeyRecord {
-            id: key.id().to_owned(),
-            account,
+    async fn insert(&self, text: &KeyText, account: AccountId, display_name: &str, grant: Grant) -> Result<()> {
+        let now = Timestamp::now();
+        let key = ApiKey {
+            id: text.id().clone(),
+            account: account.clone(),
             display_name: display_name.to_owned(),
-            role: role.as_str().to_owned(),
-            digest: self.pepper.digest(key.secret()),
+            grant,
+            scopes: None,
+            ranges: Vec::new(),
+            creator: SERVER.to_owned(),
+            created: now,
+            updated: now,
+            revision: 1,
             expires: None,
             revoked: None,
+            previous_until: None,
+            last_use: None,
         };
-        self.store.insert_api_key(&record).await
+        let stored = StoredKey { key, digest: self.pepper.digest(text.secret()), previous_digest: None };
+        self.store.insert_api_key(&stored, &account, None).await.map(|_| ())
     }
 
-    /// The caller behind an API key. API_KEY_INVALID, always with the same text, where it is not one of ours.
-    pub async fn authenticate(&self, bearer: &str) -> Result<Caller> {
-        let key = ApiKey::parse(bearer).ok_or_else(invalid_key)?;
-        let known = match self.cached(key.id()) {
-            Some(known) => known,
-            None => self.load(key.id()).await?,
-        };
-        let now = Timestamp::now();
-        let ended = known.record.revoked.is_some() || known.record.expires.is_some_and(|expires| expires <= now);
-        if ended || !self.pepper.verify(key.secret(), &known.record.digest) {
-            return Err(invalid_key());
+    /// The caller behind an API key or a token that is used from an address. API_KEY_INVALID, always with the same text,
+    /// where a key is not taken; the cause goes to the log. For tokens see [`Tokens::verify`].
+    pub async fn authenticate(&self, bearer: &str, address: IpAddr) -> Result<Caller> {
+        match &self.other_ways.tokens {
+            Some(tokens) if Tokens::is_token(bearer) => self.authenticate_token(tokens, bearer).await,
+            _ => self.authenticate_key(bearer, address).await,
         }
-        Ok(known.caller.clone())
+    }
+
+    async fn authenticate_token(&self, tokens: &Tokens, token: &str) -> Result<Caller> {
+        let now = Timestamp::now();
+        if let Some(caller) = tokens.remembered(token, now) {
+            return Ok(caller);
+        }
+        let (caller, version) = tokens.verify(token, now).await?;
+        self.check_account(&caller.account).await?;
+        tokens.remember(token, version, caller.clone());
+        Ok(caller)
+    }
+
+    /// The caller behind a client certificate. CERTIFICATE_EXPIRED where it ended while its connection was open;
+    /// IDENTITY_UNMAPPED where no rule knows one of its names.
+    pub async fn authenticate_certificate(&self, certificate: &ClientCertificate) -> Result<Caller> {
+        if certificate.expires <= Timestamp::now() {
+            return Err(Error::new(
+                Reason::CertificateExpired,
+                format!("the client certificate expired at {}; connect again with a new one", certificate.expires),
+            ));
+        }
+        let known = self.other_ways.certificates.iter().find(|rule| certificate.names.contains(&rule.name));
+        let rule = known.ok_or_else(|| {
+            Error::new(
+                Reason::IdentityUnmapped,
+                "no name of the client certificate is in access.certificates of this server; add it, or send an API key",
+            )
+        })?;
+        self.check_account(&rule.account).await?;
+        let principal = format!("certificate/{}", rule.name);
+        let method = AuthenticationMethod::ClientCertificate;
+        let mut caller = Caller::new(rule.account.clone(), principal, method, rule.grant);
+        caller.expires = Some(certificate.expires);
+        Ok(caller)
+    }
+
+    async fn check_account(&self, account: &AccountId) -> Result<()> {
+        self.store.account(account).await.map(|_| ()).map_err(|error| match error.reason() {
+            Reason::AccountNotFound => Error::new(
+                Reason::IdentityUnmapped,
+                format!(
+                    "the identity is of {}, which does not exist; make it with CreateAccount",
+                    name::account(account)
+                ),
+            ),
+            _ => error,
+        })
+    }
+
+    /// True where a key was used well from this address before, or a token was found good. Only what is in memory is
+    /// looked at.
+    pub fn knows_well(&self, bearer: &str, address: IpAddr) -> bool {
+        if let Some(tokens) = self.other_ways.tokens.as_ref().filter(|_| Tokens::is_token(bearer)) {
+            return tokens.remembered(bearer, Timestamp::now()).is_some();
+        }
+        let Some(text) = KeyText::parse(bearer) else { return false };
+        self.cache.get(text.id()).is_ok_and(|known| known.was_used_from(address))
+    }
+
+    /// Reads the keys of the identity provider again, where there is one.
+    pub async fn refresh_token_keys(&self) -> Result<()> {
+        match &self.other_ways.tokens {
+            Some(tokens) => tokens.refresh().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn authenticate_key(&self, bearer: &str, address: IpAddr) -> Result<Caller> {
+        let text = KeyText::parse(bearer).ok_or_else(|| invalid_key("the form or the checksum is wrong"))?;
+        let known = self.known(text.id()).await?;
+        let now = Timestamp::now();
+        let caller = known.check(&text, address, now, &self.pepper).map_err(invalid_key)?;
+        if let Some(used) = known.note_use(address, now) {
+            self.uses.note(text.id(), used);
+        }
+        Ok(caller)
     }
 
     /// What people call the key of a caller; empty where it has none.
     pub async fn key_display_name(&self, context: &CallContext) -> Result<String> {
-        let Some(key) = &context.caller.key else { return Ok(String::new()) };
-        let known = match self.cached(key.as_str()) {
-            Some(known) => known,
-            None => self.load(key.as_str()).await?,
-        };
-        Ok(known.record.display_name.clone())
-    }
-
-    fn cached(&self, id: &str) -> Option<Arc<KnownKey>> {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    async fn load(&self, id: &str) -> Result<Arc<KnownKey>> {
-        let record = self.store.api_key(id).await?.ok_or_else(invalid_key)?;
-        let role = Role::parse(&record.role).ok_or_else(invalid_key)?;
-        let grant = Grant { role, restore: role == Role::Admin };
-        let mut caller = Caller::of_key(record.account.clone(), ApiKeyId::from_stored(record.id.clone()), grant);
-        caller.expires = record.expires;
-        let known = Arc::new(KnownKey { record, caller });
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= MAX_CACHED_KEYS {
-            cache.clear();
+        match &context.caller.key {
+            Some(id) => Ok(self.known(id).await?.display_name().to_owned()),
+            None => Ok(String::new()),
         }
-        cache.insert(id.to_owned(), known.clone());
+    }
+
+    /// Stores the uses of keys that were gathered since the last time. What cannot be stored is kept for the next.
+    pub async fn store_uses(&self) -> Result<()> {
+        let uses = self.uses.take();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let stored = self.store.record_key_uses(&uses).await;
+        if stored.is_err() {
+            self.uses.put_back(uses);
+        }
+        stored
+    }
+
+    /// Forgets the keys of an account that was deleted.
+    pub fn forget_account(&self, account: &AccountId) {
+        self.cache.remove_account(account);
+        if let Some(tokens) = &self.other_ways.tokens {
+            tokens.forget_account(account);
+        }
+    }
+
+    async fn known(&self, id: &ApiKeyId) -> Result<Arc<KnownKey>> {
+        let generation = match self.cache.get(id) {
+            Ok(known) => return Ok(known),
+            Err(generation) => generation,
+        };
+        let stored = self.store.stored_key(id).await?.ok_or_else(|| invalid_key("there is no such key"))?;
+        let revocation = self.cache.revocation(id, &stored.key.account);
+        let known = Arc::new(KnownKey::new(stored, revocation));
+        self.cache.insert(generation, known.clone());
         Ok(known)
     }
 }
 
-fn invalid_key() -> Error {
+/// An account is there for its own callers and for the administrators of the server; for others it does not exist.
+pub(in crate::service) fn visible(context: &CallContext, account: &AccountId) -> Result<()> {
+    if context.account() == account || context.caller.permissions.contains(Permission::System) {
+        return Ok(());
+    }
+    Err(Error::not_found(Reason::AccountNotFound, "account", name::account(account)))
+}
+
+fn invalid_key(cause: &'static str) -> Error {
     Error::new(
         Reason::ApiKeyInvalid,
-        "the API key is malformed, unknown, expired or revoked; the key of the first start is in admin.key of the data directory",
+        "the API key is malformed, unknown, expired, revoked or not allowed from this address; the key of the first \
+         start is in admin.key of the data directory",
     )
+    .caused_by(cause)
 }
 
 fn write_key_file(path: &Path, text: &str) -> std::io::Result<()> {

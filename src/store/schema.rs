@@ -12,6 +12,7 @@ const SCRIPTS: &[(i64, &str)] = &[
     (3, include_str!("schema/0003_connection_transitions.sql")),
     (4, include_str!("schema/0004_audit.sql")),
     (5, include_str!("schema/0005_master_keys.sql")),
+    (6, include_str!("schema/0006_access.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

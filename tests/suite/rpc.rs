@@ -4,11 +4,15 @@
 //! hold what one service promises, bad input included.
 
 mod access;
+mod accounts;
 mod answer;
+mod api_keys;
 mod audit;
 mod backups;
+mod callers;
 mod canary;
 mod catalogue;
+mod certificates;
 mod connections;
 mod connections_change;
 mod connections_health;
@@ -16,16 +20,19 @@ mod connections_list;
 mod connections_refused;
 mod hostile;
 mod limits;
+mod lost_key;
 mod metrics;
 mod migrations;
 mod operations;
 mod process;
+mod rates;
 mod scenario;
 mod schema;
 mod seal;
 mod support;
 mod targets;
 mod tls;
+mod tokens;
 mod vault;
 mod vault_sources;
 mod wire;

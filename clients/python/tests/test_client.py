@@ -74,16 +74,21 @@ def fake() -> Iterator[Fake]:
 
 
 @pytest.fixture
-def client(fake: Fake) -> Iterator[dbkeeper.Client]:
+def address(fake: Fake) -> Iterator[str]:
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server(fake, server)
     operation_service_pb2_grpc.add_OperationServiceServicer_to_server(fake, server)
     monitor_service_pb2_grpc.add_MonitorServiceServicer_to_server(fake, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    with dbkeeper.Client(f"127.0.0.1:{port}", "dbk_key\n", timeout=20) as client:
-        yield client
+    yield f"127.0.0.1:{port}"
     server.stop(None).wait()
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[dbkeeper.Client]:
+    with dbkeeper.Client(address, "dbk_key\n", timeout=20) as client:
+        yield client
 
 
 def get(client: dbkeeper.Client) -> connection_service_pb2.Connection:
@@ -103,6 +108,17 @@ def test_each_call_carries_the_key_and_a_deadline(client: dbkeeper.Client, fake:
     assert get(client).name == "connections/x"
     assert fake.authorizations == ["Bearer dbk_key"]
     assert 10 < fake.deadlines[0] <= 20
+
+
+def test_a_token_is_asked_for_at_each_call(address: str, fake: Fake) -> None:
+    fake.answer = lambda request, context: connection_service_pb2.Connection(name=request.name)
+    tokens = iter(["first", "second"])
+    with dbkeeper.Client(address, lambda: next(tokens)) as client:
+        get(client)
+        get(client)
+    with dbkeeper.Client(address, None) as client:
+        get(client)
+    assert fake.authorizations == ["Bearer first", "Bearer second", None]
 
 
 def test_an_error_has_the_facts_of_the_server(client: dbkeeper.Client, fake: Fake) -> None:

@@ -1,6 +1,6 @@
 //! Whether a call is let in: the vault is open, a slot is free, the caller is known and may do this.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Edge, deadline, deadline_exceeded};
 use crate::{
-    grpc::options::MethodPolicy,
-    model::{CallContext, Caller, Detail, Error, Reason, RequestId, Result},
+    grpc::{options::MethodPolicy, rate},
+    model::{CallContext, Caller, ClientCertificate, Detail, Error, Reason, RequestId, Result},
 };
 
 /// Tells who calls.
@@ -24,6 +24,19 @@ pub trait Authenticator: Send + Sync {
     fn unknown_caller(&self) -> Option<Caller> {
         None
     }
+
+    /// Tells who showed a client certificate. Where certificates are not taken, the call carries no credentials.
+    async fn authenticate_certificate(&self, _certificate: &ClientCertificate, _peer: SocketAddr) -> Result<Caller> {
+        Err(credentials_missing())
+    }
+}
+
+/// Where a call comes from.
+pub(super) struct Origin<'a> {
+    /// The address that it is counted and recorded under.
+    pub(super) peer: SocketAddr,
+    /// What the client showed when the connection was opened.
+    pub(super) certificate: Option<&'a ClientCertificate>,
 }
 
 /// A call that may run.
@@ -40,7 +53,7 @@ impl Edge {
         &self,
         headers: &HeaderMap,
         policy: &MethodPolicy,
-        peer: SocketAddr,
+        origin: &Origin<'_>,
         request_id: RequestId,
     ) -> Result<Admitted> {
         let unknown = self.authenticator().unknown_caller().filter(|_| policy.while_sealed);
@@ -56,16 +69,28 @@ impl Edge {
         let caller = match unknown {
             Some(caller) => caller.with_permission(policy.permission),
             None => {
-                let authenticated = self.authenticator().authenticate(bearer(headers)?, peer);
                 tokio::select! {
                     biased;
-                    caller = authenticated => caller?,
+                    caller = self.authenticate(headers, origin) => caller?,
                     () = deadline::passed(deadline) => return Err(deadline_exceeded()),
                 }
             }
         };
+        self.callers
+            .take(caller.principal.as_str(), Instant::now())
+            .map_err(|wait| rate::limited(&caller.principal, "this caller calls more often than it may", wait))?;
         let cancellation = self.aborting.child_token();
         Ok(Admitted { context: CallContext { caller, request_id, deadline, cancellation }, slot })
+    }
+}
+
+impl Edge {
+    /// A key or a token goes before a certificate: it was sent with this very call.
+    async fn authenticate(&self, headers: &HeaderMap, origin: &Origin<'_>) -> Result<Caller> {
+        match origin.certificate.filter(|_| !headers.contains_key(AUTHORIZATION)) {
+            Some(certificate) => self.authenticator().authenticate_certificate(certificate, origin.peer).await,
+            None => self.authenticator().authenticate(bearer(headers)?, origin.peer).await,
+        }
     }
 }
 
@@ -87,19 +112,20 @@ fn take_slot(slots: &Arc<Semaphore>, policy: &MethodPolicy) -> Result<OwnedSemap
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {
-    let missing = || {
-        Error::new(
-            Reason::CredentialsMissing,
-            "the call carries no API key; send the header: authorization: Bearer <API key>",
-        )
-    };
-    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(credentials_missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(credentials_missing)?;
     let token = token.trim();
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(missing());
+        return Err(credentials_missing());
     }
     Ok(token)
+}
+
+fn credentials_missing() -> Error {
+    Error::new(
+        Reason::CredentialsMissing,
+        "the call carries no API key; send the header: authorization: Bearer <API key>",
+    )
 }
 
 #[cfg(test)]

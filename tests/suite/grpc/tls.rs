@@ -20,6 +20,7 @@ fn settings(directory: &TempDir) -> ServerSettings {
     let tls = TlsFiles {
         certificate: directory.path().join("cert.pem"),
         key: directory.path().join("key.pem"),
+        client_ca: None,
         reload_interval: Duration::from_millis(20),
     };
     ServerSettings { tls: Some(tls), ..Default::default() }

@@ -12,7 +12,7 @@ use dbkeeper::{
     app::App,
     config::{self, Config, Flags},
     grpc::client::Client,
-    model::{AccountId, Role},
+    model::{AccountId, Grant},
     service::{access::AccessService, vault},
     store::Store,
     vault::KeySource,
@@ -61,6 +61,10 @@ impl TestServer {
         flags.set("server.listen", "127.0.0.1:0", "test");
         // A database that never answers is to be told soon.
         flags.set("pools.connect_timeout", "5s", "test");
+        // A test calls as fast as it can, and from one address; the limits have tests of their own.
+        for limit in ["rate_per_address", "rate_per_caller", "failures_per_address"] {
+            flags.set(format!("access.{limit}"), "0", "test");
+        }
         // Background checks change what a test sees; those that are about them switch them on.
         flags.set("health.interval", "0s", "test");
         let mut config = config::load(&flags).expect("the configuration is good").config;
@@ -118,7 +122,7 @@ impl TestServer {
         let pepper = vault.open_server_key("api-key-pepper", &sealed).expect("the key opens").into();
         let account = AccountId::parse("stranger", "account").expect("an id");
         let access = AccessService::new(store.clone(), pepper);
-        let key = access.create_key(account, "of the test", Role::Admin).await.expect("a key");
+        let key = access.create_key(account, "of the test", Grant::ALL).await.expect("a key");
         store.close().await;
         key
     }
@@ -132,6 +136,11 @@ impl TestServer {
 }
 
 impl StoppedServer {
+    /// Where everything lies.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.config.data_dir.clone()
+    }
+
     /// Its settings, to be changed before the next start.
     pub(crate) fn config(&mut self) -> &mut Config {
         &mut self.config

@@ -5,7 +5,7 @@ use dbkeeper::{
     grpc::{client::Client, proto::v1},
     model::connection::{EngineKind, TlsMode},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tonic::{Code, Status};
 use v1::OperationState;
 
@@ -117,6 +117,30 @@ pub(super) async fn ended(client: &Client, operation: v1::Operation) -> v1::Oper
         }
     };
     in_time(wait).await
+}
+
+/// A key that looks.
+pub(super) fn viewer(display_name: &str) -> v1::ApiKey {
+    v1::ApiKey { display_name: display_name.to_owned(), role: v1::Role::Viewer.into(), ..Default::default() }
+}
+
+/// A key of a role.
+pub(super) fn key_of(role: v1::Role, restore: bool) -> v1::ApiKey {
+    v1::ApiKey { role: role.into(), restore, ..viewer("of the test") }
+}
+
+/// Makes a key in an account; returns its name and its text.
+pub(super) async fn issue(client: &Client, parent: &str, key: v1::ApiKey) -> (String, SecretString) {
+    let request = v1::CreateApiKeyRequest { parent: parent.to_owned(), api_key: Some(key), ..Default::default() };
+    let issued = client.access().create_api_key(request).await.expect("the key is made").into_inner();
+    (issued.api_key.expect("the key").name, issued.key.into())
+}
+
+/// Makes an account.
+pub(super) async fn make_account(client: &Client, id: &str) -> v1::Account {
+    let account = v1::Account { display_name: format!("Account {id}"), ..Default::default() };
+    let request = v1::CreateAccountRequest { account_id: id.to_owned(), account: Some(account), ..Default::default() };
+    client.access().create_account(request).await.expect("the account is made").into_inner()
 }
 
 /// Waits for an operation that must succeed.

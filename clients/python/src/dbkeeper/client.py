@@ -28,7 +28,7 @@ from dbkeeper.v1 import (
 )
 
 from .errors import DbkeeperError, OperationFailed
-from .interceptor import Interceptor
+from .interceptor import Bearer, Interceptor
 
 #: Deadline of a call that is no stream and is given none, in seconds.
 DEFAULT_TIMEOUT = 30.0
@@ -57,17 +57,20 @@ _SERVICE_CONFIG = {
 class Client:
     """A client of one dbkeeper server. Use it as a context manager, or call `close`.
 
-    `address` is `host:port`. Without `root_certificates` or `tls` the channel is in clear, which a server takes on
+    `address` is `host:port`. `api_key` is an API key or a token of the server's identity provider, or a function that
+    gives one for each call; None where `client_certificate`, a pair of certificate chain and private key in PEM, says who
+    calls. Without `root_certificates` or `tls` the channel is in clear, which a server takes on
     loopback only, unless it was started with `--insecure`. Threads may share a client.
     """
 
     def __init__(
         self,
         address: str,
-        api_key: str,
+        api_key: Bearer,
         *,
         tls: bool = False,
         root_certificates: Optional[bytes] = None,
+        client_certificate: Optional[tuple[bytes, bytes]] = None,
         timeout: float = DEFAULT_TIMEOUT,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
@@ -76,12 +79,13 @@ class Client:
             ("grpc.max_receive_message_length", 16 * 1024 * 1024),
             *options,
         ]
-        if tls or root_certificates is not None:
-            credentials = grpc.ssl_channel_credentials(root_certificates)
+        if tls or root_certificates is not None or client_certificate is not None:
+            chain, key = client_certificate or (None, None)
+            credentials = grpc.ssl_channel_credentials(root_certificates, private_key=key, certificate_chain=chain)
             self._channel = grpc.secure_channel(address, credentials, options=settings)
         else:
             self._channel = grpc.insecure_channel(address, options=settings)
-        channel = grpc.intercept_channel(self._channel, Interceptor(api_key.strip(), timeout))
+        channel = grpc.intercept_channel(self._channel, Interceptor(api_key, timeout))
 
         #: Tells who may call.
         self.access = access_service_pb2_grpc.AccessServiceStub(channel)

@@ -1,12 +1,17 @@
-"""What every call has in common: the API key, a deadline, and typed errors."""
+"""What every call has in common: the credentials, a deadline, and typed errors."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import grpc
 
 from .errors import DbkeeperError
+
+
+#: An API key or a token, or what gives one for each call, such as a token that is renewed. None: a client certificate
+#: says who calls.
+Bearer = Union[str, Callable[[], str], None]
 
 
 class CallDetails(NamedTuple):
@@ -40,10 +45,10 @@ class Stream:
 
 
 class Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Adds the API key to every call and the default deadline to those that are no streams."""
+    """Adds the credentials to every call and the default deadline to those that are no streams."""
 
-    def __init__(self, api_key: str, timeout: float) -> None:
-        self._authorization = ("authorization", f"Bearer {api_key}")
+    def __init__(self, bearer: Bearer, timeout: float) -> None:
+        self._bearer = bearer
         self._timeout = timeout
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
@@ -57,11 +62,15 @@ class Interceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterc
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
         return Stream(continuation(self._completed(details, details.timeout), request))
 
+    def _authorization(self) -> Sequence[Tuple[str, str]]:
+        bearer = self._bearer() if callable(self._bearer) else self._bearer
+        return [] if bearer is None else [("authorization", f"Bearer {bearer.strip()}")]
+
     def _completed(self, details: Any, timeout: Optional[float]) -> CallDetails:
         return CallDetails(
             details.method,
             timeout,
-            [*(details.metadata or ()), self._authorization],
+            [*(details.metadata or ()), *self._authorization()],
             details.credentials,
             getattr(details, "wait_for_ready", None),
             getattr(details, "compression", None),

@@ -24,10 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from dbkeeper.v1 import audit_pb2 as dbkeeper_dot_v1_dot_audit__pb2
 from dbkeeper.v1 import options_pb2 as dbkeeper_dot_v1_dot_options__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n dbkeeper/v1/access_service.proto\x12\x0b\x64\x62keeper.v1\x1a\x17\x64\x62keeper/v1/audit.proto\x1a\x19\x64\x62keeper/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\x88\x02\n\x08Identity\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x08 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.dbkeeper.v1.Role\x12,\n\x0bpermissions\x18\x05 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12\x31\n\x06method\x18\x06 \x01(\x0e\x32!.dbkeeper.v1.AuthenticationMethod\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03*\xad\x01\n\x14\x41uthenticationMethod\x12%\n!AUTHENTICATION_METHOD_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHENTICATION_METHOD_API_KEY\x10\x01\x12\x1d\n\x19\x41UTHENTICATION_METHOD_JWT\x10\x02\x12,\n(AUTHENTICATION_METHOD_CLIENT_CERTIFICATE\x10\x03\x32\x87\x03\n\rAccessService\x12\x41\n\x06WhoAmI\x12\x1a.dbkeeper.v1.WhoAmIRequest\x1a\x15.dbkeeper.v1.Identity\"\x04\x88\xb5\x18\x01\x12\x62\n\x0fListAuditEvents\x12#.dbkeeper.v1.ListAuditEventsRequest\x1a$.dbkeeper.v1.ListAuditEventsResponse\"\x04\x88\xb5\x18\x03\x12n\n\x11\x45xportAuditEvents\x12%.dbkeeper.v1.ExportAuditEventsRequest\x1a&.dbkeeper.v1.ExportAuditEventsResponse\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x30\x01\x12_\n\x0eVerifyAuditLog\x12\".dbkeeper.v1.VerifyAuditLogRequest\x1a#.dbkeeper.v1.VerifyAuditLogResponse\"\x04\x88\xb5\x18\x03\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n dbkeeper/v1/access_service.proto\x12\x0b\x64\x62keeper.v1\x1a\x17\x64\x62keeper/v1/audit.proto\x1a\x19\x64\x62keeper/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\x88\x02\n\x08Identity\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x08 \x01(\t\x12\x1f\n\x04role\x18\x04 \x01(\x0e\x32\x11.dbkeeper.v1.Role\x12,\n\x0bpermissions\x18\x05 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12\x31\n\x06method\x18\x06 \x01(\x0e\x32!.dbkeeper.v1.AuthenticationMethod\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9d\x01\n\x07\x41\x63\x63ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"|\n\x14\x43reateAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12%\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x14.dbkeeper.v1.Account\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"!\n\x11GetAccountRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"<\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListAccountsResponse\x12&\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x14.dbkeeper.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x14UpdateAccountRequest\x12%\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x14.dbkeeper.v1.Account\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"X\n\x14\x44\x65leteAccountRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xd7\x04\n\x06\x41piKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x1f\n\x04role\x18\x03 \x01(\x0e\x32\x11.dbkeeper.v1.Role\x12\x0f\n\x07restore\x18\x04 \x01(\x08\x12\'\n\x06scopes\x18\x05 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12,\n\x0bpermissions\x18\x06 \x03(\x0e\x32\x17.dbkeeper.v1.Permission\x12\r\n\x05\x63idrs\x18\x07 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05state\x18\t \x01(\x0e\x32\x18.dbkeeper.v1.ApiKeyState\x12\x0f\n\x07\x63reator\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14previous_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10last_use_address\x18\x10 \x01(\t\x12\x0c\n\x04\x65tag\x18\x11 \x01(\t\"A\n\x0cIssuedApiKey\x12$\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x13.dbkeeper.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\"v\n\x13\x43reateApiKeyRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12$\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x13.dbkeeper.v1.ApiKey\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\" \n\x10GetApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x12ListApiKeysRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cshow_revoked\x18\x04 \x01(\x08\"U\n\x13ListApiKeysResponse\x12%\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x13.dbkeeper.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x13UpdateApiKeyRequest\x12$\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x13.dbkeeper.v1.ApiKey\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"H\n\x13RevokeApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x88\x01\n\x13RotateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03*\xad\x01\n\x14\x41uthenticationMethod\x12%\n!AUTHENTICATION_METHOD_UNSPECIFIED\x10\x00\x12!\n\x1d\x41UTHENTICATION_METHOD_API_KEY\x10\x01\x12\x1d\n\x19\x41UTHENTICATION_METHOD_JWT\x10\x02\x12,\n(AUTHENTICATION_METHOD_CLIENT_CERTIFICATE\x10\x03*|\n\x0b\x41piKeyState\x12\x1d\n\x19\x41PI_KEY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41PI_KEY_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x41PI_KEY_STATE_EXPIRED\x10\x02\x12\x19\n\x15\x41PI_KEY_STATE_REVOKED\x10\x03\x32\x99\n\n\rAccessService\x12\x41\n\x06WhoAmI\x12\x1a.dbkeeper.v1.WhoAmIRequest\x1a\x15.dbkeeper.v1.Identity\"\x04\x88\xb5\x18\x01\x12R\n\rCreateAccount\x12!.dbkeeper.v1.CreateAccountRequest\x1a\x14.dbkeeper.v1.Account\"\x08\x88\xb5\x18\x05\x90\xb5\x18\x01\x12H\n\nGetAccount\x12\x1e.dbkeeper.v1.GetAccountRequest\x1a\x14.dbkeeper.v1.Account\"\x04\x88\xb5\x18\x01\x12Y\n\x0cListAccounts\x12 .dbkeeper.v1.ListAccountsRequest\x1a!.dbkeeper.v1.ListAccountsResponse\"\x04\x88\xb5\x18\x01\x12R\n\rUpdateAccount\x12!.dbkeeper.v1.UpdateAccountRequest\x1a\x14.dbkeeper.v1.Account\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x12T\n\rDeleteAccount\x12!.dbkeeper.v1.DeleteAccountRequest\x1a\x16.google.protobuf.Empty\"\x08\x88\xb5\x18\x05\x90\xb5\x18\x01\x12U\n\x0c\x43reateApiKey\x12 .dbkeeper.v1.CreateApiKeyRequest\x1a\x19.dbkeeper.v1.IssuedApiKey\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x12\x45\n\tGetApiKey\x12\x1d.dbkeeper.v1.GetApiKeyRequest\x1a\x13.dbkeeper.v1.ApiKey\"\x04\x88\xb5\x18\x03\x12V\n\x0bListApiKeys\x12\x1f.dbkeeper.v1.ListApiKeysRequest\x1a .dbkeeper.v1.ListApiKeysResponse\"\x04\x88\xb5\x18\x03\x12O\n\x0cUpdateApiKey\x12 .dbkeeper.v1.UpdateApiKeyRequest\x1a\x13.dbkeeper.v1.ApiKey\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x12O\n\x0cRevokeApiKey\x12 .dbkeeper.v1.RevokeApiKeyRequest\x1a\x13.dbkeeper.v1.ApiKey\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x12U\n\x0cRotateApiKey\x12 .dbkeeper.v1.RotateApiKeyRequest\x1a\x19.dbkeeper.v1.IssuedApiKey\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x12\x62\n\x0fListAuditEvents\x12#.dbkeeper.v1.ListAuditEventsRequest\x1a$.dbkeeper.v1.ListAuditEventsResponse\"\x04\x88\xb5\x18\x03\x12n\n\x11\x45xportAuditEvents\x12%.dbkeeper.v1.ExportAuditEventsRequest\x1a&.dbkeeper.v1.ExportAuditEventsResponse\"\x08\x88\xb5\x18\x03\x90\xb5\x18\x01\x30\x01\x12_\n\x0eVerifyAuditLog\x12\".dbkeeper.v1.VerifyAuditLogRequest\x1a#.dbkeeper.v1.VerifyAuditLogResponse\"\x04\x88\xb5\x18\x03\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +40,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.dbkeeper.v1P\001Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1'
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\210\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateAccount']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\210\265\030\005\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['GetAccount']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\210\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['ListAccounts']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ListAccounts']._serialized_options = b'\210\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['UpdateAccount']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['UpdateAccount']._serialized_options = b'\210\265\030\003\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['DeleteAccount']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['DeleteAccount']._serialized_options = b'\210\265\030\005\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['CreateApiKey']._serialized_options = b'\210\265\030\003\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['GetApiKey']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['GetApiKey']._serialized_options = b'\210\265\030\003'
+  _globals['_ACCESSSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\210\265\030\003'
+  _globals['_ACCESSSERVICE'].methods_by_name['UpdateApiKey']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['UpdateApiKey']._serialized_options = b'\210\265\030\003\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['RevokeApiKey']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['RevokeApiKey']._serialized_options = b'\210\265\030\003\220\265\030\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['RotateApiKey']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['RotateApiKey']._serialized_options = b'\210\265\030\003\220\265\030\001'
   _globals['_ACCESSSERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\210\265\030\003'
   _globals['_ACCESSSERVICE'].methods_by_name['ExportAuditEvents']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ExportAuditEvents']._serialized_options = b'\210\265\030\003\220\265\030\001'
   _globals['_ACCESSSERVICE'].methods_by_name['VerifyAuditLog']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['VerifyAuditLog']._serialized_options = b'\210\265\030\003'
-  _globals['_ROLE']._serialized_start=418
-  _globals['_ROLE']._serialized_end=498
-  _globals['_AUTHENTICATIONMETHOD']._serialized_start=501
-  _globals['_AUTHENTICATIONMETHOD']._serialized_end=674
-  _globals['_WHOAMIREQUEST']._serialized_start=134
-  _globals['_WHOAMIREQUEST']._serialized_end=149
-  _globals['_IDENTITY']._serialized_start=152
-  _globals['_IDENTITY']._serialized_end=416
-  _globals['_ACCESSSERVICE']._serialized_start=677
-  _globals['_ACCESSSERVICE']._serialized_end=1068
+  _globals['_ROLE']._serialized_start=2567
+  _globals['_ROLE']._serialized_end=2647
+  _globals['_AUTHENTICATIONMETHOD']._serialized_start=2650
+  _globals['_AUTHENTICATIONMETHOD']._serialized_end=2823
+  _globals['_APIKEYSTATE']._serialized_start=2825
+  _globals['_APIKEYSTATE']._serialized_end=2949
+  _globals['_WHOAMIREQUEST']._serialized_start=229
+  _globals['_WHOAMIREQUEST']._serialized_end=244
+  _globals['_IDENTITY']._serialized_start=247
+  _globals['_IDENTITY']._serialized_end=511
+  _globals['_ACCOUNT']._serialized_start=514
+  _globals['_ACCOUNT']._serialized_end=671
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=673
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=797
+  _globals['_GETACCOUNTREQUEST']._serialized_start=799
+  _globals['_GETACCOUNTREQUEST']._serialized_end=832
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=834
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=894
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=896
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=983
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=986
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=1119
+  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1121
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1209
+  _globals['_APIKEY']._serialized_start=1212
+  _globals['_APIKEY']._serialized_end=1811
+  _globals['_ISSUEDAPIKEY']._serialized_start=1813
+  _globals['_ISSUEDAPIKEY']._serialized_end=1878
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1880
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1998
+  _globals['_GETAPIKEYREQUEST']._serialized_start=2000
+  _globals['_GETAPIKEYREQUEST']._serialized_end=2032
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2034
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=2131
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=2133
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2218
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_start=2221
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_end=2352
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2354
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2426
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=2429
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=2565
+  _globals['_ACCESSSERVICE']._serialized_start=2952
+  _globals['_ACCESSSERVICE']._serialized_end=4257
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,8 @@ import builtins
 import collections.abc
 import dbkeeper.v1.options_pb2
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
+import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
@@ -79,6 +81,34 @@ AUTHENTICATION_METHOD_CLIENT_CERTIFICATE: AuthenticationMethod.ValueType  # 3
 """By a TLS client certificate."""
 global___AuthenticationMethod = AuthenticationMethod
 
+class _ApiKeyState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ApiKeyStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ApiKeyState.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    API_KEY_STATE_UNSPECIFIED: _ApiKeyState.ValueType  # 0
+    """Not used."""
+    API_KEY_STATE_ACTIVE: _ApiKeyState.ValueType  # 1
+    """It can."""
+    API_KEY_STATE_EXPIRED: _ApiKeyState.ValueType  # 2
+    """expire_time has passed."""
+    API_KEY_STATE_REVOKED: _ApiKeyState.ValueType  # 3
+    """It was revoked."""
+
+class ApiKeyState(_ApiKeyState, metaclass=_ApiKeyStateEnumTypeWrapper):
+    """Whether an API key can be used."""
+
+API_KEY_STATE_UNSPECIFIED: ApiKeyState.ValueType  # 0
+"""Not used."""
+API_KEY_STATE_ACTIVE: ApiKeyState.ValueType  # 1
+"""It can."""
+API_KEY_STATE_EXPIRED: ApiKeyState.ValueType  # 2
+"""expire_time has passed."""
+API_KEY_STATE_REVOKED: ApiKeyState.ValueType  # 3
+"""It was revoked."""
+global___ApiKeyState = ApiKeyState
+
 @typing.final
 class WhoAmIRequest(google.protobuf.message.Message):
     """Request of WhoAmI."""
@@ -108,8 +138,8 @@ class Identity(google.protobuf.message.Message):
     account: builtins.str
     """Account whose resources it sees: `accounts/{id}`."""
     principal: builtins.str
-    """The caller as the log and the record name it: `key/{id}`, `jwt/{provider}/{subject}` or
-    `certificate/{name}`.
+    """The caller as the log and the record name it: `key/{id}`, `jwt/{subject}` or
+    `certificate/{kind}:{name}`.
     """
     api_key: builtins.str
     """Its API key: `accounts/{id}/apiKeys/{id}`. Empty where it has none."""
@@ -143,3 +173,541 @@ class Identity(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["account", b"account", "api_key", b"api_key", "display_name", b"display_name", "expire_time", b"expire_time", "method", b"method", "permissions", b"permissions", "principal", b"principal", "role", b"role"]) -> None: ...
 
 global___Identity = Identity
+
+@typing.final
+class Account(google.protobuf.message.Message):
+    """Who shares resources: connections, migration sets, backups and operations belong to one account."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}`. Output only."""
+    display_name: builtins.str
+    """What people call it, 1 to 100 characters. Required."""
+    etag: builtins.str
+    """Changes with the account. Send it back to change only what you have seen."""
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was made. Output only."""
+
+    @property
+    def update_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it last changed. Output only."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        display_name: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "name", b"name", "update_time", b"update_time"]) -> None: ...
+
+global___Account = Account
+
+@typing.final
+class CreateAccountRequest(google.protobuf.message.Message):
+    """Request of CreateAccount."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: builtins.int
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    account_id: builtins.str
+    """Id to use, `[a-z][a-z0-9-]{0,62}`. Empty: the server makes one."""
+    request_id: builtins.str
+    """Makes a repeat safe: the same id with the same body returns what was made.
+    Up to 64 printable ASCII characters. Empty: a repeat is a second create.
+    """
+    validate_only: builtins.bool
+    """Check everything, store nothing."""
+    @property
+    def account(self) -> global___Account:
+        """The account. Required. Output only fields are ignored."""
+
+    def __init__(
+        self,
+        *,
+        account_id: builtins.str = ...,
+        account: global___Account | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["account", b"account"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["account", b"account", "account_id", b"account_id", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___CreateAccountRequest = CreateAccountRequest
+
+@typing.final
+class GetAccountRequest(google.protobuf.message.Message):
+    """Request of GetAccount."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}`. Required."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetAccountRequest = GetAccountRequest
+
+@typing.final
+class ListAccountsRequest(google.protobuf.message.Message):
+    """Request of ListAccounts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    page_token: builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+global___ListAccountsRequest = ListAccountsRequest
+
+@typing.final
+class ListAccountsResponse(google.protobuf.message.Message):
+    """Response of ListAccounts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page. Empty: this was the last."""
+    @property
+    def accounts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Account]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        accounts: collections.abc.Iterable[global___Account] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accounts", b"accounts", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListAccountsResponse = ListAccountsResponse
+
+@typing.final
+class UpdateAccountRequest(google.protobuf.message.Message):
+    """Request of UpdateAccount."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    validate_only: builtins.bool
+    """Check everything, store nothing."""
+    @property
+    def account(self) -> global___Account:
+        """The new values; `name` says which. An etag, where given, must be the current one."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """Which fields change: `display_name`, or `*`. Absent: those that are populated."""
+
+    def __init__(
+        self,
+        *,
+        account: global___Account | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["account", b"account", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["account", b"account", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateAccountRequest = UpdateAccountRequest
+
+@typing.final
+class DeleteAccountRequest(google.protobuf.message.Message):
+    """Request of DeleteAccount."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    FORCE_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}`. Required."""
+    etag: builtins.str
+    """Where given, must be the current one."""
+    force: builtins.bool
+    """Delete its connections with it, and close their pools at once."""
+    validate_only: builtins.bool
+    """Check everything, delete nothing."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+        force: builtins.bool = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "force", b"force", "name", b"name", "validate_only", b"validate_only"]) -> None: ...
+
+global___DeleteAccountRequest = DeleteAccountRequest
+
+@typing.final
+class ApiKey(google.protobuf.message.Message):
+    """An API key. Its text, `dbk_{id}_{secret}_{checksum}`, is told once, when it is made; the
+    server keeps a digest.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    RESTORE_FIELD_NUMBER: builtins.int
+    SCOPES_FIELD_NUMBER: builtins.int
+    PERMISSIONS_FIELD_NUMBER: builtins.int
+    CIDRS_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    CREATOR_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
+    REVOKE_TIME_FIELD_NUMBER: builtins.int
+    PREVIOUS_EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    LAST_USE_TIME_FIELD_NUMBER: builtins.int
+    LAST_USE_ADDRESS_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}/apiKeys/{id}`; the last part is the public part of the key. Output only."""
+    display_name: builtins.str
+    """What people call it, 1 to 100 characters. Required."""
+    role: global___Role.ValueType
+    """What it may do. Required; cannot be changed."""
+    restore: builtins.bool
+    """It may restore backups and download them, besides what the role allows. Cannot be changed."""
+    state: global___ApiKeyState.ValueType
+    """Whether it can be used. Output only."""
+    creator: builtins.str
+    """Who made it, as Identity.principal; `server` for the key of the first start. Output only."""
+    last_use_address: builtins.str
+    """Address that it was used from last. Empty: never used. Output only."""
+    etag: builtins.str
+    """Changes with the key, not with its use. Send it back to change only what you have seen."""
+    @property
+    def scopes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[dbkeeper.v1.options_pb2.Permission.ValueType]:
+        """Narrows what it may do; must hold PERMISSION_READ and nothing that role and restore do not
+        allow. Empty: all that they allow.
+        """
+
+    @property
+    def permissions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[dbkeeper.v1.options_pb2.Permission.ValueType]:
+        """What it may do in all, in the order of the enum. Output only."""
+
+    @property
+    def cidrs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Where it may be used from, as `10.0.0.0/8`, `2001:db8::/32` or one address; up to 64.
+        Empty: everywhere.
+        """
+
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ends by itself; must lie in the future when it is set. Absent: never."""
+
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was made. Output only."""
+
+    @property
+    def update_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it last changed. Output only."""
+
+    @property
+    def revoke_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was revoked. Absent: it was not. Output only."""
+
+    @property
+    def previous_expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Until when the text before the last rotation is taken. Absent: it is not. Output only."""
+
+    @property
+    def last_use_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was used last, to the minute. Absent: never. Output only."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        display_name: builtins.str = ...,
+        role: global___Role.ValueType = ...,
+        restore: builtins.bool = ...,
+        scopes: collections.abc.Iterable[dbkeeper.v1.options_pb2.Permission.ValueType] | None = ...,
+        permissions: collections.abc.Iterable[dbkeeper.v1.options_pb2.Permission.ValueType] | None = ...,
+        cidrs: collections.abc.Iterable[builtins.str] | None = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        state: global___ApiKeyState.ValueType = ...,
+        creator: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        revoke_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        previous_expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_use_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_use_address: builtins.str = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "previous_expire_time", b"previous_expire_time", "revoke_time", b"revoke_time", "update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cidrs", b"cidrs", "create_time", b"create_time", "creator", b"creator", "display_name", b"display_name", "etag", b"etag", "expire_time", b"expire_time", "last_use_address", b"last_use_address", "last_use_time", b"last_use_time", "name", b"name", "permissions", b"permissions", "previous_expire_time", b"previous_expire_time", "restore", b"restore", "revoke_time", b"revoke_time", "role", b"role", "scopes", b"scopes", "state", b"state", "update_time", b"update_time"]) -> None: ...
+
+global___ApiKey = ApiKey
+
+@typing.final
+class IssuedApiKey(google.protobuf.message.Message):
+    """An API key with its text."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    API_KEY_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """What a caller sends as `authorization: Bearer {key}`. Told this once. Empty with validate_only, and
+    in the answer to a repeated request_id.
+    """
+    @property
+    def api_key(self) -> global___ApiKey:
+        """The key."""
+
+    def __init__(
+        self,
+        *,
+        api_key: global___ApiKey | None = ...,
+        key: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["api_key", b"api_key"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["api_key", b"api_key", "key", b"key"]) -> None: ...
+
+global___IssuedApiKey = IssuedApiKey
+
+@typing.final
+class CreateApiKeyRequest(google.protobuf.message.Message):
+    """Request of CreateApiKey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    API_KEY_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """`accounts/{id}`. Required."""
+    request_id: builtins.str
+    """Makes a repeat safe: the same id with the same body returns what was made, without the text.
+    Up to 64 printable ASCII characters. Empty: a repeat is a second create.
+    """
+    validate_only: builtins.bool
+    """Check everything, make nothing."""
+    @property
+    def api_key(self) -> global___ApiKey:
+        """The key. Required. Output only fields are ignored."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        api_key: global___ApiKey | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["api_key", b"api_key"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["api_key", b"api_key", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___CreateApiKeyRequest = CreateApiKeyRequest
+
+@typing.final
+class GetApiKeyRequest(google.protobuf.message.Message):
+    """Request of GetApiKey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}/apiKeys/{id}`. Required."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetApiKeyRequest = GetApiKeyRequest
+
+@typing.final
+class ListApiKeysRequest(google.protobuf.message.Message):
+    """Request of ListApiKeys."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    SHOW_REVOKED_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """`accounts/{id}`. Required."""
+    page_size: builtins.int
+    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    page_token: builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    show_revoked: builtins.bool
+    """Return revoked keys too."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        show_revoked: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_revoked", b"show_revoked"]) -> None: ...
+
+global___ListApiKeysRequest = ListApiKeysRequest
+
+@typing.final
+class ListApiKeysResponse(google.protobuf.message.Message):
+    """Response of ListApiKeys."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    API_KEYS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page. Empty: this was the last."""
+    @property
+    def api_keys(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ApiKey]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        api_keys: collections.abc.Iterable[global___ApiKey] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["api_keys", b"api_keys", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListApiKeysResponse = ListApiKeysResponse
+
+@typing.final
+class UpdateApiKeyRequest(google.protobuf.message.Message):
+    """Request of UpdateApiKey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    API_KEY_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    validate_only: builtins.bool
+    """Check everything, store nothing."""
+    @property
+    def api_key(self) -> global___ApiKey:
+        """The new values; `name` says which. An etag, where given, must be the current one."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """Which fields change: `display_name`, `scopes`, `cidrs`, `expire_time`, or `*`. Absent: those that are
+        populated.
+        """
+
+    def __init__(
+        self,
+        *,
+        api_key: global___ApiKey | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["api_key", b"api_key", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["api_key", b"api_key", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateApiKeyRequest = UpdateApiKeyRequest
+
+@typing.final
+class RevokeApiKeyRequest(google.protobuf.message.Message):
+    """Request of RevokeApiKey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}/apiKeys/{id}`. Required."""
+    etag: builtins.str
+    """Where given, must be the current one."""
+    validate_only: builtins.bool
+    """Check everything, revoke nothing."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "name", b"name", "validate_only", b"validate_only"]) -> None: ...
+
+global___RevokeApiKeyRequest = RevokeApiKeyRequest
+
+@typing.final
+class RotateApiKeyRequest(google.protobuf.message.Message):
+    """Request of RotateApiKey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    OVERLAP_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`accounts/{id}/apiKeys/{id}`. Required."""
+    etag: builtins.str
+    """Where given, must be the current one."""
+    request_id: builtins.str
+    """Makes a repeat safe, as in CreateApiKey."""
+    validate_only: builtins.bool
+    """Check everything, rotate nothing."""
+    @property
+    def overlap(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the old text is taken beside the new one, up to 30 days. Absent: 1 day. Zero: every
+        older text ends at once.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        overlap: google.protobuf.duration_pb2.Duration | None = ...,
+        etag: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["overlap", b"overlap"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "name", b"name", "overlap", b"overlap", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___RotateApiKeyRequest = RotateApiKeyRequest

@@ -5,6 +5,7 @@ import warnings
 
 from dbkeeper.v1 import access_service_pb2 as dbkeeper_dot_v1_dot_access__service__pb2
 from dbkeeper.v1 import audit_pb2 as dbkeeper_dot_v1_dot_audit__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
 GRPC_VERSION = grpc.__version__
@@ -27,7 +28,10 @@ if _version_not_supported:
 
 
 class AccessServiceStub(object):
-    """Tells who may call, and who called.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
     """
 
     def __init__(self, channel):
@@ -40,6 +44,61 @@ class AccessServiceStub(object):
                 '/dbkeeper.v1.AccessService/WhoAmI',
                 request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.Identity.FromString,
+                _registered_method=True)
+        self.CreateAccount = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/CreateAccount',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.CreateAccountRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+                _registered_method=True)
+        self.GetAccount = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/GetAccount',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.GetAccountRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+                _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/ListAccounts',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/UpdateAccount',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+                _registered_method=True)
+        self.DeleteAccount = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/DeleteAccount',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.DeleteAccountRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.CreateApiKey = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/CreateApiKey',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.CreateApiKeyRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.FromString,
+                _registered_method=True)
+        self.GetApiKey = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/GetApiKey',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.GetApiKeyRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/ListApiKeys',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.UpdateApiKey = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/UpdateApiKey',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.UpdateApiKeyRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/RevokeApiKey',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+                _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/dbkeeper.v1.AccessService/RotateApiKey',
+                request_serializer=dbkeeper_dot_v1_dot_access__service__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.FromString,
                 _registered_method=True)
         self.ListAuditEvents = channel.unary_unary(
                 '/dbkeeper.v1.AccessService/ListAuditEvents',
@@ -59,11 +118,113 @@ class AccessServiceStub(object):
 
 
 class AccessServiceServicer(object):
-    """Tells who may call, and who called.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
     """
 
     def WhoAmI(self, request, context):
         """Tells the caller who it is to this server: account, credentials, role and permissions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAccount(self, request, context):
+        """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
+        ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccount(self, request, context):
+        """Returns one account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccounts(self, request, context):
+        """Lists the accounts that the caller sees, by name: its own, or all with SYSTEM.
+        Errors: INVALID_ARGUMENT for a page size or page token that cannot be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAccount(self, request, context):
+        """Changes the display name of an account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND);
+        ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT (UNKNOWN_FIELD).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAccount(self, request, context):
+        """Deletes an account with its keys, migration sets and ended operations. Its keys are
+        refused from then on. The databases themselves, and SQLite files, are not touched.
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
+        (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
+        have not ended, and always for `accounts/default`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateApiKey(self, request, context):
+        """Makes an API key and tells its text, this once. It may do nothing that its maker may
+        not. A repeat with the same request_id returns the key without its text; a text that was lost on
+        the way is replaced with RotateApiKey. Errors: INVALID_ARGUMENT; NOT_FOUND (ACCOUNT_NOT_FOUND);
+        PERMISSION_DENIED (PERMISSION_MISSING); ALREADY_EXISTS (REQUEST_ID_REUSED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetApiKey(self, request, context):
+        """Returns one API key without its text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """Lists the API keys of an account by name, without their texts. Errors: NOT_FOUND
+        (ACCOUNT_NOT_FOUND); INVALID_ARGUMENT for a page size or page token that cannot be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateApiKey(self, request, context):
+        """Changes display name, scopes, address ranges or expiry of an API key, from the next call with it
+        on. Role and restore stay as they were made. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND,
+        API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT; PERMISSION_DENIED
+        (PERMISSION_MISSING) where it could do what the caller may not; FAILED_PRECONDITION
+        (API_KEY_ENDED, LAST_ADMIN_KEY).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """Ends an API key for good, from the next call with it on. It stays in the list of revoked
+        keys. Revoking it again changes nothing. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND);
+        ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION (LAST_ADMIN_KEY).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateApiKey(self, request, context):
+        """Gives an API key a new text and tells it, this once; its name stays. The old text is
+        taken until the overlap has passed. A repeat with the same request_id returns the key without its
+        text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
+        FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
+        asked for).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +266,61 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.Identity.SerializeToString,
             ),
+            'CreateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAccount,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.CreateAccountRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.SerializeToString,
+            ),
+            'GetAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccount,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.GetAccountRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.Account.SerializeToString,
+            ),
+            'DeleteAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccount,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.DeleteAccountRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiKey,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.CreateApiKeyRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.SerializeToString,
+            ),
+            'GetApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApiKey,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.GetApiKeyRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'UpdateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateApiKey,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.UpdateApiKeyRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=dbkeeper_dot_v1_dot_access__service__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.SerializeToString,
+            ),
             'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuditEvents,
                     request_deserializer=dbkeeper_dot_v1_dot_audit__pb2.ListAuditEventsRequest.FromString,
@@ -129,7 +345,10 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService(object):
-    """Tells who may call, and who called.
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
     """
 
     @staticmethod
@@ -149,6 +368,303 @@ class AccessService(object):
             '/dbkeeper.v1.AccessService/WhoAmI',
             dbkeeper_dot_v1_dot_access__service__pb2.WhoAmIRequest.SerializeToString,
             dbkeeper_dot_v1_dot_access__service__pb2.Identity.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/CreateAccount',
+            dbkeeper_dot_v1_dot_access__service__pb2.CreateAccountRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/GetAccount',
+            dbkeeper_dot_v1_dot_access__service__pb2.GetAccountRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/ListAccounts',
+            dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/UpdateAccount',
+            dbkeeper_dot_v1_dot_access__service__pb2.UpdateAccountRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/DeleteAccount',
+            dbkeeper_dot_v1_dot_access__service__pb2.DeleteAccountRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/CreateApiKey',
+            dbkeeper_dot_v1_dot_access__service__pb2.CreateApiKeyRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/GetApiKey',
+            dbkeeper_dot_v1_dot_access__service__pb2.GetApiKeyRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/ListApiKeys',
+            dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/UpdateApiKey',
+            dbkeeper_dot_v1_dot_access__service__pb2.UpdateApiKeyRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/RevokeApiKey',
+            dbkeeper_dot_v1_dot_access__service__pb2.RevokeApiKeyRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.AccessService/RotateApiKey',
+            dbkeeper_dot_v1_dot_access__service__pb2.RotateApiKeyRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_access__service__pb2.IssuedApiKey.FromString,
             options,
             channel_credentials,
             insecure,

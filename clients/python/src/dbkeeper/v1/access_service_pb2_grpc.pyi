@@ -7,6 +7,7 @@ import abc
 import collections.abc
 import dbkeeper.v1.access_service_pb2
 import dbkeeper.v1.audit_pb2
+import google.protobuf.empty_pb2
 import grpc
 import grpc.aio
 import typing
@@ -19,7 +20,11 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class AccessServiceStub:
-    """Tells who may call, and who called."""
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     WhoAmI: grpc.UnaryUnaryMultiCallable[
@@ -27,6 +32,103 @@ class AccessServiceStub:
         dbkeeper.v1.access_service_pb2.Identity,
     ]
     """Tells the caller who it is to this server: account, credentials, role and permissions."""
+
+    CreateAccount: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.CreateAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
+    ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+    """
+
+    GetAccount: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.GetAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Returns one account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND)."""
+
+    ListAccounts: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.ListAccountsRequest,
+        dbkeeper.v1.access_service_pb2.ListAccountsResponse,
+    ]
+    """Lists the accounts that the caller sees, by name: its own, or all with SYSTEM.
+    Errors: INVALID_ARGUMENT for a page size or page token that cannot be used.
+    """
+
+    UpdateAccount: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.UpdateAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Changes the display name of an account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND);
+    ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT (UNKNOWN_FIELD).
+    """
+
+    DeleteAccount: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
+        google.protobuf.empty_pb2.Empty,
+    ]
+    """Deletes an account with its keys, migration sets and ended operations. Its keys are
+    refused from then on. The databases themselves, and SQLite files, are not touched.
+    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
+    (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
+    have not ended, and always for `accounts/default`.
+    """
+
+    CreateApiKey: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.CreateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.IssuedApiKey,
+    ]
+    """Makes an API key and tells its text, this once. It may do nothing that its maker may
+    not. A repeat with the same request_id returns the key without its text; a text that was lost on
+    the way is replaced with RotateApiKey. Errors: INVALID_ARGUMENT; NOT_FOUND (ACCOUNT_NOT_FOUND);
+    PERMISSION_DENIED (PERMISSION_MISSING); ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
+
+    GetApiKey: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.GetApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Returns one API key without its text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND)."""
+
+    ListApiKeys: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.ListApiKeysRequest,
+        dbkeeper.v1.access_service_pb2.ListApiKeysResponse,
+    ]
+    """Lists the API keys of an account by name, without their texts. Errors: NOT_FOUND
+    (ACCOUNT_NOT_FOUND); INVALID_ARGUMENT for a page size or page token that cannot be used.
+    """
+
+    UpdateApiKey: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.UpdateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Changes display name, scopes, address ranges or expiry of an API key, from the next call with it
+    on. Role and restore stay as they were made. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND,
+    API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT; PERMISSION_DENIED
+    (PERMISSION_MISSING) where it could do what the caller may not; FAILED_PRECONDITION
+    (API_KEY_ENDED, LAST_ADMIN_KEY).
+    """
+
+    RevokeApiKey: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.RevokeApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Ends an API key for good, from the next call with it on. It stays in the list of revoked
+    keys. Revoking it again changes nothing. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND);
+    ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION (LAST_ADMIN_KEY).
+    """
+
+    RotateApiKey: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.RotateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.IssuedApiKey,
+    ]
+    """Gives an API key a new text and tells it, this once; its name stays. The old text is
+    taken until the overlap has passed. A repeat with the same request_id returns the key without its
+    text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+    INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
+    FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
+    asked for).
+    """
 
     ListAuditEvents: grpc.UnaryUnaryMultiCallable[
         dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
@@ -57,13 +159,114 @@ class AccessServiceStub:
     """
 
 class AccessServiceAsyncStub:
-    """Tells who may call, and who called."""
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
+    """
 
     WhoAmI: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.access_service_pb2.WhoAmIRequest,
         dbkeeper.v1.access_service_pb2.Identity,
     ]
     """Tells the caller who it is to this server: account, credentials, role and permissions."""
+
+    CreateAccount: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.CreateAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
+    ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+    """
+
+    GetAccount: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.GetAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Returns one account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND)."""
+
+    ListAccounts: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.ListAccountsRequest,
+        dbkeeper.v1.access_service_pb2.ListAccountsResponse,
+    ]
+    """Lists the accounts that the caller sees, by name: its own, or all with SYSTEM.
+    Errors: INVALID_ARGUMENT for a page size or page token that cannot be used.
+    """
+
+    UpdateAccount: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.UpdateAccountRequest,
+        dbkeeper.v1.access_service_pb2.Account,
+    ]
+    """Changes the display name of an account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND);
+    ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT (UNKNOWN_FIELD).
+    """
+
+    DeleteAccount: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
+        google.protobuf.empty_pb2.Empty,
+    ]
+    """Deletes an account with its keys, migration sets and ended operations. Its keys are
+    refused from then on. The databases themselves, and SQLite files, are not touched.
+    Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
+    (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
+    have not ended, and always for `accounts/default`.
+    """
+
+    CreateApiKey: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.CreateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.IssuedApiKey,
+    ]
+    """Makes an API key and tells its text, this once. It may do nothing that its maker may
+    not. A repeat with the same request_id returns the key without its text; a text that was lost on
+    the way is replaced with RotateApiKey. Errors: INVALID_ARGUMENT; NOT_FOUND (ACCOUNT_NOT_FOUND);
+    PERMISSION_DENIED (PERMISSION_MISSING); ALREADY_EXISTS (REQUEST_ID_REUSED).
+    """
+
+    GetApiKey: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.GetApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Returns one API key without its text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND)."""
+
+    ListApiKeys: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.ListApiKeysRequest,
+        dbkeeper.v1.access_service_pb2.ListApiKeysResponse,
+    ]
+    """Lists the API keys of an account by name, without their texts. Errors: NOT_FOUND
+    (ACCOUNT_NOT_FOUND); INVALID_ARGUMENT for a page size or page token that cannot be used.
+    """
+
+    UpdateApiKey: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.UpdateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Changes display name, scopes, address ranges or expiry of an API key, from the next call with it
+    on. Role and restore stay as they were made. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND,
+    API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT; PERMISSION_DENIED
+    (PERMISSION_MISSING) where it could do what the caller may not; FAILED_PRECONDITION
+    (API_KEY_ENDED, LAST_ADMIN_KEY).
+    """
+
+    RevokeApiKey: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.RevokeApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.ApiKey,
+    ]
+    """Ends an API key for good, from the next call with it on. It stays in the list of revoked
+    keys. Revoking it again changes nothing. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND);
+    ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION (LAST_ADMIN_KEY).
+    """
+
+    RotateApiKey: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.access_service_pb2.RotateApiKeyRequest,
+        dbkeeper.v1.access_service_pb2.IssuedApiKey,
+    ]
+    """Gives an API key a new text and tells it, this once; its name stays. The old text is
+    taken until the overlap has passed. A repeat with the same request_id returns the key without its
+    text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+    INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
+    FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
+    asked for).
+    """
 
     ListAuditEvents: grpc.aio.UnaryUnaryMultiCallable[
         dbkeeper.v1.audit_pb2.ListAuditEventsRequest,
@@ -94,7 +297,11 @@ class AccessServiceAsyncStub:
     """
 
 class AccessServiceServicer(metaclass=abc.ABCMeta):
-    """Tells who may call, and who called."""
+    """Says who may call, and who called: accounts, the API keys of their callers, the audit log.
+
+    An account is seen by its own callers and, with all its keys, by those who hold SYSTEM: the
+    administrators of the account `default`. For anybody else it does not exist.
+    """
 
     @abc.abstractmethod
     def WhoAmI(
@@ -103,6 +310,125 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.access_service_pb2.Identity, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Identity]]:
         """Tells the caller who it is to this server: account, credentials, role and permissions."""
+
+    @abc.abstractmethod
+    def CreateAccount(
+        self,
+        request: dbkeeper.v1.access_service_pb2.CreateAccountRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.Account, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Account]]:
+        """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
+        ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+        """
+
+    @abc.abstractmethod
+    def GetAccount(
+        self,
+        request: dbkeeper.v1.access_service_pb2.GetAccountRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.Account, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Account]]:
+        """Returns one account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND)."""
+
+    @abc.abstractmethod
+    def ListAccounts(
+        self,
+        request: dbkeeper.v1.access_service_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.ListAccountsResponse, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.ListAccountsResponse]]:
+        """Lists the accounts that the caller sees, by name: its own, or all with SYSTEM.
+        Errors: INVALID_ARGUMENT for a page size or page token that cannot be used.
+        """
+
+    @abc.abstractmethod
+    def UpdateAccount(
+        self,
+        request: dbkeeper.v1.access_service_pb2.UpdateAccountRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.Account, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Account]]:
+        """Changes the display name of an account. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND);
+        ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT (UNKNOWN_FIELD).
+        """
+
+    @abc.abstractmethod
+    def DeleteAccount(
+        self,
+        request: dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
+        """Deletes an account with its keys, migration sets and ended operations. Its keys are
+        refused from then on. The databases themselves, and SQLite files, are not touched.
+        Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
+        (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
+        have not ended, and always for `accounts/default`.
+        """
+
+    @abc.abstractmethod
+    def CreateApiKey(
+        self,
+        request: dbkeeper.v1.access_service_pb2.CreateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.IssuedApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.IssuedApiKey]]:
+        """Makes an API key and tells its text, this once. It may do nothing that its maker may
+        not. A repeat with the same request_id returns the key without its text; a text that was lost on
+        the way is replaced with RotateApiKey. Errors: INVALID_ARGUMENT; NOT_FOUND (ACCOUNT_NOT_FOUND);
+        PERMISSION_DENIED (PERMISSION_MISSING); ALREADY_EXISTS (REQUEST_ID_REUSED).
+        """
+
+    @abc.abstractmethod
+    def GetApiKey(
+        self,
+        request: dbkeeper.v1.access_service_pb2.GetApiKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.ApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.ApiKey]]:
+        """Returns one API key without its text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND)."""
+
+    @abc.abstractmethod
+    def ListApiKeys(
+        self,
+        request: dbkeeper.v1.access_service_pb2.ListApiKeysRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.ListApiKeysResponse, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.ListApiKeysResponse]]:
+        """Lists the API keys of an account by name, without their texts. Errors: NOT_FOUND
+        (ACCOUNT_NOT_FOUND); INVALID_ARGUMENT for a page size or page token that cannot be used.
+        """
+
+    @abc.abstractmethod
+    def UpdateApiKey(
+        self,
+        request: dbkeeper.v1.access_service_pb2.UpdateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.ApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.ApiKey]]:
+        """Changes display name, scopes, address ranges or expiry of an API key, from the next call with it
+        on. Role and restore stay as they were made. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND,
+        API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH); INVALID_ARGUMENT; PERMISSION_DENIED
+        (PERMISSION_MISSING) where it could do what the caller may not; FAILED_PRECONDITION
+        (API_KEY_ENDED, LAST_ADMIN_KEY).
+        """
+
+    @abc.abstractmethod
+    def RevokeApiKey(
+        self,
+        request: dbkeeper.v1.access_service_pb2.RevokeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.ApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.ApiKey]]:
+        """Ends an API key for good, from the next call with it on. It stays in the list of revoked
+        keys. Revoking it again changes nothing. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND);
+        ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION (LAST_ADMIN_KEY).
+        """
+
+    @abc.abstractmethod
+    def RotateApiKey(
+        self,
+        request: dbkeeper.v1.access_service_pb2.RotateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.access_service_pb2.IssuedApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.IssuedApiKey]]:
+        """Gives an API key a new text and tells it, this once; its name stays. The old text is
+        taken until the overlap has passed. A repeat with the same request_id returns the key without its
+        text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
+        INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
+        FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
+        asked for).
+        """
 
     @abc.abstractmethod
     def ListAuditEvents(

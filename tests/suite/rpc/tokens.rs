@@ -1,0 +1,273 @@
+//! Callers with tokens of an identity provider, over the wire.
+
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use dbkeeper::{config::Config, grpc::proto::v1};
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tonic::{Code, Status};
+
+use super::{
+    answer::{assert_refused, assert_says},
+    support::make_account,
+};
+use crate::harness::server::TestServer;
+
+const ISSUER: &str = "https://id.example";
+
+/// A key of the provider.
+struct Signer {
+    kid: &'static str,
+    pair: Ed25519KeyPair,
+}
+
+impl Signer {
+    fn new(kid: &'static str) -> Self {
+        let document = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
+        Self { kid, pair: Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap() }
+    }
+
+    fn jwk(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.pair.public_key());
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": self.kid, "alg": "EdDSA", "use": "sig", "x": x})
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        self.sign_under(&json!({"alg": "EdDSA", "kid": self.kid, "typ": "JWT"}), claims)
+    }
+
+    fn sign_under(&self, header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+}
+
+fn set(signers: &[&Signer]) -> String {
+    json!({"keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>()}).to_string()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn claims(roles: &[&str]) -> Value {
+    json!({"iss": ISSUER, "aud": ["other", "dbkeeper"], "sub": "ada", "exp": now() + 3600, "role": roles, "tenant": "default"})
+}
+
+fn configure(config: &mut Config) {
+    config.access.jwt.issuer = Some(ISSUER.to_owned());
+    config.access.jwt.audience = Some("dbkeeper".to_owned());
+    config.access.jwt.account_claim = Some("tenant".to_owned());
+    config.access.jwt.roles =
+        vec!["admin=admin".to_owned(), "dev=operator".to_owned(), "dba=viewer+restore".to_owned()];
+}
+
+/// A server that reads the keys from a file.
+async fn server_with(signers: &[&Signer]) -> TestServer {
+    let text = set(signers);
+    TestServer::start_with(|config| {
+        configure(config);
+        let file = config.data_dir.join("jwks.json");
+        fs::write(&file, text).unwrap();
+        config.access.jwt.jwks_file = Some(file);
+    })
+    .await
+}
+
+async fn who(server: &TestServer, token: &str) -> Result<v1::Identity, Status> {
+    let client = server.client_with(&token.to_owned().into());
+    client.access().who_am_i(v1::WhoAmIRequest {}).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_a_caller_of_the_account_and_role_in_its_claims() {
+    use v1::Permission::{Operate, Read, Restore};
+    let signer = Signer::new("one");
+    let server = server_with(&[&signer]).await;
+    let token = signer.sign(&claims(&["dev", "dba", "other"]));
+    for _ in 0..2 {
+        // The second time from memory.
+        let identity = who(&server, &token).await.unwrap();
+        assert_eq!((identity.account.as_str(), identity.principal.as_str()), ("accounts/default", "jwt/ada"));
+        assert_eq!(identity.method(), v1::AuthenticationMethod::Jwt);
+        assert_eq!(identity.permissions().collect::<Vec<_>>(), [Read, Operate, Restore]);
+        assert_eq!((identity.api_key.as_str(), identity.expire_time.is_some()), ("", true));
+    }
+    let client = server.client_with(&token.into());
+    let error = client.access().list_api_keys(v1::ListApiKeysRequest::default()).await.unwrap_err();
+    assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING");
+
+    let mut elsewhere = claims(&["admin"]);
+    elsewhere["tenant"] = json!("tenant");
+    let foreign = signer.sign(&elsewhere);
+    let error = who(&server, &foreign).await.unwrap_err();
+    assert_refused(&error, Code::PermissionDenied, "IDENTITY_UNMAPPED");
+    make_account(&server.client(), "tenant").await;
+    let identity = who(&server, &foreign).await.unwrap();
+    assert_eq!(identity.account, "accounts/tenant");
+    assert!(identity.permissions().all(|held| held != v1::Permission::System));
+    let request = v1::DeleteAccountRequest { name: "accounts/tenant".to_owned(), ..Default::default() };
+    server.client().access().delete_account(request).await.unwrap();
+    let error = who(&server, &foreign).await.unwrap_err();
+    assert_refused(&error, Code::PermissionDenied, "IDENTITY_UNMAPPED");
+
+    let error = who(&server, &signer.sign(&claims(&["guest"]))).await.unwrap_err();
+    assert_refused(&error, Code::PermissionDenied, "IDENTITY_UNMAPPED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_not_right_in_every_part_is_refused() {
+    let (signer, other) = (Signer::new("one"), Signer::new("one"));
+    let server = server_with(&[&signer]).await;
+    let good = claims(&["admin"]);
+    who(&server, &signer.sign(&good)).await.expect("the good one is good");
+    let header = |alg: &str| json!({"alg": alg, "kid": "one"});
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        signer.sign(&claims)
+    };
+    let without = |name: &str| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        signer.sign(&claims)
+    };
+    let unsigned = signer.sign_under(&header("none"), &good);
+    let (unsigned, _) = unsigned.rsplit_once('.').unwrap();
+    let hmac = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, signer.pair.public_key().as_ref());
+    let confused = signer.sign_under(&header("HS256"), &good);
+    let (confused, _) = confused.rsplit_once('.').unwrap();
+    let tag = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&hmac, confused.as_bytes()));
+    let jku = json!({"alg": "EdDSA", "kid": "one", "jku": "http://127.0.0.1:1/", "jwk": other.jwk()});
+    for (what, token) in [
+        ("alg none", format!("{unsigned}.")),
+        ("alg none with a signature", signer.sign_under(&header("none"), &good)),
+        ("a public key as a shared secret", format!("{confused}.{tag}")),
+        ("another algorithm", signer.sign_under(&header("ES256"), &good)),
+        ("another key", other.sign(&good)),
+        ("a key that the token brings", other.sign_under(&jku, &good)),
+        ("a kid that is not there", signer.sign_under(&json!({"alg": "EdDSA", "kid": "two"}), &good)),
+        ("a demand", signer.sign_under(&json!({"alg": "EdDSA", "kid": "one", "crit": ["b64"]}), &good)),
+        ("no exp", without("exp")),
+        ("no aud", without("aud")),
+        ("no iss", without("iss")),
+        ("no sub", without("sub")),
+        ("exp as a text", with("exp", json!((now() + 3600).to_string()))),
+        ("nbf as a text", with("nbf", json!("0"))),
+        ("aud as a number", with("aud", json!(7))),
+        ("sub as a list", with("sub", json!(["ada"]))),
+        ("expired", with("exp", json!(now() - 61))),
+        ("not yet valid", with("nbf", json!(now() + 120))),
+        ("another issuer", with("iss", json!("https://evil.example"))),
+        ("another audience", with("aud", json!("other"))),
+        ("too long", with("pad", json!("x".repeat(9000)))),
+    ] {
+        let error = who(&server, &token).await.expect_err(what);
+        assert_refused(&error, Code::Unauthenticated, "TOKEN_INVALID");
+    }
+    let error = who(&server, &with("exp", json!(now() - 61))).await.unwrap_err();
+    assert_says(&error, "expired");
+}
+
+/// A web server with a JWK set: what it answers can be changed, and it counts.
+struct Provider {
+    url: String,
+    set: Arc<Mutex<String>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Provider {
+    async fn start(set: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let (set, asked) = (Arc::new(Mutex::new(set)), Arc::new(AtomicUsize::new(0)));
+        let (answers, count) = (set.clone(), asked.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                let body = answers.lock().unwrap().clone();
+                let status = if body.is_empty() { "503 Service Unavailable" } else { "200 OK" };
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Self { url, set, asked }
+    }
+
+    fn now_has(&self, set: String) {
+        *self.set.lock().unwrap() = set;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn server_at(url: &str) -> TestServer {
+    let url = url.to_owned();
+    TestServer::start_with(|config| {
+        configure(config);
+        config.access.jwt.jwks_url = Some(url);
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_key_of_the_provider_is_read_at_once_and_unknown_ones_once_a_minute() {
+    let (first, second) = (Signer::new("first"), Signer::new("second"));
+    let provider = Provider::start(set(&[&first])).await;
+    let server = server_at(&provider.url).await;
+    // The start has the keys read in the background; tokens that come meanwhile wait for that reading.
+    super::support::until(async || provider.asked() > 0).await;
+    let old = first.sign(&claims(&["dev"]));
+    who(&server, &old).await.unwrap();
+    who(&server, &first.sign(&claims(&["dba"]))).await.unwrap();
+    assert_eq!(provider.asked(), 1, "known keys are not asked for");
+
+    provider.now_has(set(&[&second]));
+    who(&server, &second.sign(&claims(&["dev"]))).await.expect("the new key is read");
+    assert_eq!(provider.asked(), 2);
+    let error = who(&server, &old).await.unwrap_err();
+    assert_refused(&error, Code::Unauthenticated, "TOKEN_INVALID");
+    for kid in ["a", "b", "c", "d", "e", "f"] {
+        let token = second.sign_under(&json!({"alg": "EdDSA", "kid": kid}), &claims(&["dev"]));
+        assert_refused(&who(&server, &token).await.unwrap_err(), Code::Unauthenticated, "TOKEN_INVALID");
+    }
+    assert_eq!(provider.asked(), 2, "unknown keys make the server ask");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_down_keeps_tokens_out_and_nobody_else() {
+    let signer = Signer::new("one");
+    let provider = Provider::start(String::new()).await;
+    let server = server_at(&provider.url).await;
+    server.client().access().who_am_i(v1::WhoAmIRequest {}).await.expect("keys need no provider");
+    let token = signer.sign(&claims(&["dev"]));
+    for _ in 0..3 {
+        let error = who(&server, &token).await.unwrap_err();
+        assert_refused(&error, Code::Unavailable, "IDENTITY_PROVIDER_UNAVAILABLE");
+    }
+    assert!(provider.asked() <= 2, "a provider that is down is not hammered");
+
+    let nobody = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    let server = server_at(&format!("http://{nobody}/keys")).await;
+    let error = who(&server, &token).await.unwrap_err();
+    assert_refused(&error, Code::Unavailable, "IDENTITY_PROVIDER_UNAVAILABLE");
+}
