@@ -66,6 +66,7 @@ postgres     13     postgresql
 pg_dump      13     postgresql-client
 mariadbd     10.6   mariadb-server
 mariadb-dump 10.6   mariadb-client
+pgbouncer    1.12   pgbouncer
 python3      3.9    python3
 '
 find_tool grpcurl 0 > /dev/null || DEBIAN_TOOLS+='go 1.19 golang-go

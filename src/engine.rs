@@ -7,7 +7,6 @@
 
 pub mod dump;
 pub mod inspect;
-pub mod meter;
 pub mod migrate;
 pub mod monitor;
 #[cfg(feature = "mysql")]
@@ -16,6 +15,7 @@ pub mod mysql;
 pub mod postgres;
 #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "SQLite is not dialled"))]
 pub mod reach;
+pub mod session_pool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tool;
@@ -30,6 +30,7 @@ pub use inspect::Inspect;
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
 pub use reach::Reach;
+pub use session_pool::SessionLimits;
 
 use crate::model::{
     AccountId, ConnectionId, Error, Result,
@@ -78,6 +79,8 @@ pub struct EngineOptions {
     pub dial_timeout: Duration,
     /// Folders that are looked through for tools before the PATH, the newest version first.
     pub tool_directories: Vec<PathBuf>,
+    /// What the pools of all databases share.
+    pub sessions: SessionLimits,
 }
 
 /// A kind of database.
@@ -97,7 +100,8 @@ pub trait Engine: Send + Sync {
     /// Errors tell why in the reasons of [`crate::model::Reason`], with metadata `sql_state`, `vendor_code` and `hint`.
     async fn probe(&self, target: &Target) -> Result<Probe>;
 
-    /// Opens a pool. Dials once, so that a wrong password shows here and not at the first use.
+    /// Opens a pool. Dials once, through no queue but that of the dials to one host, so that a wrong password shows here and
+    /// not at the first use.
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>>;
 }
 
@@ -117,6 +121,10 @@ pub trait Database: Send + Sync {
 
     /// Closes the pool: new leases fail at once, leases that are out end with their work.
     async fn close(&self);
+
+    /// Closes sessions that are too old or idle for too long, and opens those that `min_idle` lacks. Called every second
+    /// or so, one call at a time.
+    async fn tend(&self) {}
 
     /// Each ability with what is missing, by asking the database for its grants and settings.
     async fn capabilities(&self) -> Result<Vec<Capability>>;

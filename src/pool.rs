@@ -1,9 +1,9 @@
 //! The registry of live databases: one pool a connection for all services.
 //!
 //! The key is (connection, settings version, credential version). A pool is made by the first that asks, while others wait
-//! for the same dial; a change or a delete closes it at once and ends the work on it; idle pools go after a while.
+//! for the same dial; a change or a delete closes it at once and ends the work on it; idle pools go after a while. How many
+//! sessions the pools may open, and whose turn it is, is for `engine::session_pool`.
 
-mod dial;
 mod lease;
 mod slot;
 mod status;
@@ -15,18 +15,21 @@ use std::{
 };
 
 use secrecy::SecretString;
+use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use dial::DialGates;
 pub use lease::Lease;
 use slot::{Slot, Use};
 use status::Look;
 pub use status::Statuses;
 
 use crate::{
-    engine::{Credentials, Engine, Engines, Probe, Target},
+    engine::{
+        Credentials, Engine, Engines, Probe, SessionLimits, Target,
+        session_pool::{AccountSessions, PoolObserver},
+    },
     model::{
-        AccountId, ConnectionId, Detail, Error, Reason, Result, Timestamp,
+        AccountId, ConnectionId, Error, Reason, Result, Timestamp,
         connection::{ConnectionState, PoolFigures},
         name,
     },
@@ -39,11 +42,14 @@ pub const PASSWORD_FIELD: &str = "password";
 /// See [`PASSWORD_FIELD`].
 pub const CLIENT_KEY_FIELD: &str = "client_key";
 
+/// How often pools look for sessions that are due.
+const TEND_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Limits over all pools.
 #[derive(Debug, Clone)]
 pub struct PoolLimits {
-    /// Most connections that all pools together may open; the sum of their caps is kept below it.
-    pub max_connections: u32,
+    /// What all pools share, as the engines were built with.
+    pub sessions: SessionLimits,
     /// A pool that nobody used for so long is closed.
     pub idle_timeout: Duration,
 }
@@ -63,7 +69,6 @@ struct Inner {
     engines: Engines,
     limits: PoolLimits,
     tracker: TaskTracker,
-    gates: DialGates,
     slots: Mutex<Slots>,
     statuses: Statuses,
 }
@@ -71,8 +76,8 @@ struct Inner {
 impl Pools {
     /// A registry without any pool. Pools that close do so in tasks of `tracker`.
     pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
-        let (gates, slots, statuses) = (DialGates::default(), Mutex::default(), Statuses::new(store.clone()));
-        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, gates, slots, statuses }) }
+        let (slots, statuses) = (Mutex::default(), Statuses::new(store.clone()));
+        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, slots, statuses }) }
     }
 
     /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
@@ -102,31 +107,10 @@ impl Pools {
             }
             slot.close(&self.inner.tracker);
         }
-        let cap = record.connection.settings.pool.max_connections;
-        self.make_room(&mut slots, &key, cap)?;
-        let slot = Arc::new(Slot::new(version, cap));
+        let slot = Arc::new(Slot::new(version));
         let in_use = slot.enter();
         slots.insert(key, slot.clone());
         Ok((slot, in_use))
-    }
-
-    /// Keeps the sum of the caps below the limit: closes the pools that were idle for longest, and refuses where that is
-    /// not enough.
-    fn make_room(&self, slots: &mut Slots, replaced: &SlotKey, cap: u32) -> Result<()> {
-        let limit = self.inner.limits.max_connections;
-        loop {
-            let others = || slots.iter().filter(|(key, _)| *key != replaced);
-            let used = others().map(|(_, slot)| slot.cap()).sum::<u32>();
-            if used.saturating_add(cap) <= limit {
-                return Ok(());
-            }
-            let idle = others()
-                .filter(|(_, slot)| slot.is_idle_for(Duration::ZERO))
-                .min_by_key(|(_, slot)| slot.last_used())
-                .map(|(key, _)| key.clone());
-            let Some(slot) = idle.and_then(|key| slots.remove(&key)) else { return Err(pools_exhausted(used, limit)) };
-            slot.close(&self.inner.tracker);
-        }
     }
 
     fn forget_failed(&self, key: &SlotKey, slot: &Arc<Slot>) {
@@ -138,7 +122,6 @@ impl Pools {
 
     async fn dial(&self, record: Arc<ConnectionRecord>) -> Result<Arc<dyn crate::engine::Database>> {
         let engine = self.inner.engines.get(record.connection.settings.engine)?;
-        let _permit = self.inner.gates.enter(&record.connection.settings).await;
         let began = Timestamp::now();
         let outcome = engine.open(self.target(&record)?).await;
         let seen = outcome.as_ref().map(|database| database.server().version.clone());
@@ -158,7 +141,7 @@ impl Pools {
     /// Dials settings that need not be registered, without a pool.
     pub async fn probe(&self, target: &Target) -> Result<Probe> {
         let engine = self.engine(target.settings.engine)?;
-        let _permit = self.inner.gates.enter(&target.settings).await;
+        let _gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
         engine.probe(target).await
     }
 
@@ -200,7 +183,7 @@ impl Pools {
     pub async fn check(&self, record: &ConnectionRecord, limit: Duration) -> Result<(ConnectionState, Option<Error>)> {
         let target = self.target(record)?;
         let engine = self.engine(target.settings.engine)?;
-        let _permit = self.inner.gates.enter(&target.settings).await;
+        let _permit = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
         let began = Timestamp::now();
         let outcome = match tokio::time::timeout(limit, engine.probe(&target)).await {
             Ok(outcome) => outcome,
@@ -221,6 +204,13 @@ impl Pools {
         slots.get(&(account.clone(), connection.clone())).and_then(|slot| slot.figures())
     }
 
+    /// Figures of the open pools of an account.
+    pub fn figures_of(&self, account: &AccountId) -> HashMap<ConnectionId, (PoolFigures, Timestamp)> {
+        let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = slots.iter().filter(|((owner, _), _)| owner == account);
+        own.filter_map(|((_, id), slot)| Some((id.clone(), slot.figures()?))).collect()
+    }
+
     /// Figures of every open pool with the account and the name of its connection.
     pub fn all_figures(&self) -> Vec<(String, PoolFigures)> {
         let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,6 +218,16 @@ impl Pools {
             slot.figures().map(|(figures, _)| (format!("{account}/{}", name::connection(id)), figures))
         };
         slots.iter().filter_map(figures).collect()
+    }
+
+    /// Sessions of an account in all of its pools, and the caps.
+    pub fn account_sessions(&self, account: &AccountId) -> AccountSessions {
+        self.inner.limits.sessions.account(account)
+    }
+
+    /// Says who hears how long things take in the pools that are opened from now on.
+    pub fn observe(&self, observer: Arc<dyn PoolObserver>) {
+        self.inner.limits.sessions.observe(observer);
     }
 
     /// Closes the pool of a connection that was changed or deleted, and ends the work on it.
@@ -238,14 +238,15 @@ impl Pools {
         }
     }
 
-    /// Closes pools that nobody used for a while. Runs until the token is cancelled, then closes all.
-    pub async fn evict_idle(&self, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval((self.inner.limits.idle_timeout / 4).max(Duration::from_secs(1)));
-        loop {
-            tokio::select! {
-                _ = interval.tick() => self.close_where(|slot| slot.is_idle_for(self.inner.limits.idle_timeout)),
-                () = shutdown.cancelled() => break,
-            }
+    /// Closes pools that nobody used for a while, and lets the others close and open sessions as they are due. Runs until the
+    /// token is cancelled, then closes all.
+    pub async fn tend(&self, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(TEND_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+            self.close_where(|slot| slot.is_idle_for(self.inner.limits.idle_timeout));
+            let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.values().for_each(|slot| slot.tend(&self.inner.tracker));
         }
         self.close_where(|_| true);
     }
@@ -261,16 +262,6 @@ impl Pools {
             !close
         });
     }
-}
-
-fn pools_exhausted(used: u32, limit: u32) -> Error {
-    let state = format!("{used} of {limit} connections are spoken for");
-    Error::new(
-        Reason::PoolExhausted,
-        format!("this server has no room for another pool: {state}; repeat the call when others are done"),
-    )
-    .with(Detail::Quota { subject: "pools".to_owned(), description: state })
-    .with(Detail::RetryAfter(Duration::from_secs(1)))
 }
 
 #[cfg(test)]

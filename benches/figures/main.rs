@@ -14,6 +14,7 @@ mod harness;
 mod health;
 mod idle;
 mod migrations;
+mod pools;
 mod report;
 mod schema;
 mod server;
@@ -48,6 +49,7 @@ enum Area {
     Idle,
     Access,
     Health,
+    Pools,
     Vault,
 }
 
@@ -70,6 +72,7 @@ async fn main() -> ExitCode {
             Area::Idle => idle::measure().await,
             Area::Access => access::measure().await,
             Area::Health => health::measure().await,
+            Area::Pools => pools::measure().await,
             Area::Vault => vault::measure().await,
         });
     }

@@ -81,10 +81,12 @@ impl Services {
         process: &Process,
     ) -> Result<Self> {
         let Process { tracker, shutdown, own } = process;
-        let options = settings::engine(config, own, tracker);
+        let sessions = settings::sessions(config, tracker);
+        let options = settings::engine(config, own, sessions.clone(), tracker);
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
-        let pools = Pools::new(store.clone(), vault.clone(), engines, settings::pools(config), tracker.clone());
+        let limits = settings::pools(config, sessions);
+        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
         let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());

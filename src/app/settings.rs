@@ -7,8 +7,9 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{self, Config},
     engine::{
-        EngineOptions, Reach,
+        EngineOptions, Reach, SessionLimits,
         reach::{BasePolicy, OwnListeners, TargetPolicy},
+        session_pool::SessionCaps,
     },
     grpc::settings::{ServerSettings, TlsFiles},
     model::{AccountId, Result},
@@ -48,13 +49,25 @@ pub(super) fn key_source(config: &Config) -> KeySource {
     }
 }
 
-pub(super) fn engine(config: &Config, own: &OwnListeners, tracker: &TaskTracker) -> EngineOptions {
+/// What all pools share: the engines and the registry get the same.
+pub(super) fn sessions(config: &Config, tracker: &TaskTracker) -> SessionLimits {
+    let (server, account) = (config.pools.max_connections, config.pools.max_connections_per_account);
+    SessionLimits::new(SessionCaps { server, account }, tracker.clone())
+}
+
+pub(super) fn engine(
+    config: &Config,
+    own: &OwnListeners,
+    sessions: SessionLimits,
+    tracker: &TaskTracker,
+) -> EngineOptions {
     EngineOptions {
         reach: Reach::new(targets(&config.targets, own), tracker.clone()),
         sqlite_root: config.sqlite.root.clone(),
         scratch_directory: config.backup.scratch_directory.clone(),
         dial_timeout: config.pools.connect_timeout,
         tool_directories: config.backup.tool_directories.clone(),
+        sessions,
     }
 }
 
@@ -95,8 +108,8 @@ fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
     }
 }
 
-pub(super) fn pools(config: &Config) -> PoolLimits {
-    PoolLimits { max_connections: config.pools.max_connections, idle_timeout: config.pools.idle_timeout }
+pub(super) fn pools(config: &Config, sessions: SessionLimits) -> PoolLimits {
+    PoolLimits { sessions, idle_timeout: config.pools.idle_timeout }
 }
 
 pub(super) fn health(config: &Config) -> HealthOptions {

@@ -13,6 +13,8 @@ use super::{problem::Problems, value::duration};
 pub struct Pools {
     /// Most connections to all databases together.
     pub max_connections: u32,
+    /// Most connections to the databases of one account.
+    pub max_connections_per_account: u32,
     /// A pool that nobody used for this long is closed.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
@@ -23,7 +25,12 @@ pub struct Pools {
 
 impl Default for Pools {
     fn default() -> Self {
-        Self { max_connections: 500, idle_timeout: Duration::from_secs(600), connect_timeout: Duration::from_secs(10) }
+        Self {
+            max_connections: 500,
+            max_connections_per_account: 400,
+            idle_timeout: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -31,6 +38,7 @@ impl Pools {
     pub(super) fn check(&self, problems: &mut Problems<'_>) {
         let (second, day) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
         problems.count("pools.max_connections", self.max_connections, 1..=10_000);
+        problems.count("pools.max_connections_per_account", self.max_connections_per_account, 1..=10_000);
         problems.time("pools.idle_timeout", self.idle_timeout, second..=day);
         problems.time("pools.connect_timeout", self.connect_timeout, second..=Duration::from_secs(120));
     }

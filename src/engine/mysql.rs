@@ -15,11 +15,13 @@ mod monitor;
 mod named_lock;
 mod row;
 mod server;
+mod source;
 
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
+pub use self::source::MysqlSource;
 use self::{connect::Connector, database::MysqlDatabase};
 use super::{Database, Engine, EngineOptions, Probe, Target};
 use crate::model::{

@@ -10,13 +10,16 @@ mod failure;
 mod inspect;
 mod migrate;
 mod monitor;
+mod pooler;
+mod source;
 
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use sqlx::Connection;
 
-use self::{connect::Dialer, database::PostgresDatabase};
+pub use self::source::PostgresSource;
+use self::{connect::Dialer, database::PostgresDatabase, pooler::DirectPlaces};
 use super::{Database, Engine, EngineOptions, Probe, Target};
 use crate::model::{
     AccountId, Error, Result,
@@ -30,12 +33,13 @@ const MAX_NAME_BYTES: usize = 63;
 /// The PostgreSQL engine.
 pub struct PostgresEngine {
     options: EngineOptions,
+    direct: DirectPlaces,
 }
 
 impl PostgresEngine {
     /// Builds it.
     pub fn new(options: EngineOptions) -> Self {
-        Self { options }
+        Self { options, direct: DirectPlaces::default() }
     }
 }
 
@@ -78,15 +82,16 @@ impl Engine for PostgresEngine {
         let dialer = Dialer::new(target, &self.options)?;
         let began = Instant::now();
         let mut connection = dialer.dial().await?;
-        let server = dialer.server_info(&mut connection).await?;
+        let (mut server, backend_age) = dialer.server_info(&mut connection).await?;
         let latency = began.elapsed();
+        server.pooler = self.direct.look(&dialer, &mut connection, backend_age, latency).await?;
         // The answer is known; a peer that does not take the good-bye changes nothing about it.
         let _ = connection.close().await;
         Ok(Probe { server, latency })
     }
 
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {
-        Ok(Arc::new(PostgresDatabase::open(target, &self.options).await?))
+        Ok(Arc::new(PostgresDatabase::open(target, &self.options, &self.direct).await?))
     }
 }
 

@@ -29,14 +29,17 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-pub use scratch::sweep_scratch;
+pub use self::{connect::SqliteSource, scratch::sweep_scratch};
 
 use self::{
     connect::FilePool,
     error::from_sqlx,
     path::{DatabaseFile, DatabasePath},
 };
-use super::{Database, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target};
+use super::{
+    Database, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target,
+    session_pool::{PoolOwner, SessionSource},
+};
 use crate::model::{
     AccountId, Error, Reason, Result,
     connection::{Ability, Capability, ConnectionSettings, EngineKind, PoolFigures, ServerInfo, TlsMode},
@@ -114,9 +117,14 @@ impl Engine for SqliteEngine {
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {
         refuse_password(&target)?;
         let file = self.path(&target)?.find()?;
-        let pool = FilePool::open(&file.path, &target.settings.pool).await?;
-        let server = async { server_info(&mut *pool.lease().await?).await };
-        let server = server.await.map_err(|error| from_sqlx(error, "cannot open the database"))?;
+        let owner = PoolOwner::new(&target.account, target.connection.as_ref());
+        let pool = FilePool::new(&file.path, &owner, &target.settings.pool, &self.options.sessions);
+        let source = SqliteSource::new(&file.path, &target.settings.pool);
+        let began = Instant::now();
+        let mut first = source.open().await?;
+        let took = began.elapsed();
+        let server = server_info(&mut first).await.map_err(|error| from_sqlx(error, "cannot open the database"))?;
+        pool.adopt(first, took).await;
         let Target { account, settings, .. } = target;
         Ok(Arc::new(SqliteDatabase { options: self.options.clone(), account, settings, file, pool, server }))
     }
@@ -129,7 +137,7 @@ async fn server_info(connection: &mut SqliteConnection) -> Result<ServerInfo, sq
         sqlx::query_as("SELECT sqlite_version(), count(*) FROM sqlite_schema").fetch_one(connection).await?;
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let version_number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    Ok(ServerInfo { product: "SQLite", version, version_number, tls_active: false })
+    Ok(ServerInfo { product: "SQLite", version, version_number, tls_active: false, pooler: None })
 }
 
 fn refuse_password(target: &Target) -> Result<()> {
@@ -165,6 +173,10 @@ impl Database for SqliteDatabase {
 
     async fn close(&self) {
         self.pool.close().await;
+    }
+
+    async fn tend(&self) {
+        self.pool.tend().await;
     }
 
     async fn capabilities(&self) -> Result<Vec<Capability>> {

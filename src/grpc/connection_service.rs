@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        connection as convert, connection_status as status, etag, required,
+        connection as convert, connection_status as status, etag, pool as convert_pool, required,
         token::{ListScope, Tokens},
     },
     proto::v1,
@@ -190,7 +190,22 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     ) -> Result<Response<v1::PoolStats>, Status> {
         unary(request, async |context, message| {
             let id = name::parse_connection(&message.connection, "connection")?;
-            Ok(convert::pool_stats(&id, self.connections.pool_figures(&context, &id).await?))
+            Ok(convert_pool::pool_stats(&id, self.connections.pool_figures(&context, &id).await?))
+        })
+        .await
+    }
+
+    async fn list_pool_stats(
+        &self,
+        request: Request<v1::ListPoolStatsRequest>,
+    ) -> Result<Response<v1::ListPoolStatsResponse>, Status> {
+        unary(request, async |context, message| {
+            let selection = [message.filter.as_str(), ""];
+            let scope = scope(&context, "ListPoolStats", &selection);
+            let list = self.list(message.page_size, &message.page_token, scope)?;
+            let (page, totals) = self.connections.list_pools(&context, &list).await?;
+            let token = self.tokens.next_page(page.next.as_deref(), scope)?;
+            Ok(convert_pool::list_response(page, totals, token))
         })
         .await
     }

@@ -13,6 +13,7 @@ pub mod field_mask;
 pub mod migration;
 pub mod monitor;
 pub mod operation;
+pub mod pool;
 pub mod schema;
 pub mod time;
 pub mod token;

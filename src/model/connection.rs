@@ -323,6 +323,41 @@ pub struct ServerInfo {
     pub version_number: (u32, u32),
     /// The traffic is encrypted.
     pub tls_active: bool,
+    /// What stands in front of the server; absent where nothing was noticed.
+    pub pooler: Option<PoolerMode>,
+}
+
+/// How a pooler between us and the server lends out the server's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolerMode {
+    /// To one client until it goes. Nothing is lost.
+    Session,
+    /// To another client after each transaction: what belongs to a session is lost or meets another's.
+    Transaction,
+}
+
+impl PoolerMode {
+    /// What cannot be done through it; empty where nothing is lost.
+    pub const fn lost(self) -> &'static str {
+        match self {
+            Self::Session => "",
+            Self::Transaction => {
+                "sessions are lent out by transaction, so that migrations, backups and restores cannot be run: their locks \
+                 and settings would be lost or meet those of others"
+            }
+        }
+    }
+
+    /// What to do; empty where nothing is lost.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Session => "",
+            Self::Transaction => {
+                "give the connection the port of the database server itself, or set pool_mode = session for this database \
+                 in the pooler"
+            }
+        }
+    }
 }
 
 /// Figures of a pool.
@@ -336,6 +371,10 @@ pub struct PoolFigures {
     pub waiting: u32,
     /// The cap.
     pub max_connections: u32,
+    /// Connections that are kept open.
+    pub min_idle: u32,
+    /// Connections opened.
+    pub created: u64,
     /// Leases given.
     pub acquired: u64,
     /// Waits that ended without one.

@@ -165,6 +165,8 @@ reasons! {
     StatementTimeout = "STATEMENT_TIMEOUT", FailedPrecondition;
     /// The database to restore into has tables.
     TargetNotEmpty = "TARGET_NOT_EMPTY", FailedPrecondition;
+    /// A pooler that lends out sessions by transaction stands in front of the database.
+    PoolerInBetween = "POOLER_IN_BETWEEN", FailedPrecondition;
     /// A tool that the engine's backups need is not installed.
     ToolMissing = "TOOL_MISSING", FailedPrecondition;
     /// A tool is older than the server that it should dump.

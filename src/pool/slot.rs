@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicI64, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,11 +21,11 @@ use crate::{
 /// A pool, or the place of one that is being dialled.
 pub(super) struct Slot {
     version: (u64, u64),
-    cap: u32,
     database: OnceLock<(Arc<dyn Database>, Timestamp)>,
     dialling: Mutex<Option<(Instant, Error)>>,
     closed: CancellationToken,
     used: Arc<UseCount>,
+    tending: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -53,14 +53,14 @@ impl Drop for Use {
 }
 
 impl Slot {
-    pub(super) fn new(version: (u64, u64), cap: u32) -> Self {
+    pub(super) fn new(version: (u64, u64)) -> Self {
         Self {
             version,
-            cap,
             database: OnceLock::new(),
             dialling: Mutex::new(None),
             closed: CancellationToken::new(),
             used: Arc::default(),
+            tending: Arc::default(),
         }
     }
 
@@ -73,10 +73,6 @@ impl Slot {
         self.version
     }
 
-    pub(super) fn cap(&self) -> u32 {
-        self.cap
-    }
-
     pub(super) fn is_closed(&self) -> bool {
         self.closed.is_cancelled()
     }
@@ -86,12 +82,8 @@ impl Slot {
         self.database.get().is_none() && self.used.count.load(Ordering::Relaxed) == 0
     }
 
-    pub(super) fn last_used(&self) -> i64 {
-        self.used.last.load(Ordering::Relaxed)
-    }
-
     pub(super) fn is_idle_for(&self, span: Duration) -> bool {
-        let last = Timestamp::from_micros(self.last_used());
+        let last = Timestamp::from_micros(self.used.last.load(Ordering::Relaxed));
         self.used.count.load(Ordering::Relaxed) == 0 && last.until(Timestamp::now()) >= span
     }
 
@@ -137,6 +129,20 @@ impl Slot {
             return Err(closed_error());
         }
         Ok(Lease::new(database.clone(), self.closed.clone(), in_use))
+    }
+
+    /// Lets the pool close what is due and open what is missing, in a task that a shutdown waits for; one at a time, for
+    /// a database that does not answer holds it up.
+    pub(super) fn tend(&self, tracker: &TaskTracker) {
+        let Some((database, _)) = self.database.get() else { return };
+        if self.tending.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (database, tending) = (database.clone(), self.tending.clone());
+        tracker.spawn(async move {
+            database.tend().await;
+            tending.store(false, Ordering::Release);
+        });
     }
 
     /// Ends the work on the pool and closes its connections. The closing waits for work that is ending, in a task

@@ -75,6 +75,10 @@ impl Statuses {
     /// Notes what a look found, and returns what is known of the database now. That it cannot be stored must not hide what
     /// was found, so it is logged only.
     pub(super) async fn note(&self, record: &ConnectionRecord, look: Look<'_>) -> ConnectionState {
+        // A limit of ours tells nothing of the database.
+        if look.seen.as_ref().is_err_and(|error| error.reason() == Reason::PoolExhausted) {
+            return record.connection.state;
+        }
         let _in_turn = self.noting.lock().await;
         let checked = Timestamp::now();
         let failure = look.seen.as_ref().err().map(|error| ConnectionFailure::from_error(error));

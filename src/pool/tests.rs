@@ -82,7 +82,13 @@ impl Database for FakeDatabase {
 }
 
 fn server_info() -> ServerInfo {
-    ServerInfo { product: "PostgreSQL", version: "16".to_owned(), version_number: (16, 0), tls_active: false }
+    ServerInfo {
+        product: "PostgreSQL",
+        version: "16".to_owned(),
+        version_number: (16, 0),
+        tls_active: false,
+        pooler: None,
+    }
 }
 
 /// A registry over a store and a fake engine.
@@ -95,8 +101,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// All pools together may have so many connections.
-    async fn new(max_connections: u32) -> Self {
+    async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let store = Store::open(&folder.path().join("store.db")).await.expect("the store opens");
         store.ensure_account(&account(), "Default").await.expect("an account");
@@ -108,15 +113,15 @@ impl Scene {
             open: Arc::default(),
         });
         let tracker = TaskTracker::new();
-        let limits = PoolLimits { max_connections, idle_timeout: Duration::from_secs(60) };
+        let limits = PoolLimits { sessions: SessionLimits::default(), idle_timeout: Duration::from_secs(60) };
         let engines = Engines::of(vec![engine.clone()]);
         let pools = Pools::new(store.clone(), vault, engines, limits, tracker.clone());
         Self { _folder: folder, store, engine, tracker, pools }
     }
 
-    /// Registers a connection whose pool may have so many connections.
-    async fn register(&self, id: &str, max_connections: u32) -> ConnectionId {
-        let record = record(id, max_connections);
+    /// Registers a connection.
+    async fn register(&self, id: &str) -> ConnectionId {
+        let record = record(id);
         self.store.insert_connection(&record, None).await.expect("the connection is registered");
         record.connection.id
     }
@@ -159,7 +164,7 @@ fn account() -> AccountId {
     AccountId::from_stored("default".to_owned())
 }
 
-fn record(id: &str, max_connections: u32) -> ConnectionRecord {
+fn record(id: &str) -> ConnectionRecord {
     let settings = ConnectionSettings {
         display_name: id.to_owned(),
         engine: EngineKind::Postgresql,
@@ -168,7 +173,7 @@ fn record(id: &str, max_connections: u32) -> ConnectionRecord {
         database: "shop".to_owned(),
         username: "keeper".to_owned(),
         tls: TlsSettings { mode: TlsMode::Disabled, ca_pem: String::new(), client_cert_pem: String::new() },
-        pool: PoolSettings { max_connections, ..PoolSettings::default() },
+        pool: PoolSettings::default(),
         labels: BTreeMap::new(),
         read_only: false,
     };
@@ -191,8 +196,8 @@ fn record(id: &str, max_connections: u32) -> ConnectionRecord {
 
 #[tokio::test]
 async fn a_hundred_callers_share_one_dial() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     let callers = futures::future::join_all((0..100).map(|_| scene.lease(&connection)));
     let dial = async {
         scene.came(&connection, 100).await;
@@ -205,8 +210,8 @@ async fn a_hundred_callers_share_one_dial() {
 
 #[tokio::test]
 async fn callers_that_waited_share_the_failure_and_a_later_one_dials_again() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     scene.engine.refuse.store(true, Ordering::SeqCst);
     let callers = futures::future::join_all((0..100).map(|_| scene.lease(&connection)));
     let dial = async {
@@ -226,11 +231,11 @@ async fn callers_that_waited_share_the_failure_and_a_later_one_dials_again() {
 
 #[tokio::test]
 async fn a_change_closes_the_pool_ends_its_work_and_the_next_caller_dials() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     scene.pass(2);
     let lease = scene.lease(&connection).await.unwrap();
-    let mut changed = record("shop", 5);
+    let mut changed = record("shop");
     changed.connection.revision = 2;
     changed.connection.credential_revision = 2;
     scene.store.update_connection(&changed, 1).await.unwrap();
@@ -244,8 +249,8 @@ async fn a_change_closes_the_pool_ends_its_work_and_the_next_caller_dials() {
 
 #[tokio::test]
 async fn a_delete_closes_the_pool_at_once() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     scene.pass(1);
     let lease = scene.lease(&connection).await.unwrap();
     scene.store.delete_connection(&account(), &connection, None).await.unwrap();
@@ -258,8 +263,8 @@ async fn a_delete_closes_the_pool_at_once() {
 
 #[tokio::test]
 async fn a_dial_that_is_under_way_ends_when_the_connection_goes() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     let close = async {
         scene.dialled(1).await;
         scene.pools.close(&account(), &connection);
@@ -269,46 +274,14 @@ async fn a_dial_that_is_under_way_ends_when_the_connection_goes() {
 }
 
 #[tokio::test]
-async fn the_pool_that_was_idle_for_longest_makes_room() {
-    let scene = Scene::new(10).await;
-    let (oldest, newer, third) =
-        (scene.register("oldest", 5).await, scene.register("newer", 5).await, scene.register("third", 5).await);
-    scene.pass(3);
-    drop(scene.lease(&newer).await.unwrap());
-    drop(scene.lease(&oldest).await.unwrap());
-    // Used again, so that the other one is now the oldest in use, whatever the order of the dials was.
-    drop(scene.lease(&newer).await.unwrap());
-    drop(scene.lease(&third).await.unwrap());
-    let is_open = |connection| scene.pools.figures(&account(), connection).is_some();
-    assert!(!is_open(&oldest) && is_open(&newer) && is_open(&third));
-    assert_eq!(scene.open().await, 2);
-}
-
-#[tokio::test]
-async fn pools_that_are_in_use_are_never_evicted_for_another() {
-    let scene = Scene::new(10).await;
-    let (first, second) = (scene.register("first", 6).await, scene.register("second", 6).await);
-    scene.pass(2);
-    let lease = scene.lease(&first).await.unwrap();
-    let error = scene.lease(&second).await.err().unwrap();
-    assert_eq!(error.reason(), Reason::PoolExhausted);
-    assert!(error.details().iter().any(|detail| matches!(detail, Detail::RetryAfter(_))), "{error:?}");
-    assert!(!lease.closed().is_cancelled());
-
-    drop(lease);
-    scene.lease(&second).await.expect("there is room now");
-    assert_eq!(scene.open().await, 1);
-}
-
-#[tokio::test]
 async fn a_shutdown_closes_every_pool() {
-    let scene = Scene::new(10).await;
-    let connection = scene.register("shop", 5).await;
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
     scene.pass(1);
     let lease = scene.lease(&connection).await.unwrap();
     let shutdown = CancellationToken::new();
     shutdown.cancel();
-    scene.pools.evict_idle(shutdown).await;
+    scene.pools.tend(shutdown).await;
     assert!(lease.closed().is_cancelled());
     assert_eq!(scene.open().await, 0);
 }

@@ -5,6 +5,7 @@ pub mod health;
 mod history;
 pub mod input;
 pub mod order;
+mod pools;
 mod rules;
 
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use history::StatusHistory;
 pub use history::{StatusEvent, StatusWatch};
 use input::{ConnectionInput, ConnectionPatch};
 use order::ConnectionOrder;
+pub use pools::{OpenPool, PoolTotals};
 
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
         AccountId, CallContext, ConnectionId, ErrorKind, Reason, RequestKey, Result, Timestamp,
-        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState, PoolFigures},
+        connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
     },
@@ -267,16 +269,6 @@ impl ConnectionService {
         let lease = self.pools.database(context.account(), id).await?;
         let capabilities = lease.run(lease.capabilities()).await?;
         Ok(Capabilities { server: lease.server().clone(), capabilities })
-    }
-
-    /// Figures of the pool and when it was opened; absent where none is open.
-    pub async fn pool_figures(
-        &self,
-        context: &CallContext,
-        id: &ConnectionId,
-    ) -> Result<Option<(PoolFigures, Timestamp)>> {
-        self.store.connection(context.account(), id).await?;
-        Ok(self.pools.figures(context.account(), id))
     }
 
     /// Fills in defaults and checks every rule, the engine's own included.

@@ -1,4 +1,5 @@
-//! Closes pools that nobody used for a while. On shutdown it closes all of them; it has no errors.
+//! Closes pools that nobody used for a while, and sessions of the others that are due. On shutdown it closes all pools; it
+//! has no errors.
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,6 @@ impl BackgroundTask for PoolEviction {
     }
 
     async fn run(&self, shutdown: CancellationToken) {
-        self.0.evict_idle(shutdown).await;
+        self.0.tend(shutdown).await;
     }
 }

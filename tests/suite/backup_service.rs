@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration};
 
 use dbkeeper::{
-    engine::{EngineOptions, Engines},
+    engine::{EngineOptions, Engines, SessionLimits},
     model::{
         AccountId, AuthenticationMethod, BackupId, CallContext, Caller, ConnectionId, Grant, OperationId, Reason,
         RequestId,
@@ -62,15 +62,17 @@ impl Stack {
         };
         store.add_server_key("repository", &sealed).await.unwrap();
         let key = vault.open_server_key("repository", &sealed).unwrap().into();
+        let sessions = SessionLimits::default();
         let engines = Engines::new(&EngineOptions {
             sqlite_root: path.join("sqlite"),
             scratch_directory: path.join("scratch"),
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: vec![path.join("tools")],
+            sessions: sessions.clone(),
         });
         let tracker = TaskTracker::new();
-        let limits = PoolLimits { max_connections: 100, idle_timeout: Duration::from_secs(60) };
+        let limits = PoolLimits { sessions, idle_timeout: Duration::from_secs(60) };
         let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());
         let storage = Storage::directory(path.join("backups")).unwrap();

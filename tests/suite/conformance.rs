@@ -65,6 +65,9 @@ pub(crate) trait Fixture: Send + Sync {
     /// A statement of a migration that runs for minutes.
     fn slow_statement(&self) -> &'static str;
 
+    /// Whether the slow statement runs on the database, seen with a client that is not dbkeeper's.
+    async fn runs_slow_statement(&self, database: &str) -> bool;
+
     /// Indexes can have a condition.
     fn has_partial_indexes(&self) -> bool;
 

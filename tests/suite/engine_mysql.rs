@@ -21,6 +21,7 @@ fn engine() -> MysqlEngine {
         reach: dbkeeper::engine::Reach::default(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

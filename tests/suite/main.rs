@@ -20,6 +20,7 @@ mod engine_sqlite;
 mod grpc;
 mod migration;
 mod monitor;
+mod pools;
 mod quickstart;
 mod rpc;
 mod schema;

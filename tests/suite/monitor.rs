@@ -397,6 +397,12 @@ async fn health_tells_a_database_that_is_down_from_one_that_is_not_there() {
     scene.databases.take_down();
     let HealthFinding::Unhealthy(failure) = health().await.unwrap().finding else { panic!("it is down") };
     assert_eq!(failure.reason, "DATABASE_UNREACHABLE");
+    scene.databases.exhaust();
+    assert_eq!(
+        health().await.unwrap_err().reason(),
+        Reason::PoolExhausted,
+        "our own limit tells nothing of the database"
+    );
     scene.databases.delete();
     assert_eq!(health().await.unwrap_err().reason(), Reason::ConnectionNotFound);
 }

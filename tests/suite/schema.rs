@@ -51,6 +51,7 @@ async fn scene(tables: u32) -> Scene {
         reach: dbkeeper::engine::Reach::default(),
         dial_timeout: Duration::from_secs(10),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     };
     let target =
         Target { account: account.clone(), connection: None, settings: settings(), credentials: credentials() };

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use opentelemetry_proto::tonic::collector::{
@@ -21,9 +22,13 @@ use tokio::{
     process::{Child, Command},
 };
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, transport::Channel};
 
-use dbkeeper::grpc::proto::v1::{ListConnectionsRequest, connection_service_client::ConnectionServiceClient};
+use crate::harness::server::in_time;
+use dbkeeper::grpc::proto::v1::{
+    Connection, CreateConnectionRequest, Engine, GetDatabaseRequest, ListConnectionsRequest,
+    connection_service_client::ConnectionServiceClient, schema_service_client::SchemaServiceClient,
+};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -78,6 +83,7 @@ async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mu
         .arg(directory)
         .env_remove("DBKEEPER_TEST_SOAK")
         .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))
+        .env("DBKEEPER_TELEMETRY_METRICS_INTERVAL", "1s")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -98,6 +104,32 @@ async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mu
     (server, address)
 }
 
+/// Registers an SQLite database and makes a call that needs a connection of its pool.
+async fn use_a_pool(channel: Channel, directory: &std::path::Path, key: &str) {
+    let folder = directory.join("sqlite/default");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::File::create_new(folder.join("shop.db")).unwrap();
+    let connection = Connection {
+        display_name: "Shop".to_owned(),
+        engine: Engine::Sqlite.into(),
+        database: "shop.db".to_owned(),
+        ..Default::default()
+    };
+    let create = CreateConnectionRequest {
+        connection_id: "shop".to_owned(),
+        connection: Some(connection),
+        ..Default::default()
+    };
+    let authorization: tonic::metadata::MetadataValue<_> = format!("Bearer {}", key.trim()).parse().unwrap();
+    let mut request = Request::new(create);
+    request.metadata_mut().insert("authorization", authorization.clone());
+    ConnectionServiceClient::new(channel.clone()).create_connection(request).await.unwrap();
+    let mut schemas = SchemaServiceClient::new(channel);
+    let mut request = Request::new(GetDatabaseRequest { connection: "connections/shop".to_owned() });
+    request.metadata_mut().insert("authorization", authorization);
+    schemas.get_database(request).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     let collector = Collector::default();
@@ -106,12 +138,21 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     let (mut server, address) = start(directory.path(), collector.listen().await, lines.clone()).await;
 
     let key = std::fs::read_to_string(directory.path().join("admin.key")).unwrap();
-    let mut client = ConnectionServiceClient::connect(format!("http://{address}")).await.unwrap();
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut client = ConnectionServiceClient::new(channel.clone());
     let mut request = Request::new(ListConnectionsRequest::default());
     request.metadata_mut().insert("authorization", format!("Bearer {}", key.trim()).parse().unwrap());
     let parent = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     client.list_connections(request).await.unwrap();
+    use_a_pool(channel, directory.path(), &key).await;
+    // The pool is closed before the last export, so what is read of it must have been exported before.
+    in_time(async {
+        while !collector.metrics.lock().unwrap().iter().any(|metric| metric == "db.client.connection.count") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 
     // The end of the server flushes what is not exported yet.
     let pid = rustix::process::Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap()).unwrap();
@@ -122,7 +163,11 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     let traced = ("dbkeeper.v1.ConnectionService/ListConnections".to_owned(), TRACE_ID.to_owned());
     assert!(spans.contains(&traced), "{spans:?}");
     let metrics = collector.metrics.lock().unwrap().clone();
-    for name in ["rpc.server.call.duration", "dbkeeper.operations.open"] {
+    let of_pools = ["count", "max", "idle.max", "idle.min", "pending_requests", "create_time", "wait_time", "use_time"];
+    let of_pools = of_pools.map(|name| format!("db.client.connection.{name}"));
+    for name in
+        ["rpc.server.call.duration", "dbkeeper.operations.open"].into_iter().chain(of_pools.iter().map(String::as_str))
+    {
         assert!(metrics.iter().any(|metric| metric == name), "{name} is missing in {metrics:?}");
     }
     let ended = lines.lock().unwrap().iter().any(|line| line.contains("call ended") && line.contains(TRACE_ID));

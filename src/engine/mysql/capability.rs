@@ -54,6 +54,7 @@ impl Grants {
         let account = format!("'{}'@'{host}'", user.replace('\'', "''"));
         let rows = sqlx::query("SHOW GRANTS").fetch_all(&mut *lease).await.map_err(failed)?;
         let texts = rows.iter().map(|grant| row::text(grant, 0)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        lease.give_back().await;
         Ok(Self::parse(&texts, account))
     }
 

@@ -2,30 +2,25 @@
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, Hasher, RandomState},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use async_trait::async_trait;
-use sqlx::{
-    MySql, MySqlPool,
-    mysql::MySqlPoolOptions,
-    pool::{PoolConnection, PoolConnectionMetadata},
-};
 
-use super::{capability, connect, connect::Connector, error, monitor::KnownStart, server::Server};
+use super::{capability, connect::Connector, error, monitor::KnownStart, server::Server, source::MysqlSource};
 use crate::{
-    engine::{Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
+    engine::{
+        Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        session_pool::{PoolOwner, SessionLease, SessionPool},
+    },
     model::{
         Error, Result,
         connection::{Capability, ConnectionSettings, EngineKind, PoolFigures, PoolSettings, ServerInfo},
     },
 };
 
-/// Longest that a catalog query waits for a lock of another.
-const CATALOG_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Monitoring connections of one database.
 const MONITOR_CONNECTIONS: u32 = 2;
 
@@ -34,7 +29,7 @@ const MONITOR_CONNECTIONS: u32 = 2;
 pub(super) struct OwnSessions(Arc<Mutex<BTreeSet<u64>>>);
 
 impl OwnSessions {
-    fn add(&self, session: u64) {
+    pub(super) fn add(&self, session: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(session);
     }
 
@@ -53,23 +48,26 @@ pub(super) struct MysqlDatabase {
     pub(super) tool_directories: Vec<PathBuf>,
     pub(super) own_sessions: OwnSessions,
     pub(super) known_start: KnownStart,
-    pool: MySqlPool,
-    monitor: MySqlPool,
-    meter: LeaseMeter,
+    pool: SessionPool<MysqlSource>,
+    monitor: SessionPool<MysqlSource>,
 }
 
 impl MysqlDatabase {
-    /// Dials once, so that what is wrong shows here, and makes the pools, which dial when they are used.
+    /// Dials once, so that what is wrong shows here, and keeps the session for the first lease.
     pub(super) async fn open(options: &EngineOptions, target: Target) -> Result<Self> {
         let connector = Connector::new(&target, options)?;
-        let (connection, server) = connector.dial().await?;
-        let _ = sqlx::Connection::close(connection).await;
-
         let own_sessions = OwnSessions::default();
-        let settings = connector.settings.pool.clone();
-        let pool = pool_options(&settings, own_sessions.clone()).connect_lazy_with(connector.options());
-        let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings };
-        let monitor = pool_options(&monitor_settings, own_sessions.clone()).connect_lazy_with(connector.options());
+        let source = MysqlSource::new(connector.clone(), own_sessions.clone());
+        let owner = PoolOwner::new(&target.account, target.connection.as_ref());
+        let settings = &target.settings.pool;
+        let pool = SessionPool::new(source.clone(), &owner, settings.clone(), &options.sessions);
+        let gate = options.sessions.gates.enter(&target.settings.host, target.settings.port).await;
+        let began = Instant::now();
+        let (first, server) = source.open_and_ask().await?;
+        drop(gate);
+        pool.adopt(first, began.elapsed()).await;
+        let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
+        let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         Ok(Self {
             connector,
             server,
@@ -78,7 +76,6 @@ impl MysqlDatabase {
             known_start: KnownStart::default(),
             pool,
             monitor,
-            meter: LeaseMeter::default(),
         })
     }
 
@@ -86,41 +83,15 @@ impl MysqlDatabase {
         &self.connector.settings
     }
 
-    /// A session of the pool.
-    pub(super) async fn lease(&self) -> Result<PoolConnection<MySql>> {
-        let began = Instant::now();
-        let outcome = self.meter.acquire(self.pool.acquire()).await;
-        self.explain(&self.pool, self.settings().pool.max_connections, outcome, began).await
+    /// A session of the pool. What runs on it is fixed text over the catalog and the history, which changes nothing in the
+    /// session.
+    pub(super) async fn lease(&self) -> Result<SessionLease<MysqlSource>> {
+        self.pool.acquire().await
     }
 
     /// A session for monitoring, which a busy pool cannot block.
-    pub(super) async fn monitor_lease(&self) -> Result<PoolConnection<MySql>> {
-        let began = Instant::now();
-        let outcome = self.monitor.acquire().await;
-        self.explain(&self.monitor, MONITOR_CONNECTIONS, outcome, began).await
-    }
-
-    /// The driver repeats refused calls until the wait is over and then says "timed out", as for a pool in full use.
-    /// Where the pool had room, one call of our own finds out what is wrong.
-    async fn explain(
-        &self,
-        pool: &MySqlPool,
-        cap: u32,
-        outcome: Result<PoolConnection<MySql>, sqlx::Error>,
-        began: Instant,
-    ) -> Result<PoolConnection<MySql>> {
-        let error = match outcome {
-            Ok(lease) => return Ok(lease),
-            Err(error) => error,
-        };
-        if matches!(error, sqlx::Error::PoolTimedOut) && pool.size() < cap {
-            let (connection, _) = self.connector.dial().await?;
-            let _ = sqlx::Connection::close(connection).await;
-        }
-        Err(match error {
-            error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => self.failed(error),
-            error => self.connector.explain(error, began),
-        })
+    pub(super) async fn monitor_lease(&self) -> Result<SessionLease<MysqlSource>> {
+        self.monitor.acquire().await
     }
 
     /// The statement that gives our user a privilege on the whole server.
@@ -139,34 +110,6 @@ impl MysqlDatabase {
     }
 }
 
-fn pool_options(settings: &PoolSettings, own_sessions: OwnSessions) -> MySqlPoolOptions {
-    let statement_timeout = settings.statement_timeout;
-    let max_lifetime = settings.max_lifetime;
-    MySqlPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .min_connections(settings.min_idle)
-        .acquire_timeout(settings.acquire_timeout)
-        .idle_timeout(settings.idle_timeout)
-        .max_lifetime(max_lifetime)
-        .after_connect(move |connection, _| {
-            let own_sessions = own_sessions.clone();
-            Box::pin(async move {
-                let server = connect::set_up(connection).await?;
-                own_sessions.add(server.session);
-                connect::limit(connection, &server, statement_timeout, CATALOG_LOCK_TIMEOUT).await
-            })
-        })
-        .after_release(move |_, metadata: PoolConnectionMetadata| {
-            Box::pin(async move { Ok(metadata.age < jittered(max_lifetime)) })
-        })
-}
-
-/// Connections that were made together must not all end together: each ends up to a tenth of its life early.
-fn jittered(lifetime: Duration) -> Duration {
-    let share = (RandomState::new().build_hasher().finish() % 1000) as u32;
-    lifetime - lifetime / 10 * share / 1000
-}
-
 #[async_trait]
 impl Database for MysqlDatabase {
     fn kind(&self) -> EngineKind {
@@ -178,19 +121,15 @@ impl Database for MysqlDatabase {
     }
 
     fn pool_figures(&self) -> PoolFigures {
-        PoolFigures {
-            size: self.pool.size(),
-            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
-            waiting: self.meter.waiting(),
-            max_connections: self.settings().pool.max_connections,
-            acquired: self.meter.acquired(),
-            timed_out: self.meter.timed_out(),
-            wait_time: self.meter.wait_time(),
-        }
+        self.pool.figures()
     }
 
     async fn close(&self) {
         tokio::join!(self.pool.close(), self.monitor.close());
+    }
+
+    async fn tend(&self) {
+        tokio::join!(self.pool.tend(), self.monitor.tend());
     }
 
     async fn capabilities(&self) -> Result<Vec<Capability>> {

@@ -45,6 +45,7 @@ impl Dump for MysqlDatabase {
         let size = "SELECT CAST(COALESCE(SUM(DATA_LENGTH), 0) AS SIGNED) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?";
         let size = sqlx::query(size).bind(&self.settings().database).fetch_one(&mut *lease).await;
         let size = size.and_then(|size| row::number(&size, 0)).map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
         Ok(DumpPlan {
             format: BackupFormat::MysqlSql,
             tool: tool.version,
@@ -150,6 +151,7 @@ impl MysqlDatabase {
         let mut lease = self.lease().await?;
         let sql = "SELECT @@character_set_database, @@collation_database";
         let answer = sqlx::query(sql).fetch_one(&mut *lease).await.map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
         let value = |index| row::text(&answer, index).map_err(|cause| self.failed(cause));
         Ok(format!("{FIRST_LINE}character_set={} collation={}\n", value(0)?, value(1)?))
     }

@@ -123,20 +123,6 @@ pub(super) fn connect_timeout(settings: &ConnectionSettings, limit: Duration) ->
 pub(super) fn while_using(error: sqlx::Error, settings: &ConnectionSettings) -> Error {
     match &error {
         sqlx::Error::Database(_) => from_server(error, settings),
-        sqlx::Error::PoolTimedOut => hinted(
-            Reason::PoolExhausted,
-            format!("all {} connections of the pool are in use", settings.pool.max_connections),
-            "repeat the call later, or raise pool.max_connections",
-        )
-        .with(Detail::RetryAfter(RETRY_SOON))
-        .with(Detail::Quota {
-            subject: "pool.max_connections".to_owned(),
-            description: format!("{} of {} in use", settings.pool.max_connections, settings.pool.max_connections),
-        }),
-        sqlx::Error::PoolClosed => Error::new(
-            Reason::DatabaseUnreachable,
-            "the pool of this database was closed meanwhile; repeat the call to use the new settings",
-        ),
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => hinted(
             Reason::DatabaseUnreachable,
             format!("the connection to {}:{} broke", settings.host, settings.port),

@@ -49,7 +49,9 @@ impl Inspect for MysqlDatabase {
             })
         };
         let info: Result<_, sqlx::Error> = work.await;
-        info.map_err(|cause| self.failed(cause))
+        let info = info.map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
+        Ok(info)
     }
 
     async fn list_tables(
@@ -68,10 +70,12 @@ impl Inspect for MysqlDatabase {
         let after_page = |name: &&String| after.is_none_or(|after| (schema, name.as_str()) > after);
         let page: Vec<&String> = names.iter().filter(after_page).take(limit as usize).collect();
         let (Some(first), Some(last)) = (page.first(), page.last()) else {
+            lease.give_back().await;
             return Ok((Vec::new(), total));
         };
         let summaries =
             catalog::summaries(&mut lease, schema, first, last).await.map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
         let wanted = |summary: &TableSummary| page.binary_search(&&summary.name).is_ok();
         Ok((summaries.into_iter().filter(wanted).collect(), total))
     }
@@ -108,7 +112,9 @@ impl Inspect for MysqlDatabase {
 impl MysqlDatabase {
     async fn catalog(&self, scope: Scope<'_>) -> Result<Catalog> {
         let mut lease = self.lease().await?;
-        Catalog::read(&mut lease, &self.server, scope).await.map_err(|cause| self.failed(cause))
+        let catalog = Catalog::read(&mut lease, &self.server, scope).await.map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
+        Ok(catalog)
     }
 }
 

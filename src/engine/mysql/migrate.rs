@@ -37,7 +37,10 @@ impl Migrate for MysqlDatabase {
 
     async fn history(&self) -> Result<Vec<HistoryEntry>> {
         let mut lease = self.lease().await?;
-        history::read(&mut lease, &self.settings().database).await.map_err(|cause| self.failed(cause))
+        let entries = history::read(&mut lease, &self.settings().database).await;
+        let entries = entries.map_err(|cause| self.failed(cause))?;
+        lease.give_back().await;
+        Ok(entries)
     }
 
     async fn begin_run(

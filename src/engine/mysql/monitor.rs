@@ -38,6 +38,7 @@ impl Metrics for MysqlDatabase {
         let (max_sessions, read_only) = (number(0)?, number(1)?);
         let sessions = status.number("Threads_connected").unwrap_or(0.0);
         let channels = replication::channels(&mut lease, replication::statement(self).1).await;
+        lease.give_back().await;
         let mut findings: Vec<String> = channels.iter().flatten().filter_map(Channel::finding).collect();
         if sessions > SESSIONS_NEAR_LIMIT * max_sessions as f64 {
             findings.push(format!("{sessions} of {max_sessions} sessions are in use"));

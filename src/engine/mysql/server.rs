@@ -34,6 +34,7 @@ impl Server {
             version_number: version_number(&version),
             version,
             tls_active,
+            pooler: None,
         };
         Ok(Self { product, info, session: row::unsigned(&answer, 1)? })
     }

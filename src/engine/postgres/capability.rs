@@ -5,7 +5,7 @@ use sqlx::Row;
 use super::{database::Leases, dump::PostgresDump};
 use crate::model::{
     Error, Result,
-    connection::{Ability, Capability},
+    connection::{Ability, Capability, PoolerMode},
     name::Identifier,
 };
 
@@ -23,9 +23,9 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// Asks the database and looks for the tools.
-pub(super) async fn read(leases: &Leases, dump: &PostgresDump) -> Result<Vec<Capability>> {
+pub(super) async fn read(leases: &Leases, dump: &PostgresDump, pooler: Option<PoolerMode>) -> Result<Vec<Capability>> {
     let mut transaction = leases.begin().await?;
-    let row = sqlx::query(GRANTS).fetch_one(transaction.connection()).await;
+    let row = sqlx::query(GRANTS).persistent(transaction.keeps_statements()).fetch_one(transaction.connection()).await;
     let row = row.map_err(|error| transaction.failure(error))?;
     transaction.commit().await?;
     let grants = Grants {
@@ -36,6 +36,12 @@ pub(super) async fn read(leases: &Leases, dump: &PostgresDump) -> Result<Vec<Cap
         creates_databases: row.get(4),
         user: quoted(row.get(5)),
     };
+    if let Some(mode @ PoolerMode::Transaction) = pooler {
+        let lost = [Ability::Migrate, Ability::TransactionalDdl, Ability::Backup, Ability::Restore]
+            .map(|ability| Capability::missing(ability, mode.lost(), mode.remedy()));
+        let kept = [Capability::supported(Ability::Metrics), grants.sessions()];
+        return Ok([Capability::supported(Ability::Inspect)].into_iter().chain(lost).chain(kept).collect());
+    }
     Ok(vec![
         Capability::supported(Ability::Inspect),
         grants.migrate(),

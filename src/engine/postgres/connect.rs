@@ -29,7 +29,9 @@ use crate::{
 /// libpq variables that sqlx takes over and that its options cannot unset.
 const STICKY_VARIABLES: [&str; 3] = ["PGOPTIONS", "PGSSLCERT", "PGSSLKEY"];
 const SERVER_INFO: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int4, \
-                           coalesce((SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()), false)";
+                           coalesce((SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()), false), \
+                           coalesce((SELECT extract(epoch FROM clock_timestamp() - backend_start)::float8 \
+                                     FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()), 0)";
 /// Counts the sessions that it tells to end; none are left where that is 0.
 const END_SESSIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
                             WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()";
@@ -78,11 +80,6 @@ impl Dialer {
         })
     }
 
-    /// The options for a pool, which dials by itself.
-    pub(super) fn options(&self) -> PgConnectOptions {
-        self.options.clone()
-    }
-
     /// The same server, another database.
     pub(super) fn for_database(&self, database: &str) -> Self {
         let mut other = self.clone();
@@ -108,7 +105,7 @@ impl Dialer {
     }
 
     /// Words why a dial failed that began then.
-    pub(super) fn explain(&self, error: sqlx::Error, began: Instant) -> Error {
+    fn explain(&self, error: sqlx::Error, began: Instant) -> Error {
         match self.passage.failure_since(began) {
             Some(failure) => self.place.unreached(failure),
             None => failure::classify(error, &self.place),
@@ -120,21 +117,23 @@ impl Dialer {
         Ok(self.passage.address().await.map_err(|failure| self.place.unreached(failure))?.ip())
     }
 
-    /// Who answers, in one round trip.
-    pub(super) async fn server_info(&self, connection: &mut PgConnection) -> Result<ServerInfo> {
-        let query = sqlx::query(SERVER_INFO).fetch_one(connection);
+    /// Who answers, in one round trip, and how old the server's session is. What stands in front of it is not looked at.
+    pub(super) async fn server_info(&self, connection: &mut PgConnection) -> Result<(ServerInfo, Duration)> {
+        let query = sqlx::raw_sql(SERVER_INFO).fetch_one(connection);
         let row = match tokio::time::timeout(self.timeout, query).await {
             Ok(outcome) => outcome.map_err(|error| failure::classify(error, &self.place))?,
             Err(_) => return Err(self.place.timed_out()),
         };
         let number: i32 = row.get(1);
         let number = u32::try_from(number).unwrap_or(0);
-        Ok(ServerInfo {
+        let server = ServerInfo {
             product: "PostgreSQL",
             version: row.get(0),
             version_number: (number / 10_000, number % 10_000),
             tls_active: row.get(2),
-        })
+            pooler: None,
+        };
+        Ok((server, Duration::try_from_secs_f64(row.get(3)).unwrap_or_default()))
     }
 
     /// Ends our sessions of that application name in any database, and waits until they are gone.

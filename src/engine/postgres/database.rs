@@ -1,22 +1,28 @@
 //! A live PostgreSQL database: its pool, and the lease under which everything of ours is read.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
-use tokio::sync::OnceCell;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    capability, connect::Dialer, dump::PostgresDump, failure, migrate::PostgresMigrate, monitor::PostgresMonitor,
+    capability,
+    connect::Dialer,
+    dump::PostgresDump,
+    failure::{self, Place},
+    migrate::PostgresMigrate,
+    monitor::PostgresMonitor,
+    pooler::DirectPlaces,
+    source::PostgresSource,
 };
 use crate::{
-    engine::{Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target, meter::LeaseMeter},
+    engine::{
+        Database, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        session_pool::{PoolOwner, SessionLease, SessionPool},
+    },
     model::{
-        Detail, Error, Reason, Result,
-        connection::{Capability, EngineKind, PoolFigures, PoolSettings, ServerInfo},
+        Error, Result,
+        connection::{Capability, EngineKind, PoolFigures, PoolSettings, PoolerMode, ServerInfo},
     },
 };
 
@@ -39,24 +45,28 @@ pub(super) struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    pub(super) async fn open(target: Target, options: &EngineOptions) -> Result<Self> {
+    pub(super) async fn open(target: Target, options: &EngineOptions, direct: &DirectPlaces) -> Result<Self> {
         let dialer = Dialer::new(&target, options)?;
-        let mut first = dialer.dial().await?;
-        let server = dialer.server_info(&mut first).await?;
-        // The pool dials its own connections; a failed good-bye of this one changes nothing.
-        let _ = sqlx::Connection::close(first).await;
+        let source = PostgresSource::new(dialer.clone());
+        let owner = PoolOwner::new(&target.account, target.connection.as_ref());
         let settings = &target.settings.pool;
-        let monitor_settings = PoolSettings {
-            max_connections: MONITOR_CONNECTIONS,
-            min_idle: 0,
-            statement_timeout: settings.statement_timeout.min(MONITOR_STATEMENT_TIMEOUT),
-            ..settings.clone()
-        };
+        let pool = SessionPool::new(source.clone(), &owner, settings.clone(), &options.sessions);
+        let gate = options.sessions.gates.enter(&dialer.place.host, dialer.place.port).await;
+        let began = Instant::now();
+        let mut first = dialer.dial().await?;
+        let took = began.elapsed();
+        let (mut server, backend_age) = dialer.server_info(&mut first).await?;
+        server.pooler = direct.look(&dialer, &mut first, backend_age, began.elapsed()).await?;
+        drop(gate);
+        pool.adopt(first, took).await;
+        let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
+        let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
+        let monitor_timeout = settings.statement_timeout.min(MONITOR_STATEMENT_TIMEOUT);
         Ok(Self {
-            leases: Leases::new(dialer.clone(), settings.clone()),
-            migrate: PostgresMigrate::new(dialer.clone()),
+            leases: Leases::new(pool, &dialer, settings.statement_timeout, &server),
+            migrate: PostgresMigrate::new(dialer.clone(), server.pooler),
             dump: PostgresDump::new(dialer.clone(), server.clone(), options),
-            monitor: PostgresMonitor::new(Leases::new(dialer, monitor_settings), server.clone()),
+            monitor: PostgresMonitor::new(Leases::new(monitor, &dialer, monitor_timeout, &server), server.clone()),
             server,
         })
     }
@@ -77,15 +87,19 @@ impl Database for PostgresDatabase {
     }
 
     fn pool_figures(&self) -> PoolFigures {
-        self.leases.figures()
+        self.leases.pool().figures()
     }
 
     async fn close(&self) {
-        tokio::join!(self.leases.close(), self.monitor.close());
+        tokio::join!(self.leases.pool().close(), self.monitor.pool().close());
+    }
+
+    async fn tend(&self) {
+        tokio::join!(self.leases.pool().tend(), self.monitor.pool().tend());
     }
 
     async fn capabilities(&self) -> Result<Vec<Capability>> {
-        capability::read(&self.leases, &self.dump).await
+        capability::read(&self.leases, &self.dump, self.server.pooler).await
     }
 
     fn inspect(&self) -> Option<&dyn Inspect> {
@@ -109,122 +123,75 @@ impl Database for PostgresDatabase {
     }
 }
 
-/// A pool whose leases are read-only transactions. It is made at the first lease.
+/// A pool whose leases are read-only transactions.
 pub(super) struct Leases {
-    dialer: Dialer,
-    settings: PoolSettings,
-    pool: OnceCell<PgPool>,
-    meter: LeaseMeter,
+    pool: SessionPool<PostgresSource>,
+    place: Place,
+    statement_timeout: Duration,
+    keeps_statements: bool,
 }
 
 impl Leases {
-    fn new(dialer: Dialer, settings: PoolSettings) -> Self {
-        Self { dialer, settings, pool: OnceCell::new(), meter: LeaseMeter::default() }
+    fn new(
+        pool: SessionPool<PostgresSource>,
+        dialer: &Dialer,
+        statement_timeout: Duration,
+        server: &ServerInfo,
+    ) -> Self {
+        let keeps_statements = server.pooler != Some(PoolerMode::Transaction);
+        Self { pool, place: dialer.place.clone(), statement_timeout, keeps_statements }
     }
 
     /// Begins a read-only transaction on one snapshot, with time-outs, in which names come back qualified. A catalog of
     /// thousands of tables makes the planner compile the query and call workers: both cost more than they save, for the
     /// query is short and a worker has none of the descriptions of tables that this session has in memory.
+    ///
+    /// What it sets ends with the transaction, and what runs in it is fixed text over the catalog: a session needs no reset.
     pub(super) async fn begin(&self) -> Result<ReadTransaction<'_>> {
-        let pool = self.pool.get_or_init(|| async { self.make_pool() }).await;
-        let began = Instant::now();
-        let lease = match self.meter.acquire(pool.acquire()).await {
-            Ok(lease) => lease,
-            Err(sqlx::Error::PoolTimedOut) => return Err(self.timed_out(pool).await),
-            Err(error) => return Err(self.dialer.explain(error, began)),
+        let mut transaction = ReadTransaction {
+            lease: self.pool.acquire().await?,
+            place: &self.place,
+            keeps_statements: self.keeps_statements,
         };
-        let mut transaction = ReadTransaction { lease: Some(lease), dialer: &self.dialer };
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO pg_catalog; \
              SET LOCAL jit TO off; SET LOCAL max_parallel_workers_per_gather TO 0; SET LOCAL work_mem TO '{WORK_MEMORY}'; \
              SET LOCAL lock_timeout TO {}; SET LOCAL statement_timeout TO {}",
             LOCK_TIMEOUT.as_millis(),
-            self.settings.statement_timeout.as_millis()
+            self.statement_timeout.as_millis()
         );
         transaction.execute(begin).await?;
         Ok(transaction)
     }
 
-    pub(super) fn figures(&self) -> PoolFigures {
-        let pool = self.pool.get();
-        PoolFigures {
-            size: pool.map_or(0, PgPool::size),
-            idle: pool.map_or(0, |pool| u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)),
-            waiting: self.meter.waiting(),
-            max_connections: self.settings.max_connections,
-            acquired: self.meter.acquired(),
-            timed_out: self.meter.timed_out(),
-            wait_time: self.meter.wait_time(),
-        }
+    pub(super) fn pool(&self) -> &SessionPool<PostgresSource> {
+        &self.pool
     }
-
-    pub(super) async fn close(&self) {
-        // A pool that nobody used is made only to be closed, so that a later lease fails as it must.
-        self.pool.get_or_init(|| async { self.make_pool() }).await.close().await;
-    }
-
-    fn make_pool(&self) -> PgPool {
-        let max_lifetime = self.settings.max_lifetime;
-        PgPoolOptions::new()
-            .max_connections(self.settings.max_connections)
-            .min_connections(self.settings.min_idle)
-            .acquire_timeout(self.settings.acquire_timeout)
-            .idle_timeout(self.settings.idle_timeout)
-            .max_lifetime(max_lifetime)
-            // Connections that were made together must not all end together.
-            .after_release(move |_, facts| Box::pin(async move { Ok(facts.age < shortened(max_lifetime)) }))
-            .connect_lazy_with(self.dialer.options())
-    }
-
-    /// The pool waits just as long for a server that is gone as for a busy one: one dial tells them apart.
-    async fn timed_out(&self, pool: &PgPool) -> Error {
-        if pool.size() < self.settings.max_connections
-            && let Err(error) = self.dialer.dial().await
-        {
-            return error;
-        }
-        let figures = self.figures();
-        let text = format!(
-            "no connection of the pool came free within {:?}: {} of {} are open, {} idle, {} callers wait; \
-             try again, or raise pool.max_connections",
-            self.settings.acquire_timeout, figures.size, figures.max_connections, figures.idle, figures.waiting
-        );
-        Error::new(Reason::PoolExhausted, text)
-            .with(Detail::RetryAfter(Duration::from_secs(1)))
-            .with(Detail::Quota {
-                subject: "pool.max_connections".to_owned(),
-                description: format!("{} of {} connections in use", figures.size, figures.max_connections),
-            })
-            .with_metadata("pool_size", figures.size.to_string())
-            .with_metadata("pool_idle", figures.idle.to_string())
-            .with_metadata("pool_waiting", figures.waiting.to_string())
-            .with_metadata("pool_max_connections", figures.max_connections.to_string())
-    }
-}
-
-/// The lifetime less up to a tenth of it.
-fn shortened(lifetime: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1000;
-    lifetime.mul_f64(1.0 - 0.0001 * f64::from(u32::try_from(random).unwrap_or(0)))
 }
 
 /// A lease with an open read-only transaction. Its connection goes back to the pool only after a commit: when the
 /// caller's future is dropped half-way, the connection is closed, for nobody knows what the server still sends on it.
 pub(super) struct ReadTransaction<'a> {
-    lease: Option<PoolConnection<Postgres>>,
-    dialer: &'a Dialer,
+    lease: SessionLease<PostgresSource>,
+    place: &'a Place,
+    keeps_statements: bool,
 }
 
 impl ReadTransaction<'_> {
     /// Names an error of this connection.
     pub(super) fn failure(&self, error: sqlx::Error) -> Error {
-        failure::classify(error, &self.dialer.place)
+        failure::classify(error, self.place)
+    }
+
+    /// Whether prepared statements stay with the session. Where a pooler lends it out by transaction, one would meet
+    /// another of the same name.
+    pub(super) fn keeps_statements(&self) -> bool {
+        self.keeps_statements
     }
 
     /// The connection, to run queries on.
     pub(super) fn connection(&mut self) -> &mut PgConnection {
-        #[expect(clippy::expect_used, reason = "the lease is taken by commit and drop only, which consume self")]
-        self.lease.as_mut().expect("a transaction has its lease until it ends")
+        &mut self.lease
     }
 
     /// Runs SQL of our own that returns nothing.
@@ -238,15 +205,7 @@ impl ReadTransaction<'_> {
     /// Ends the transaction and gives the connection back.
     pub(super) async fn commit(mut self) -> Result<()> {
         self.execute("COMMIT".to_owned()).await?;
-        drop(self.lease.take());
+        self.lease.give_back().await;
         Ok(())
-    }
-}
-
-impl Drop for ReadTransaction<'_> {
-    fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            drop(lease.detach());
-        }
     }
 }

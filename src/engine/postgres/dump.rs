@@ -16,7 +16,7 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use self::{restore::Restore, running::PostgresDump as RunningPostgresDump, tools::Tools};
-use super::{connect::Dialer, failure};
+use super::{connect::Dialer, failure, pooler};
 use crate::{
     engine::{
         Dump, EngineOptions, RunningDump,
@@ -104,6 +104,7 @@ impl PostgresDump {
 #[async_trait]
 impl Dump for PostgresDump {
     async fn plan_dump(&self) -> Result<DumpPlan> {
+        pooler::refuse(self.server.pooler)?;
         let (_, tool) = self.find_pg_dump().await?;
         Ok(DumpPlan {
             format: BackupFormat::PgCustom,
@@ -118,12 +119,14 @@ impl Dump for PostgresDump {
         operation: &OperationId,
         cancellation: CancellationToken,
     ) -> Result<Box<dyn RunningDump>> {
+        pooler::refuse(self.server.pooler)?;
         let (program, _) = self.find_pg_dump().await?;
         let dump = RunningPostgresDump::start(&self.dialer, program, operation, cancellation).await?;
         Ok(Box::new(dump))
     }
 
     async fn check_restore(&self, database: &str) -> Result<RestoreTarget> {
+        pooler::refuse(self.server.pooler)?;
         self.find_pg_restore().await?;
         self.check_target(database).await
     }
@@ -136,6 +139,7 @@ impl Dump for PostgresDump {
         input: DumpReader,
         cancellation: CancellationToken,
     ) -> Result<()> {
+        pooler::refuse(self.server.pooler)?;
         let (program, _) = self.find_pg_restore().await?;
         let restore = Restore { dump: self, program, operation, database };
         restore.run(target, input, cancellation).await

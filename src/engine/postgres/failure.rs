@@ -70,11 +70,6 @@ pub(super) fn classify(error: sqlx::Error, place: &Place) -> Error {
         },
         sqlx::Error::Io(cause) => classify_io(cause, place),
         sqlx::Error::Tls(cause) => classify_tls(cause, place),
-        sqlx::Error::PoolClosed => Error::new(
-            Reason::DatabaseUnreachable,
-            "the pool of this connection was closed because the connection changed; try again",
-        )
-        .with(Detail::RetryAfter(RETRY_SOON)),
         // A server that is going down ends the stream in the middle of a message.
         sqlx::Error::Protocol(cause) => {
             place.unreachable("its answer is not of PostgreSQL's protocol").caused_by(cause)

@@ -37,7 +37,11 @@ impl Inspect for PostgresDatabase {
     async fn database(&self) -> Result<DatabaseInfo> {
         let mut transaction = self.leases().begin().await?;
         let locked = locked_relations(&mut transaction).await?;
-        let query = sqlx::query(DATABASE).bind(&locked).fetch_one(transaction.connection()).await;
+        let query = sqlx::query(DATABASE)
+            .persistent(transaction.keeps_statements())
+            .bind(&locked)
+            .fetch_one(transaction.connection())
+            .await;
         let row = query.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         let skipped = (!locked.is_empty()).then(|| Skipped {
@@ -72,9 +76,17 @@ impl Inspect for PostgresDatabase {
         let locked = locked_relations(&mut transaction).await?;
         let relations = query.run(&mut transaction, &locked).await?;
         let oids: Vec<_> = relations.iter().map(|relation| relation.oid).collect();
-        let rows = sqlx::query(SUMMARIES).bind(&oids).bind(&locked).fetch_all(transaction.connection()).await;
+        let rows = sqlx::query(SUMMARIES)
+            .persistent(transaction.keeps_statements())
+            .bind(&oids)
+            .bind(&locked)
+            .fetch_all(transaction.connection())
+            .await;
         let rows = rows.map_err(|error| transaction.failure(error))?;
-        let count = sqlx::query_scalar::<_, i64>(COUNT).bind(query.schema).bind(query.kinds());
+        let count = sqlx::query_scalar::<_, i64>(COUNT)
+            .persistent(transaction.keeps_statements())
+            .bind(query.schema)
+            .bind(query.kinds());
         let total = count.fetch_one(transaction.connection()).await;
         let total = total.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
@@ -185,6 +197,7 @@ fn is_passing(error: &Error) -> bool {
 }
 
 async fn locked_relations(transaction: &mut ReadTransaction<'_>) -> Result<Vec<sqlx::postgres::types::Oid>> {
-    let query = sqlx::query_scalar(LOCKED).fetch_one(transaction.connection()).await;
+    let query =
+        sqlx::query_scalar(LOCKED).persistent(transaction.keeps_statements()).fetch_one(transaction.connection()).await;
     query.map_err(|error| transaction.failure(error))
 }

@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 use self::session::PostgresSession;
 use super::{
     connect::{Dialer, operation_name},
-    failure,
+    failure, pooler,
 };
 use crate::{
     engine::{Migrate, MigrationSession},
     model::{
-        Error, OperationId, Reason, Result,
+        OperationId, Result,
+        connection::PoolerMode,
         migration::{Dialect, HistoryEntry, MigrationLimits},
     },
 };
@@ -26,11 +27,12 @@ use crate::{
 /// The migrations of one database.
 pub(super) struct PostgresMigrate {
     dialer: Dialer,
+    pooler: Option<PoolerMode>,
 }
 
 impl PostgresMigrate {
-    pub(super) fn new(dialer: Dialer) -> Self {
-        Self { dialer }
+    pub(super) fn new(dialer: Dialer, pooler: Option<PoolerMode>) -> Self {
+        Self { dialer, pooler }
     }
 }
 
@@ -45,6 +47,7 @@ impl Migrate for PostgresMigrate {
     }
 
     async fn history(&self) -> Result<Vec<HistoryEntry>> {
+        pooler::refuse(self.pooler)?;
         let mut connection = self.dialer.dial().await?;
         let entries = read_history(&mut connection).await;
         // The entries are read; a failed good-bye changes nothing about them.
@@ -58,6 +61,7 @@ impl Migrate for PostgresMigrate {
         limits: &MigrationLimits,
         cancellation: CancellationToken,
     ) -> Result<Box<dyn MigrationSession>> {
+        pooler::refuse(self.pooler)?;
         let dialer = self.dialer.for_operation(operation);
         let connection = dialer.dial().await?;
         let session = PostgresSession::begin(self.dialer.clone(), connection, limits.clone(), cancellation).await?;
@@ -74,13 +78,4 @@ async fn read_history(connection: &mut PgConnection) -> Result<Vec<HistoryEntry>
         Some(table) => history::read(connection, &table).await,
         None => Ok(Vec::new()),
     }
-}
-
-/// Two sessions that are open at the same time never have the same backend, unless a pooler lends it out by transaction.
-fn pooler_in_between() -> Error {
-    Error::new(
-        Reason::DatabaseUnreachable,
-        "a pooler in transaction mode stands between dbkeeper and the database, and loses the lock of a run; \
-         give the connection a port that leads to PostgreSQL itself or to a pooler in session mode",
-    )
 }

@@ -4,9 +4,8 @@ mod groups;
 mod metrics;
 mod sessions;
 
-use crate::model::connection::ServerInfo;
-
-use super::database::Leases;
+use super::{database::Leases, source::PostgresSource};
+use crate::{engine::session_pool::SessionPool, model::connection::ServerInfo};
 
 /// The monitoring of one database.
 pub(super) struct PostgresMonitor {
@@ -19,7 +18,7 @@ impl PostgresMonitor {
         Self { leases, server }
     }
 
-    pub(super) async fn close(&self) {
-        self.leases.close().await;
+    pub(super) fn pool(&self) -> &SessionPool<PostgresSource> {
+        self.leases.pool()
     }
 }

@@ -4,26 +4,20 @@
 //! which nothing here does.
 
 use std::{
+    ops::Deref,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
-    pool::PoolConnection,
-    sqlite::{Sqlite, SqliteConnectOptions, SqlitePoolOptions},
-};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{error::from_sqlx, page_cache::PageCacheCounts};
 use crate::{
-    engine::meter::LeaseMeter,
-    model::{
-        Result,
-        connection::{PoolFigures, PoolSettings},
-    },
+    engine::session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool, SessionSource},
+    model::{Result, connection::PoolSettings},
 };
 
 /// Longest wait of a query of ours for a lock that a writer holds.
@@ -87,54 +81,71 @@ pub(super) async fn set_limits(
     Ok(())
 }
 
-/// The pool of one file, for reading only: what changes a database has a connection of its own.
+/// Opens the connections of the pool of one file, for reading only: what changes a database has a connection of its own.
+pub struct SqliteSource {
+    path: PathBuf,
+    statement_timeout: Duration,
+    watched: WatchedFile,
+    page_cache: Arc<PageCacheCounts>,
+}
+
+impl SqliteSource {
+    /// Connections to a file.
+    pub fn new(path: &Path, settings: &PoolSettings) -> Self {
+        Self {
+            path: path.to_owned(),
+            statement_timeout: settings.statement_timeout,
+            watched: WatchedFile::new(path),
+            page_cache: Arc::new(PageCacheCounts::new()),
+        }
+    }
+}
+
+impl SessionSource for SqliteSource {
+    type Session = SqliteConnection;
+
+    fn host(&self) -> Option<(&str, u16)> {
+        None
+    }
+
+    async fn open(&self) -> Result<SqliteConnection> {
+        let opened = reading_options(&self.path, self.statement_timeout).connect().await;
+        opened.map_err(|error| from_sqlx(error, "cannot open the database"))
+    }
+
+    async fn check(&self, _session: &mut SqliteConnection, age: Duration) -> bool {
+        !self.watched.replaced_within(age)
+    }
+
+    /// Opening a file anew costs less than finding out what was attached, set or made.
+    async fn reset(&self, _session: &mut SqliteConnection) -> bool {
+        false
+    }
+
+    async fn settle(&self, session: &mut SqliteConnection) -> bool {
+        self.page_cache.collect(session).await.is_ok()
+    }
+
+    async fn close(&self, session: SqliteConnection) {
+        // A connection that cannot be closed cleanly is gone all the same.
+        let _ = session.close().await;
+    }
+}
+
+/// The pool of one file.
 pub(super) struct FilePool {
-    pool: SqlitePool,
-    meter: LeaseMeter,
-    settings: PoolSettings,
+    pool: SessionPool<SqliteSource>,
+    statement_timeout: Duration,
     page_cache: Arc<PageCacheCounts>,
 }
 
 impl FilePool {
-    /// Makes the pool and opens one connection.
-    pub(super) async fn open(path: &Path, settings: &PoolSettings) -> Result<Self> {
-        let watched = Arc::new(WatchedFile::new(path));
-        let page_cache = Arc::new(PageCacheCounts::new());
-        let counted = page_cache.clone();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(settings.max_connections)
-            .min_connections(settings.min_idle)
-            .acquire_timeout(settings.acquire_timeout)
-            .idle_timeout(settings.idle_timeout)
-            .max_lifetime(settings.max_lifetime)
-            .test_before_acquire(false)
-            .before_acquire(move |_, meta| {
-                let usable = !watched.replaced_within(meta.age);
-                Box::pin(async move { Ok(usable) })
-            })
-            .after_release(move |connection, _| {
-                let counted = counted.clone();
-                Box::pin(async move { counted.collect(connection).await.map(|()| true) })
-            })
-            .connect_with(reading_options(path, settings.statement_timeout))
-            .await
-            .map_err(|error| from_sqlx(error, "cannot open the database"))?;
-        Ok(Self { pool, meter: LeaseMeter::default(), settings: settings.clone(), page_cache })
-    }
-
-    /// A lease whose statements end with the statement time-out.
-    pub(super) async fn lease(&self) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
-        let mut lease = self.meter.acquire(self.pool.acquire()).await?;
-        set_limits(&mut lease, Limits::timeout(self.settings.statement_timeout), None).await?;
-        Ok(lease)
-    }
-
-    /// Closes the connections that nobody uses right now; the next lease opens a new one.
-    pub(super) async fn close_idle(&self) {
-        while let Some(idle) = self.pool.try_acquire() {
-            // A connection that cannot be closed cleanly is gone all the same.
-            let _ = idle.close().await;
-        }
+    /// Makes the pool. It opens no connection yet.
+    pub(super) fn new(path: &Path, owner: &PoolOwner, settings: &PoolSettings, limits: &SessionLimits) -> Self {
+        let source = SqliteSource::new(path, settings);
+        let page_cache = source.page_cache.clone();
+        let pool = SessionPool::new(source, owner, settings.clone(), limits);
+        Self { pool, statement_timeout: settings.statement_timeout, page_cache }
     }
 
     /// How the page caches of the connections served, up to the end of each lease.
@@ -142,22 +153,21 @@ impl FilePool {
         &self.page_cache
     }
 
-    /// Closes the pool.
-    pub(super) async fn close(&self) {
-        self.pool.close().await;
+    /// A lease whose statements end with the statement time-out. `doing` says what for, such as `cannot read the schema`.
+    pub(super) async fn lease(&self, doing: &'static str) -> Result<SessionLease<SqliteSource>> {
+        let mut lease = self.pool.acquire().await?;
+        set_limits(&mut lease, Limits::timeout(self.statement_timeout), None)
+            .await
+            .map_err(|error| from_sqlx(error, doing))?;
+        Ok(lease)
     }
+}
 
-    /// Figures of the pool.
-    pub(super) fn figures(&self) -> PoolFigures {
-        PoolFigures {
-            size: self.pool.size(),
-            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
-            waiting: self.meter.waiting(),
-            max_connections: self.settings.max_connections,
-            acquired: self.meter.acquired(),
-            timed_out: self.meter.timed_out(),
-            wait_time: self.meter.wait_time(),
-        }
+impl Deref for FilePool {
+    type Target = SessionPool<SqliteSource>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.pool
     }
 }
 

@@ -36,16 +36,15 @@ const CHUNK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
 #[async_trait]
 impl Dump for SqliteDatabase {
     async fn plan_dump(&self) -> Result<DumpPlan> {
-        let used = async {
-            let mut lease = self.pool.lease().await?;
-            sqlx::query_scalar::<_, i64>(
-                "SELECT (page_count - freelist_count) * page_size
-                 FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
-            )
-            .fetch_one(&mut *lease)
-            .await
-        };
-        let used = used.await.map_err(|error| from_sqlx(error, "cannot read the size of the database"))?;
+        let mut lease = self.pool.lease("cannot read the size of the database").await?;
+        let used = sqlx::query_scalar::<_, i64>(
+            "SELECT (page_count - freelist_count) * page_size
+             FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        )
+        .fetch_one(&mut *lease)
+        .await;
+        let used = used.map_err(|error| from_sqlx(error, "cannot read the size of the database"))?;
+        lease.give_back().await;
         Ok(DumpPlan {
             format: BackupFormat::SqliteFile,
             tool: format!("SQLite {} VACUUM INTO", self.server.version),

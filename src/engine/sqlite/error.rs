@@ -48,21 +48,6 @@ pub(super) fn message(error: &sqlx::Error) -> String {
 
 /// An error of opening or of a query of ours. `doing` says what was tried, such as `cannot read the schema`.
 pub(super) fn from_sqlx(error: sqlx::Error, doing: &str) -> Error {
-    match error {
-        sqlx::Error::PoolTimedOut => {
-            return Error::new(
-                Reason::PoolExhausted,
-                "no connection of the pool came free in time; raise pool.max_connections or try again",
-            );
-        }
-        sqlx::Error::PoolClosed => {
-            return Error::new(
-                Reason::DatabaseUnreachable,
-                "the pool was closed because the connection changed; try again",
-            );
-        }
-        _ => {}
-    }
     let extended = extended_code(&error);
     let (reason, text, hint) = classify(extended & 0xff, &error);
     Error::new(reason, format!("{doing}: {text}"))

@@ -20,18 +20,23 @@ use crate::{
     },
 };
 
+/// What failed where a call fails.
+const UNREADABLE: &str = "cannot read the schema";
 /// Tables that are held in memory at one time while all are streamed.
 const BATCH: usize = 1000;
 
 #[async_trait]
 impl Inspect for SqliteDatabase {
     async fn database(&self) -> Result<DatabaseInfo> {
+        let mut lease = self.pool.lease(UNREADABLE).await?;
         let found = async {
-            let mut lease = self.pool.lease().await?;
             let mut snapshot = lease.begin().await?;
-            catalog::database(&mut snapshot).await
+            let found = catalog::database(&mut snapshot).await?;
+            snapshot.rollback().await?;
+            Ok(found)
         };
         let found = found.await.map_err(unreadable)?;
+        lease.give_back().await;
         let (data, indexes) = found.measured.unwrap_or((-1, -1));
         Ok(DatabaseInfo {
             database: self.settings.database.clone(),
@@ -55,8 +60,8 @@ impl Inspect for SqliteDatabase {
         after: Option<(&str, &str)>,
         limit: u32,
     ) -> Result<(Vec<TableSummary>, u64)> {
+        let mut lease = self.pool.lease(UNREADABLE).await?;
         let found = async {
-            let mut lease = self.pool.lease().await?;
             let mut snapshot = lease.begin().await?;
             let matching = matching(&mut snapshot, filter).await?;
             let first =
@@ -65,25 +70,30 @@ impl Inspect for SqliteDatabase {
             let page = &matching[first..last];
             let details = catalog::summaries(&mut snapshot, page).await?;
             let summaries = page.iter().map(|relation| build::summary(relation, &details)).collect();
+            snapshot.rollback().await?;
             Ok((summaries, matching.len() as u64))
         };
-        found.await.map_err(unreadable)
+        let found = found.await.map_err(unreadable)?;
+        lease.give_back().await;
+        Ok(found)
     }
 
     async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>> {
-        let mut lease = self.pool.lease().await.map_err(unreadable)?;
+        let mut lease = self.pool.lease(UNREADABLE).await?;
         let mut snapshot = lease.begin().await.map_err(unreadable)?;
         let matching = matching(&mut snapshot, filter).await.map_err(unreadable)?;
         let mut skipped = Vec::new();
-        for batch in matching.chunks(BATCH) {
+        'all: for batch in matching.chunks(BATCH) {
             let mut details = catalog::details(&mut snapshot, batch).await.map_err(unreadable)?;
             skipped.append(&mut details.skipped);
             for relation in batch {
                 if tables.send(build::table(relation, &details)).await.is_err() {
-                    return Ok(skipped);
+                    break 'all;
                 }
             }
         }
+        snapshot.rollback().await.map_err(unreadable)?;
+        lease.give_back().await;
         Ok(skipped)
     }
 
@@ -91,17 +101,23 @@ impl Inspect for SqliteDatabase {
         if name.schema.as_ref().is_some_and(|schema| !schema.as_str().eq_ignore_ascii_case(SCHEMA)) {
             return Ok(None);
         }
+        let mut lease = self.pool.lease(UNREADABLE).await?;
         let found = async {
-            let mut lease = self.pool.lease().await?;
             let mut snapshot = lease.begin().await?;
-            let found = catalog::relations(&mut snapshot, Some(name.name.as_str())).await?;
-            let Some(relation) = found.first() else {
-                return Ok(None);
+            let relation = catalog::relations(&mut snapshot, Some(name.name.as_str())).await?.into_iter().next();
+            let table = match relation {
+                Some(relation) => {
+                    let details = catalog::details(&mut snapshot, std::slice::from_ref(&relation)).await?;
+                    Some(build::table(&relation, &details))
+                }
+                None => None,
             };
-            let details = catalog::details(&mut snapshot, std::slice::from_ref(relation)).await?;
-            Ok(Some(build::table(relation, &details)))
+            snapshot.rollback().await?;
+            Ok(table)
         };
-        found.await.map_err(unreadable)
+        let found = found.await.map_err(unreadable)?;
+        lease.give_back().await;
+        Ok(found)
     }
 }
 
@@ -116,5 +132,5 @@ async fn matching(connection: &mut SqliteConnection, filter: &TableFilter) -> Re
 }
 
 fn unreadable(error: sqlx::Error) -> Error {
-    from_sqlx(error, "cannot read the schema")
+    from_sqlx(error, UNREADABLE)
 }

@@ -39,8 +39,11 @@ impl Migrate for SqliteDatabase {
     }
 
     async fn history(&self) -> Result<Vec<HistoryEntry>> {
-        let read = async { history::read(&mut *self.pool.lease().await?).await };
-        read.await.map_err(|error| from_sqlx(error, "cannot read the history of migrations"))
+        let mut lease = self.pool.lease("cannot read the history of migrations").await?;
+        let entries = history::read(&mut lease).await;
+        let entries = entries.map_err(|error| from_sqlx(error, "cannot read the history of migrations"))?;
+        lease.give_back().await;
+        Ok(entries)
     }
 
     async fn begin_run(

@@ -8,6 +8,7 @@ use super::{
     connection_status::{self, failure},
     engine, engine_from_proto, enum_from_proto, etag,
     field_mask::UpdatePaths,
+    pool::pooler,
     small_count,
     time::{duration, duration_or_default, timestamp},
 };
@@ -15,10 +16,8 @@ use crate::{
     engine::Probe,
     grpc::proto::v1,
     model::{
-        ConnectionId, Error, Result, Timestamp,
-        connection::{
-            Ability, Capabilities, Capability, Connection, ConnectionFailure, PoolFigures, PoolSettings, TlsMode,
-        },
+        ConnectionId, Error, Result,
+        connection::{Ability, Capabilities, Capability, Connection, ConnectionFailure, PoolSettings, TlsMode},
         name,
         page::Page,
     },
@@ -98,6 +97,7 @@ pub fn test_response(outcome: Result<Probe>, took: Duration) -> v1::TestConnecti
             server_version: probe.server.version,
             tls_active: probe.server.tls_active,
             error: None,
+            pooler: probe.server.pooler.map(pooler),
         },
         Err(error) => v1::TestConnectionResponse {
             connected: false,
@@ -113,6 +113,7 @@ pub fn test_response(outcome: Result<Probe>, took: Duration) -> v1::TestConnecti
 pub fn capabilities(id: &ConnectionId, capabilities: Capabilities) -> v1::Capabilities {
     v1::Capabilities {
         connection: name::connection(id),
+        pooler: capabilities.server.pooler.map(pooler),
         server_version: capabilities.server.version,
         product: capabilities.server.product.to_owned(),
         capabilities: capabilities.capabilities.into_iter().map(capability).collect(),
@@ -134,25 +135,6 @@ fn capability(capability: Capability) -> v1::Capability {
         supported: capability.supported,
         missing: capability.missing,
         remedy: capability.remedy,
-    }
-}
-
-/// Figures of a pool, or of none.
-pub fn pool_stats(id: &ConnectionId, figures: Option<(PoolFigures, Timestamp)>) -> v1::PoolStats {
-    let connection = name::connection(id);
-    let Some((figures, opened)) = figures else { return v1::PoolStats { connection, ..Default::default() } };
-    v1::PoolStats {
-        connection,
-        open: true,
-        size: figures.size,
-        idle: figures.idle,
-        in_use: figures.size.saturating_sub(figures.idle),
-        waiting: figures.waiting,
-        max_connections: figures.max_connections,
-        acquired: figures.acquired,
-        timed_out: figures.timed_out,
-        wait_time: Some(duration(figures.wait_time)),
-        open_time: Some(timestamp(opened)),
     }
 }
 

@@ -83,7 +83,11 @@ fn silent(limit: Duration) -> Error {
 fn is_of_the_database(error: &Error) -> bool {
     let of_this_server = matches!(
         error.reason(),
-        Reason::VaultSealed | Reason::StoreUnavailable | Reason::ShuttingDown | Reason::SealedRecordCorrupt
+        Reason::VaultSealed
+            | Reason::StoreUnavailable
+            | Reason::ShuttingDown
+            | Reason::SealedRecordCorrupt
+            | Reason::PoolExhausted
     );
     let sort =
         matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::FailedPrecondition | ErrorKind::ResourceExhausted);

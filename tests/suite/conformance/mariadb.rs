@@ -44,6 +44,7 @@ impl Fixture for MariadbFixture {
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         }))
     }
 
@@ -149,6 +150,13 @@ impl Fixture for MariadbFixture {
 
     fn slow_statement(&self) -> &'static str {
         "SELECT count(*) FROM seq_1_to_10000000 AS a, seq_1_to_10000000 AS b WHERE a.seq + b.seq = 0"
+    }
+
+    async fn runs_slow_statement(&self, database: &str) -> bool {
+        let sql = format!(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{database}' AND INFO LIKE '%seq_1_to_10000000 AS b%'"
+        );
+        MariadbServer::shared().sql("mysql", &sql) != "0"
     }
 
     fn has_partial_indexes(&self) -> bool {

@@ -168,7 +168,9 @@ pub(crate) async fn a_running_statement_is_cancelled(fixture: &impl Fixture) {
     session.prepare_history().await.unwrap();
     let slow = step("1", Direction::Up, &["CREATE TABLE one (id INTEGER)", fixture.slow_statement()]);
     let cancel = async {
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        while !fixture.runs_slow_statement(&name).await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         stop.cancel();
     };
     let (outcome, ()) = tokio::join!(run(&*database, &mut *session, &slow), cancel);

@@ -66,6 +66,7 @@ impl Fixture for PostgresFixture {
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         }))
     }
 
@@ -143,6 +144,11 @@ impl Fixture for PostgresFixture {
 
     fn slow_statement(&self) -> &'static str {
         "SELECT pg_sleep(300)"
+    }
+
+    async fn runs_slow_statement(&self, database: &str) -> bool {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        self.server().psql(database, sql) != "0"
     }
 
     fn has_partial_indexes(&self) -> bool {

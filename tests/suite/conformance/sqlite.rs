@@ -93,6 +93,14 @@ impl Fixture for SqliteFolder {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000000) SELECT count(*) FROM n"
     }
 
+    /// Nobody sees the statements of another, but the transaction around it keeps other writers out.
+    async fn runs_slow_statement(&self, database: &str) -> bool {
+        let mut writer = self.connect(database).await;
+        let locked = sqlx::raw_sql("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE").execute(&mut writer).await.is_err();
+        sqlx::Connection::close(writer).await.expect("the connection closes");
+        locked
+    }
+
     fn has_partial_indexes(&self) -> bool {
         true
     }

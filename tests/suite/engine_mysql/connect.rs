@@ -113,6 +113,7 @@ async fn a_server_that_never_answers_is_given_up() {
         reach: dbkeeper::engine::Reach::default(),
         dial_timeout: Duration::from_millis(200),
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     });
     let server = MariadbServer::shared();
     let mut settings = server.settings("mysql");

@@ -25,6 +25,7 @@ fn engine() -> PostgresEngine {
         reach: dbkeeper::engine::Reach::default(),
         dial_timeout: DIAL_TIMEOUT,
         tool_directories: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

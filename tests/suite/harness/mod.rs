@@ -4,6 +4,7 @@ pub(crate) mod certificates;
 pub(crate) mod faulty_store;
 pub(crate) mod gateway;
 pub(crate) mod mariadb;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod server;

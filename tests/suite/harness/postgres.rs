@@ -34,7 +34,7 @@ const PASSWORD: &str = r"p:a\ss wörd'";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts the server, waits for the end of the standard input, stops the server and removes the folder.
-const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$folder""#;
+pub(super) const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$folder""#;
 
 static SHARED: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(None));
 static WITH_TLS: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(Some(Certificates::generate())));
@@ -140,7 +140,7 @@ impl PostgresServer {
         let folder = tempfile::Builder::new().prefix("dbkeeper-pg-").tempdir().expect("a temporary folder").keep();
         let data = folder.join("data");
         owner.hand_over(&folder);
-        let password_file = write_file(&folder, "password", PASSWORD, &owner);
+        let password_file = write_owned_file(&folder, "password", PASSWORD, &owner);
 
         let mut initdb = owner.command(&programs.join("initdb"));
         initdb.args(["--no-sync", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]);
@@ -232,6 +232,20 @@ fn server_user() -> ServerUser {
     ServerUser { ids: Some(ids.expect("a user postgres or nobody")) }
 }
 
+/// A file in a folder of a server, which belongs to the server's user.
+pub(super) fn write_file(folder: &Path, name: &str, content: &str) -> PathBuf {
+    write_owned_file(folder, name, content, &server_user())
+}
+
+/// A program that runs as the server's user, to whom its folder belongs.
+pub(super) fn as_server_user(program: &Path, folder: &Path, arguments: &[&Path]) -> Command {
+    let owner = server_user();
+    owner.hand_over(folder);
+    let mut command = owner.command(program);
+    command.args(arguments);
+    command
+}
+
 /// The programs of the newest PostgreSQL that is installed.
 fn find_programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -248,21 +262,21 @@ fn find_programs() -> PathBuf {
 }
 
 fn demand_tls(data: &Path, certificates: &Certificates, owner: &ServerUser) {
-    write_file(data, "server.crt", &certificates.server_cert_pem, owner);
-    write_file(data, "server.key", &certificates.server_key_pem, owner);
-    write_file(data, "root.crt", &certificates.ca_pem, owner);
+    write_owned_file(data, "server.crt", &certificates.server_cert_pem, owner);
+    write_owned_file(data, "server.key", &certificates.server_key_pem, owner);
+    write_owned_file(data, "root.crt", &certificates.ca_pem, owner);
     let rules = format!(
         "local all all scram-sha-256\n\
          hostssl all {CERTIFICATE_USER} all scram-sha-256 clientcert=verify-ca\n\
          hostssl all all all scram-sha-256\n"
     );
-    write_file(data, "pg_hba.conf", &rules, owner);
+    write_owned_file(data, "pg_hba.conf", &rules, owner);
     let mut settings = fs::read_to_string(data.join("postgresql.conf")).expect("initdb writes postgresql.conf");
     settings.push_str("\nssl = on\nssl_ca_file = 'root.crt'\n");
-    write_file(data, "postgresql.conf", &settings, owner);
+    write_owned_file(data, "postgresql.conf", &settings, owner);
 }
 
-fn write_file(folder: &Path, name: &str, content: &str, owner: &ServerUser) -> PathBuf {
+fn write_owned_file(folder: &Path, name: &str, content: &str, owner: &ServerUser) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, content).expect("the temporary folder can be written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the mode of our own file can be set");
@@ -282,7 +296,7 @@ fn feed(mut program: Command, input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -43,6 +43,7 @@ impl SqliteFolder {
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(10),
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         }))
     }
 

@@ -74,8 +74,9 @@ impl Scene {
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: PATIENCE,
             tool_directories: Vec::new(),
+            sessions: Default::default(),
         };
-        let limits = PoolLimits { max_connections: 100, idle_timeout: PATIENCE };
+        let limits = PoolLimits { sessions: options.sessions.clone(), idle_timeout: PATIENCE };
         let tracker = TaskTracker::new();
         let pools = Pools::new(store.clone(), vault.clone(), Engines::new(&options), limits, tracker.clone());
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());

@@ -53,6 +53,7 @@ impl FakeDatabase {
                 version: "3.50.0".to_owned(),
                 version_number: (3, 50),
                 tls_active: false,
+                pooler: None,
             },
             answer: Box::new(answer),
             gate: Semaphore::new(0),
@@ -160,6 +161,7 @@ impl Database for FakeDatabase {
 enum Registered {
     Up(Arc<FakeDatabase>, CancellationToken),
     Down,
+    Exhausted,
     Deleted,
 }
 
@@ -186,6 +188,11 @@ impl Databases {
         self.change(Registered::Down);
     }
 
+    /// This server has no connection left to reach it with.
+    pub(super) fn exhaust(&self) {
+        self.change(Registered::Exhausted);
+    }
+
     pub(super) fn delete(&self) {
         self.change(Registered::Deleted);
     }
@@ -204,6 +211,7 @@ impl databases::Databases for Databases {
         match &*self.0.lock().unwrap() {
             Registered::Up(database, closed) => Ok(Lease::detached(database.clone(), closed.clone())),
             Registered::Down => Err(Error::new(Reason::DatabaseUnreachable, "the port is refused")),
+            Registered::Exhausted => Err(Error::new(Reason::PoolExhausted, "no connection is left")),
             Registered::Deleted => {
                 let name = dbkeeper::model::name::connection(connection);
                 Err(Error::not_found(Reason::ConnectionNotFound, "connection", name))

@@ -133,6 +133,7 @@ fn cases(scene: &Scene) -> Vec<Case> {
             v1::GetCapabilitiesRequest { connection: connection.clone() },
         ),
         case("ConnectionService.GetPoolStats", Refused, v1::GetPoolStatsRequest { connection: connection.clone() }),
+        case("ConnectionService.ListPoolStats", SeesNothing, v1::ListPoolStatsRequest::default()),
         case("SchemaService.GetDatabase", Refused, v1::GetDatabaseRequest { connection: connection.clone() }),
         case(
             "SchemaService.ListTables",

@@ -61,11 +61,15 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
         groups.push(("tables", "", tables(&mut lease, schema).await));
         groups.push(("database size", "", database_size(&mut lease, schema).await));
     }
+    let mut refused = false;
     for (subject, privilege, outcome) in groups {
         match outcome {
             Ok(points) => sample.points.extend(points),
             Err(cause) if error::server_error(&cause).is_none() => return Err(database.failed(cause)),
-            Err(cause) => sample.skipped.push(skipped(database, subject, privilege, cause)),
+            Err(cause) => {
+                refused |= !privilege.is_empty();
+                sample.skipped.push(skipped(database, subject, privilege, cause));
+            }
         }
     }
     let sources = Sources::read(&mut lease, database).await.map_err(|cause| database.failed(cause))?;
@@ -74,6 +78,12 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
     if tiers.tables {
         let added = statements::add_index_use(&mut lease, database, sources, epoch, &mut sample).await;
         skip_refused(database, "index use", added, &mut sample)?;
+    }
+    // The servers look at global privileges when a session begins: only a new one sees what was granted meanwhile.
+    if refused && tiers.tables {
+        lease.retire().await;
+    } else {
+        lease.give_back().await;
     }
     Ok(sample)
 }

@@ -39,6 +39,7 @@ pub(super) async fn list(database: &MysqlDatabase) -> Result<Vec<Session>> {
     let rows = sqlx::query(SESSIONS).fetch_all(&mut *lease).await.map_err(|cause| database.failed(cause))?;
     let transactions = transactions(&mut lease).await;
     let blockers = blockers(&mut lease, &database.server).await;
+    lease.give_back().await;
 
     let read = |cause| database.failed(cause);
     let mut ids = Vec::with_capacity(rows.len());

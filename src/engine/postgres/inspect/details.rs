@@ -54,7 +54,11 @@ pub(super) async fn read_details(
         (VIEWS, Draft::add_view),
     ];
     for (sql, add) in steps {
-        let rows = sqlx::query(sql).bind(&oids).fetch_all(transaction.connection()).await;
+        let rows = sqlx::query(sql)
+            .persistent(transaction.keeps_statements())
+            .bind(&oids)
+            .fetch_all(transaction.connection())
+            .await;
         for row in rows.map_err(|error| transaction.failure(error))? {
             if let Some(draft) = drafts.get_mut(&row.get(0)) {
                 add(draft, &row);

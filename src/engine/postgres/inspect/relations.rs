@@ -43,6 +43,7 @@ impl<'a> RelationQuery<'a> {
 
     pub(super) async fn run(&self, transaction: &mut ReadTransaction<'_>, locked: &[Oid]) -> Result<Vec<Relation>> {
         let query = sqlx::query(RELATIONS)
+            .persistent(transaction.keeps_statements())
             .bind(self.schema)
             .bind(self.kinds())
             .bind(self.after.map(|(schema, _)| schema))

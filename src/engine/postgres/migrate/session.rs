@@ -9,15 +9,12 @@ use sqlx::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    history::{self, HistoryTable},
-    pooler_in_between,
-};
+use super::history::{self, HistoryTable};
 use crate::{
     engine::{
         MigrationSession,
         migrate::StepError,
-        postgres::{connect::Dialer, failure},
+        postgres::{connect::Dialer, failure, pooler},
     },
     model::{
         Error, Reason, Result, StatementFailure,
@@ -27,7 +24,6 @@ use crate::{
 
 /// Key of the advisory lock on runs; PostgreSQL keeps these locks by database.
 const RUN_LOCK: i64 = i64::from_be_bytes(*b"dbkeeper");
-const BACKEND_PID: &str = "SELECT pg_backend_pid()";
 /// How long a statement may take to stop after it was cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(20);
 /// Codes after which the same statement may work: lock not available, deadlock, serialization.
@@ -52,14 +48,12 @@ impl PostgresSession {
         limits: MigrationLimits,
         cancellation: CancellationToken,
     ) -> Result<Self> {
-        let pid = backend_pid(&mut connection).await.map_err(|error| failure::classify(error, &dialer.place))?;
-        let mut second = dialer.dial().await?;
-        let other = backend_pid(&mut second).await.map_err(|error| failure::classify(error, &dialer.place))?;
-        // It was only opened to be compared.
-        let _ = second.close().await;
-        if pid == other {
-            return Err(pooler_in_between());
+        // One can have been put in between since the pool was opened, and nothing of a run may go through it.
+        if pooler::lends_by_transaction(&dialer, &mut connection).await? {
+            return Err(pooler::in_between());
         }
+        let pid =
+            pooler::backend_pid(&mut connection).await.map_err(|error| failure::classify(error, &dialer.place))?;
         Ok(Self { dialer, connection, pid, limits, cancellation, table: None, locked: false })
     }
 
@@ -141,7 +135,7 @@ impl MigrationSession for PostgresSession {
         let query = sqlx::query("SELECT pg_try_advisory_lock($1), pg_backend_pid()").bind(RUN_LOCK);
         let row = query.fetch_one(&mut self.connection).await.map_err(|error| self.failure(error))?;
         if row.get::<i32, _>(1) != self.pid {
-            return Err(pooler_in_between());
+            return Err(pooler::in_between());
         }
         self.locked = row.get(0);
         Ok(self.locked)
@@ -175,10 +169,6 @@ impl MigrationSession for PostgresSession {
         // The end of the session frees the lock in any case.
         let _ = self.connection.close().await;
     }
-}
-
-async fn backend_pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar(BACKEND_PID).fetch_one(connection).await
 }
 
 /// Waits for the work. When the token is cancelled it calls `stop`, and then waits for the work to end of it.

@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use sqlx::Row;
 
-use super::{pooler_in_between, session::PostgresSession, words};
+use super::{session::PostgresSession, words};
 use crate::{
-    engine::{migrate::StepError, postgres::failure},
+    engine::{
+        migrate::StepError,
+        postgres::{failure, pooler},
+    },
     model::{
         Error, Reason, StatementFailure,
         migration::{Direction, MigrationLimits, MigrationStep},
@@ -53,7 +56,7 @@ impl PostgresSession {
         };
         if row.get::<&str, _>(1) != self.pid.to_string() {
             self.roll_back().await;
-            return Err(nothing_happened(pooler_in_between()));
+            return Err(nothing_happened(pooler::in_between()));
         }
         Ok(row.get(0))
     }

@@ -36,7 +36,8 @@ const WRAPAROUND_AGE: i64 = 1_500_000_000;
 impl Metrics for PostgresMonitor {
     async fn vitals(&self) -> Result<Vitals> {
         let mut transaction = self.leases.begin().await?;
-        let row = sqlx::query(VITALS).fetch_one(transaction.connection()).await;
+        let row =
+            sqlx::query(VITALS).persistent(transaction.keeps_statements()).fetch_one(transaction.connection()).await;
         let row = row.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         let sessions: i64 = row.get(2);
@@ -51,7 +52,10 @@ impl Metrics for PostgresMonitor {
 
     async fn sample(&self, tiers: SampleTiers) -> Result<RawSample> {
         let mut transaction = self.leases.begin().await?;
-        let row = sqlx::query(SURROUNDINGS).fetch_one(transaction.connection()).await;
+        let row = sqlx::query(SURROUNDINGS)
+            .persistent(transaction.keeps_statements())
+            .fetch_one(transaction.connection())
+            .await;
         let row = row.map_err(|error| transaction.failure(error))?;
         let user = quoted(row.get(0));
         let mut sample = RawSample::default();
@@ -101,7 +105,10 @@ fn findings(sessions: i64, usable: i64, transaction_age: i64, multixact_age: i64
 
 async fn read_group(transaction: &mut ReadTransaction<'_>, group: &Group) -> Result<Vec<Point>> {
     transaction.execute("SAVEPOINT group_of_metrics".to_owned()).await?;
-    let rows = sqlx::query(AssertSqlSafe(group.sql.to_string())).fetch_all(transaction.connection()).await;
+    let rows = sqlx::query(AssertSqlSafe(group.sql.to_string()))
+        .persistent(transaction.keeps_statements())
+        .fetch_all(transaction.connection())
+        .await;
     let rows = rows.map_err(|error| transaction.failure(error))?;
     Ok(rows.iter().flat_map(|row| points(group, row)).collect())
 }

@@ -16,7 +16,11 @@ const MAX_SESSIONS: i64 = 10_000;
 impl Sessions for PostgresMonitor {
     async fn list(&self) -> Result<Vec<Session>> {
         let mut transaction = self.leases.begin().await?;
-        let rows = sqlx::query(SESSIONS).bind(MAX_SESSIONS).fetch_all(transaction.connection()).await;
+        let rows = sqlx::query(SESSIONS)
+            .persistent(transaction.keeps_statements())
+            .bind(MAX_SESSIONS)
+            .fetch_all(transaction.connection())
+            .await;
         let rows = rows.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         Ok(rows.iter().map(session).collect())

@@ -122,6 +122,30 @@ CONNECTION_VIEW_FULL: ConnectionView.ValueType  # 2
 """That, and `details`, for which the database is asked."""
 global___ConnectionView = ConnectionView
 
+class _PoolerMode:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PoolerModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_PoolerMode.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    POOLER_MODE_UNSPECIFIED: _PoolerMode.ValueType  # 0
+    """Not used."""
+    POOLER_MODE_SESSION: _PoolerMode.ValueType  # 1
+    """To one client until it goes. Nothing is lost."""
+    POOLER_MODE_TRANSACTION: _PoolerMode.ValueType  # 2
+    """To another client after each transaction."""
+
+class PoolerMode(_PoolerMode, metaclass=_PoolerModeEnumTypeWrapper):
+    """How a pooler lends out the sessions of the database."""
+
+POOLER_MODE_UNSPECIFIED: PoolerMode.ValueType  # 0
+"""Not used."""
+POOLER_MODE_SESSION: PoolerMode.ValueType  # 1
+"""To one client until it goes. Nothing is lost."""
+POOLER_MODE_TRANSACTION: PoolerMode.ValueType  # 2
+"""To another client after each transaction."""
+global___PoolerMode = PoolerMode
+
 class _Ability:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -218,7 +242,10 @@ class PoolSettings(google.protobuf.message.Message):
     """Connections kept open while the pool lives, 0 to max_connections. Default 0."""
     @property
     def acquire_timeout(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest wait for a free connection, 100 ms to 5 min. Default 10 s."""
+        """Longest wait for a free connection, 100 ms to 5 min; opening one has the server's
+        `pools.connect_timeout` beside it. A wait that is over is RESOURCE_EXHAUSTED
+        (POOL_EXHAUSTED) with the state of the pool. Default 10 s.
+        """
 
     @property
     def idle_timeout(self) -> google.protobuf.duration_pb2.Duration:
@@ -668,6 +695,7 @@ class TestConnectionResponse(google.protobuf.message.Message):
     SERVER_VERSION_FIELD_NUMBER: builtins.int
     TLS_ACTIVE_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    POOLER_FIELD_NUMBER: builtins.int
     connected: builtins.bool
     """True where the database was reached, accepted the credentials and answered."""
     message: builtins.str
@@ -684,6 +712,10 @@ class TestConnectionResponse(google.protobuf.message.Message):
     def error(self) -> global___ConnectionError:
         """What went wrong. Absent when connected."""
 
+    @property
+    def pooler(self) -> global___Pooler:
+        """The pooler that stands in front of the database. Absent where none was noticed."""
+
     def __init__(
         self,
         *,
@@ -693,11 +725,38 @@ class TestConnectionResponse(google.protobuf.message.Message):
         server_version: builtins.str = ...,
         tls_active: builtins.bool = ...,
         error: global___ConnectionError | None = ...,
+        pooler: global___Pooler | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["error", b"error", "latency", b"latency"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["connected", b"connected", "error", b"error", "latency", b"latency", "message", b"message", "server_version", b"server_version", "tls_active", b"tls_active"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["error", b"error", "latency", b"latency", "pooler", b"pooler"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connected", b"connected", "error", b"error", "latency", b"latency", "message", b"message", "pooler", b"pooler", "server_version", b"server_version", "tls_active", b"tls_active"]) -> None: ...
 
 global___TestConnectionResponse = TestConnectionResponse
+
+@typing.final
+class Pooler(google.protobuf.message.Message):
+    """A pooler, such as PgBouncer, between dbkeeper and the database."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: builtins.int
+    LOST_FIELD_NUMBER: builtins.int
+    REMEDY_FIELD_NUMBER: builtins.int
+    mode: global___PoolerMode.ValueType
+    """How it lends out sessions."""
+    lost: builtins.str
+    """What cannot be done through it. Empty where nothing is lost."""
+    remedy: builtins.str
+    """What to do. Empty where nothing is lost."""
+    def __init__(
+        self,
+        *,
+        mode: global___PoolerMode.ValueType = ...,
+        lost: builtins.str = ...,
+        remedy: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lost", b"lost", "mode", b"mode", "remedy", b"remedy"]) -> None: ...
+
+global___Pooler = Pooler
 
 @typing.final
 class ListConnectionStatusesRequest(google.protobuf.message.Message):
@@ -997,6 +1056,7 @@ class Capabilities(google.protobuf.message.Message):
     SERVER_VERSION_FIELD_NUMBER: builtins.int
     PRODUCT_FIELD_NUMBER: builtins.int
     CAPABILITIES_FIELD_NUMBER: builtins.int
+    POOLER_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     server_version: builtins.str
@@ -1007,6 +1067,10 @@ class Capabilities(google.protobuf.message.Message):
     def capabilities(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Capability]:
         """One entry an ability."""
 
+    @property
+    def pooler(self) -> global___Pooler:
+        """The pooler that stands in front of the database. Absent where none was noticed."""
+
     def __init__(
         self,
         *,
@@ -1014,8 +1078,10 @@ class Capabilities(google.protobuf.message.Message):
         server_version: builtins.str = ...,
         product: builtins.str = ...,
         capabilities: collections.abc.Iterable[global___Capability] | None = ...,
+        pooler: global___Pooler | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "product", b"product", "server_version", b"server_version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["pooler", b"pooler"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["capabilities", b"capabilities", "connection", b"connection", "pooler", b"pooler", "product", b"product", "server_version", b"server_version"]) -> None: ...
 
 global___Capabilities = Capabilities
 
@@ -1054,6 +1120,8 @@ class PoolStats(google.protobuf.message.Message):
     TIMED_OUT_FIELD_NUMBER: builtins.int
     WAIT_TIME_FIELD_NUMBER: builtins.int
     OPEN_TIME_FIELD_NUMBER: builtins.int
+    MIN_IDLE_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     open: builtins.bool
@@ -1072,6 +1140,10 @@ class PoolStats(google.protobuf.message.Message):
     """Leases given since the pool was opened."""
     timed_out: builtins.int
     """Waits that ended without a lease since the pool was opened."""
+    min_idle: builtins.int
+    """Connections that are kept open."""
+    created: builtins.int
+    """Connections opened since the pool was opened."""
     @property
     def wait_time(self) -> google.protobuf.duration_pb2.Duration:
         """Sum of the waits for a lease since the pool was opened."""
@@ -1094,8 +1166,117 @@ class PoolStats(google.protobuf.message.Message):
         timed_out: builtins.int = ...,
         wait_time: google.protobuf.duration_pb2.Duration | None = ...,
         open_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        min_idle: builtins.int = ...,
+        created: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["open_time", b"open_time", "wait_time", b"wait_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acquired", b"acquired", "connection", b"connection", "idle", b"idle", "in_use", b"in_use", "max_connections", b"max_connections", "open", b"open", "open_time", b"open_time", "size", b"size", "timed_out", b"timed_out", "wait_time", b"wait_time", "waiting", b"waiting"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acquired", b"acquired", "connection", b"connection", "created", b"created", "idle", b"idle", "in_use", b"in_use", "max_connections", b"max_connections", "min_idle", b"min_idle", "open", b"open", "open_time", b"open_time", "size", b"size", "timed_out", b"timed_out", "wait_time", b"wait_time", "waiting", b"waiting"]) -> None: ...
 
 global___PoolStats = PoolStats
+
+@typing.final
+class ListPoolStatsRequest(google.protobuf.message.Message):
+    """Request of ListPoolStats."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    page_token: builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    filter: builtins.str
+    """Of which connections, as in ListConnections. Empty: all."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        filter: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+global___ListPoolStatsRequest = ListPoolStatsRequest
+
+@typing.final
+class PoolTotals(google.protobuf.message.Message):
+    """The pools of one account together, and the caps. Connections for monitoring, at most 2
+    a database, and those of operations are beside them.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POOLS_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    IDLE_FIELD_NUMBER: builtins.int
+    IN_USE_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    MAX_CONNECTIONS_FIELD_NUMBER: builtins.int
+    SERVER_MAX_CONNECTIONS_FIELD_NUMBER: builtins.int
+    pools: builtins.int
+    """Pools that are open."""
+    size: builtins.int
+    """Connections open."""
+    idle: builtins.int
+    """Of those, not in use."""
+    in_use: builtins.int
+    """Of those, in use."""
+    waiting: builtins.int
+    """Callers that wait for one."""
+    max_connections: builtins.int
+    """Most connections that one account may have open."""
+    server_max_connections: builtins.int
+    """Most connections that all accounts of this server together may have open. Where they
+    are short, the next one goes to the account that has the fewest.
+    """
+    def __init__(
+        self,
+        *,
+        pools: builtins.int = ...,
+        size: builtins.int = ...,
+        idle: builtins.int = ...,
+        in_use: builtins.int = ...,
+        waiting: builtins.int = ...,
+        max_connections: builtins.int = ...,
+        server_max_connections: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["idle", b"idle", "in_use", b"in_use", "max_connections", b"max_connections", "pools", b"pools", "server_max_connections", b"server_max_connections", "size", b"size", "waiting", b"waiting"]) -> None: ...
+
+global___PoolTotals = PoolTotals
+
+@typing.final
+class ListPoolStatsResponse(google.protobuf.message.Message):
+    """Response of ListPoolStats."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POOLS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: builtins.int
+    TOTALS_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page. Empty: this was the last."""
+    total_size: builtins.int
+    """How many open pools match the filter over all pages."""
+    @property
+    def pools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PoolStats]:
+        """The page."""
+
+    @property
+    def totals(self) -> global___PoolTotals:
+        """Over all open pools of the account, whatever the filter."""
+
+    def __init__(
+        self,
+        *,
+        pools: collections.abc.Iterable[global___PoolStats] | None = ...,
+        next_page_token: builtins.str = ...,
+        total_size: builtins.int = ...,
+        totals: global___PoolTotals | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["totals", b"totals"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "pools", b"pools", "total_size", b"total_size", "totals", b"totals"]) -> None: ...
+
+global___ListPoolStatsResponse = ListPoolStatsResponse

@@ -86,6 +86,11 @@ class ConnectionServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.GetPoolStatsRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.PoolStats.FromString,
                 _registered_method=True)
+        self.ListPoolStats = channel.unary_unary(
+                '/dbkeeper.v1.ConnectionService/ListPoolStats',
+                request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsResponse.FromString,
+                _registered_method=True)
 
 
 class ConnectionServiceServicer(object):
@@ -185,6 +190,15 @@ class ConnectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPoolStats(self, request, context):
+        """Lists the pools of the account that are open, by the name of their connection, with
+        the sums over all of them and the caps. Errors: INVALID_ARGUMENT for a page size,
+        page token or filter that cannot be used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConnectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -237,6 +251,11 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.GetPoolStats,
                     request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.GetPoolStatsRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.PoolStats.SerializeToString,
+            ),
+            'ListPoolStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPoolStats,
+                    request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -510,6 +529,33 @@ class ConnectionService(object):
             '/dbkeeper.v1.ConnectionService/GetPoolStats',
             dbkeeper_dot_v1_dot_connection__service__pb2.GetPoolStatsRequest.SerializeToString,
             dbkeeper_dot_v1_dot_connection__service__pb2.PoolStats.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPoolStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.ConnectionService/ListPoolStats',
+            dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_connection__service__pb2.ListPoolStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -115,6 +115,15 @@ class ConnectionServiceStub:
     the start, or was idle for long, has no pool: open is false then.
     """
 
+    ListPoolStats: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.connection_service_pb2.ListPoolStatsRequest,
+        dbkeeper.v1.connection_service_pb2.ListPoolStatsResponse,
+    ]
+    """Lists the pools of the account that are open, by the name of their connection, with
+    the sums over all of them and the caps. Errors: INVALID_ARGUMENT for a page size,
+    page token or filter that cannot be used.
+    """
+
 class ConnectionServiceAsyncStub:
     """Registers databases, keeps the credentials for them, and tells how they are."""
 
@@ -209,6 +218,15 @@ class ConnectionServiceAsyncStub:
     ]
     """Tells how the pool of a database is doing. A database that was not used since
     the start, or was idle for long, has no pool: open is false then.
+    """
+
+    ListPoolStats: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.connection_service_pb2.ListPoolStatsRequest,
+        dbkeeper.v1.connection_service_pb2.ListPoolStatsResponse,
+    ]
+    """Lists the pools of the account that are open, by the name of their connection, with
+    the sums over all of them and the caps. Errors: INVALID_ARGUMENT for a page size,
+    page token or filter that cannot be used.
     """
 
 class ConnectionServiceServicer(metaclass=abc.ABCMeta):
@@ -325,6 +343,17 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.PoolStats, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.PoolStats]]:
         """Tells how the pool of a database is doing. A database that was not used since
         the start, or was idle for long, has no pool: open is false then.
+        """
+
+    @abc.abstractmethod
+    def ListPoolStats(
+        self,
+        request: dbkeeper.v1.connection_service_pb2.ListPoolStatsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListPoolStatsResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListPoolStatsResponse]]:
+        """Lists the pools of the account that are open, by the name of their connection, with
+        the sums over all of them and the caps. Errors: INVALID_ARGUMENT for a page size,
+        page token or filter that cannot be used.
         """
 
 def add_ConnectionServiceServicer_to_server(servicer: ConnectionServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,106 @@
+//! Notices a pooler, such as PgBouncer, between us and the server.
+//!
+//! Two things give it away. A session of the server that is older than our dial was somebody else's before. And where
+//! sessions are lent out by transaction, a second client that begins a transaction gets the session that the first one
+//! just used, or the first one finds itself on another; with sessions of their own neither can happen.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{connect::Dialer, failure};
+use crate::model::{Error, Reason, Result, connection::PoolerMode};
+
+const BACKEND_PID: &str = "SELECT pg_backend_pid()";
+/// Where other clients come in between, one look can miss it.
+const LOOKS: u32 = 3;
+/// A session that is older than our dial by less than this may be an effect of the clocks.
+const CLOCK_ERROR: Duration = Duration::from_millis(250);
+/// Places that are remembered; beyond this all are forgotten, which costs each another look.
+const MAX_PLACES: usize = 10_000;
+
+/// Places behind which a look found the server itself, so that the next dial need not look again. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct DirectPlaces(Arc<Mutex<HashSet<(String, u16)>>>);
+
+impl DirectPlaces {
+    /// What stands in front of the server. `backend_age` is the age of the server's session, `since_dial` the time since we
+    /// began to dial it.
+    pub(super) async fn look(
+        &self,
+        dialer: &Dialer,
+        first: &mut PgConnection,
+        backend_age: Duration,
+        since_dial: Duration,
+    ) -> Result<Option<PoolerMode>> {
+        let place = (dialer.place.host.to_ascii_lowercase(), dialer.place.port);
+        let reused = backend_age > since_dial + CLOCK_ERROR;
+        if !reused && self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
+            return Ok(None);
+        }
+        let found = match lends_by_transaction(dialer, first).await? {
+            true => Some(PoolerMode::Transaction),
+            false => reused.then_some(PoolerMode::Session),
+        };
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.is_some() {
+            places.remove(&place);
+        } else {
+            if places.len() >= MAX_PLACES {
+                places.clear();
+            }
+            places.insert(place);
+        }
+        Ok(found)
+    }
+}
+
+/// Whether sessions are lent out by transaction, seen from two clients.
+pub(super) async fn lends_by_transaction(dialer: &Dialer, first: &mut PgConnection) -> Result<bool> {
+    let mut second = dialer.dial().await?;
+    let look = tokio::time::timeout(dialer.place.timeout, compare(first, &mut second)).await;
+    // It was only opened to be compared.
+    let _ = second.close().await;
+    match look {
+        Ok(outcome) => outcome.map_err(|error| failure::classify(error, &dialer.place)),
+        Err(_) => Err(dialer.place.timed_out()),
+    }
+}
+
+async fn compare(first: &mut PgConnection, second: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    for _ in 0..LOOKS {
+        let before = backend_pid(first).await?;
+        sqlx::raw_sql("BEGIN").execute(&mut *second).await?;
+        // The order matters: a pooler with one session to lend would let the first one wait for the second.
+        let lent = backend_pid(second).await? == before || backend_pid(first).await? != before;
+        sqlx::raw_sql("ROLLBACK").execute(&mut *second).await?;
+        if lent {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// As simple text, for a prepared statement could meet one of the same name in a session that is lent out.
+pub(super) async fn backend_pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql(BACKEND_PID).fetch_one(connection).await?.try_get(0)
+}
+
+/// Refuses what a pooler in transaction mode would break.
+pub(super) fn refuse(pooler: Option<PoolerMode>) -> Result<()> {
+    match pooler {
+        Some(PoolerMode::Transaction) => Err(in_between()),
+        Some(PoolerMode::Session) | None => Ok(()),
+    }
+}
+
+/// A pooler in transaction mode was found where it cannot be used.
+pub(super) fn in_between() -> Error {
+    let mode = PoolerMode::Transaction;
+    let text = format!("a pooler stands in front of the database: {}; {}", mode.lost(), mode.remedy());
+    Error::new(Reason::PoolerInBetween, text).with_metadata("hint", mode.remedy())
+}

@@ -1,0 +1,89 @@
+//! PgBouncer in front of the shared PostgreSQL server, one a pool mode, started at its first use.
+
+use std::{
+    fs,
+    net::TcpStream,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::LazyLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use dbkeeper::model::connection::ConnectionSettings;
+
+use super::postgres::{self, PostgresServer, SUPERUSER};
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction"));
+static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session"));
+
+/// A running pooler.
+pub(crate) struct PgBouncer {
+    port: u16,
+    /// Its standard input is what keeps the pooler alive.
+    _watchdog: Child,
+}
+
+impl PgBouncer {
+    /// Lends out sessions by transaction.
+    pub(crate) fn by_transaction() -> &'static Self {
+        &TRANSACTION
+    }
+
+    /// Lends out sessions until their client goes.
+    pub(crate) fn by_session() -> &'static Self {
+        &SESSION
+    }
+
+    /// Settings of the superuser in a database, through the pooler.
+    pub(crate) fn settings(&self, database: &str) -> ConnectionSettings {
+        let mut settings = PostgresServer::shared().settings(database);
+        settings.host = "127.0.0.1".to_owned();
+        settings.port = self.port;
+        settings
+    }
+
+    fn start(mode: &str) -> Self {
+        let server = PostgresServer::shared();
+        let folder =
+            tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
+        let port = postgres::free_port();
+        postgres::write_file(&folder, "users", &format!("\"{SUPERUSER}\" \"{}\"\n", server.password()));
+        let configuration = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 10\n",
+            server.port(),
+            folder.join("users").display()
+        );
+        let configuration = postgres::write_file(&folder, "pgbouncer.ini", &configuration);
+        let pooler = postgres::as_server_user(&find_program(), &folder, &[&configuration]);
+        let mut watchdog = Command::new("sh");
+        watchdog.args(["-c", postgres::WATCHDOG, "sh"]).arg(&folder).arg(pooler.get_program()).args(pooler.get_args());
+        // A group of its own, so that Ctrl-C on the tests does not take the watchdog before it has cleaned up.
+        watchdog.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let watchdog = watchdog.spawn().expect("sh starts");
+        wait_until_ready(port, &folder);
+        Self { port, _watchdog: watchdog }
+    }
+}
+
+fn wait_until_ready(port: u16, folder: &Path) {
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(began.elapsed() < START_TIMEOUT, "PgBouncer does not start: {}", log());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn find_program() -> PathBuf {
+    ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("PgBouncer is not installed; install it with: apt-get install pgbouncer"))
+}
