@@ -125,7 +125,7 @@ impl Readers {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.retain(|_, (when, _)| when.elapsed() < BELIEVED);
             if let Some((_, said)) = seen.get(&key) {
-                return said.as_ref().map(Clone::clone).map_err(Error::repeat);
+                return repeated(said);
             }
         }
         let ask = async {
@@ -136,8 +136,7 @@ impl Readers {
             Ok(said) => said,
             Err(_) => Err(unusable(connection, "did not answer in time")),
         };
-        let kept = said.as_ref().map(Clone::clone).map_err(Error::repeat);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (Instant::now(), kept));
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (Instant::now(), repeated(&said)));
         said
     }
 }
@@ -165,6 +164,14 @@ impl Databases for Readers {
             }
         }
         Ok(Reader { lease: self.database(account, connection).await?, served_by: None })
+    }
+}
+
+/// What was said once, for another who asks.
+fn repeated(said: &Result<Replication>) -> Result<Replication> {
+    match said {
+        Ok(said) => Ok(said.clone()),
+        Err(error) => Err(error.repeat()),
     }
 }
 
