@@ -72,7 +72,7 @@ fn result(manifest: &Manifest) -> OperationResult {
 impl CreateBackup {
     /// The tool of a killed server may still wait for a lock of the database.
     async fn end_orphan(&self, run: &OperationRun) -> Result<()> {
-        let lease = self.0.pools.database(run.account(), &run.connection()).await?;
+        let lease = self.0.pools.database(run.account(), &run.connection()?).await?;
         lease.require_dump()?.end_dump(run.id()).await
     }
 
