@@ -28,6 +28,7 @@ mod migrations;
 mod operations;
 mod process;
 mod rates;
+pub(crate) mod rotation;
 mod scenario;
 mod schema;
 mod seal;

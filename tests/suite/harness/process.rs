@@ -89,6 +89,11 @@ impl ServerProcess {
         child.wait().expect("our own child can be awaited");
     }
 
+    /// Id of the process that runs.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a server runs").id()
+    }
+
     /// A client with the admin key.
     pub(crate) fn client(&self) -> Client {
         let key = fs::read_to_string(self.data_directory().join("admin.key")).expect("the first start writes the key");
