@@ -18,6 +18,7 @@ mod connections_change;
 mod connections_health;
 mod connections_list;
 mod connections_refused;
+mod hostile;
 mod limits;
 mod lost_key;
 mod metrics;
