@@ -122,12 +122,12 @@ async fn check_rotations(user: v1::Connection) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgresql_password_is_rotated() {
-    check_rotations(postgres_user()).await;
+    Box::pin(check_rotations(postgres_user())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mariadb_password_is_rotated() {
-    check_rotations(mariadb_user()).await;
+    Box::pin(check_rotations(mariadb_user())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -222,7 +222,7 @@ async fn a_password_is_not_rotated_under_an_operation() {
     let operation = client.migrations().apply_migrations(apply(&set, &name)).await.unwrap().into_inner();
     assert_refused(&rotate(&client, request(&name)).await.unwrap_err(), Code::Aborted, "DATABASE_BUSY");
     assert!(connects_with(&client, &user, OLD).await);
-    let cancel = v1::CancelOperationRequest { name: operation.name.clone(), ..Default::default() };
+    let cancel = v1::CancelOperationRequest { name: operation.name.clone() };
     client.operations().cancel_operation(cancel).await.unwrap();
     super::support::ended(&client, operation).await;
     rotate(&client, request(&name)).await.unwrap();
