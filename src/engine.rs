@@ -14,6 +14,7 @@ pub mod migrate;
 pub mod monitor;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+pub mod password;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), expect(dead_code, reason = "SQLite is not dialled"))]
@@ -33,6 +34,7 @@ pub use facts::Describe;
 pub use inspect::Inspect;
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
+pub use password::PasswordRecipe;
 pub use reach::Reach;
 pub use session_pool::SessionLimits;
 
@@ -103,6 +105,17 @@ pub trait Engine: Send + Sync {
     /// Dials, authenticates and makes one round trip on a connection of its own, which is closed again.
     /// Errors tell why in the reasons of [`crate::model::Reason`], with metadata `sql_state`, `vendor_code` and `hint`.
     async fn probe(&self, target: &Target) -> Result<Probe>;
+
+    /// How passwords are made for this engine; absent where its databases have none.
+    fn password_recipe(&self) -> Option<PasswordRecipe> {
+        None
+    }
+
+    /// Gives the user of a target another password on the server, on a connection of its own. The statement takes effect
+    /// or does not; an error of the kind `Unavailable` leaves open which. ENGINE_UNSUPPORTED where there are no passwords.
+    async fn change_password(&self, _target: &Target, _password: &SecretString) -> Result<()> {
+        Err(Error::unsupported(self.kind().as_str(), "passwords"))
+    }
 
     /// Opens a pool. Dials once, through no queue but that of the dials to one host, so that a wrong password shows here and
     /// not at the first use.

@@ -145,6 +145,11 @@ impl Pools {
         engine.probe(target).await
     }
 
+    /// What a shutdown waits for; work that must end although its caller went away is run in it.
+    pub fn tracker(&self) -> &TaskTracker {
+        &self.inner.tracker
+    }
+
     /// The engine of a kind.
     pub fn engine(&self, kind: crate::model::connection::EngineKind) -> Result<&Arc<dyn Engine>> {
         self.inner.engines.get(kind)

@@ -16,6 +16,7 @@ pub mod connection_transition;
 pub mod master_key;
 pub mod migration_set;
 pub mod operation;
+pub mod pending_credential;
 pub mod request;
 mod schema;
 pub mod sealed;

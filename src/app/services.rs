@@ -37,8 +37,8 @@ use crate::{
     },
     store::Store,
     tasks::{
-        BackgroundTask, connection_health::ConnectionHealth, key_uses::KeyUses,
-        operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
+        BackgroundTask, connection_health::ConnectionHealth, credential_settlement::CredentialSettlement,
+        key_uses::KeyUses, operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -156,6 +156,7 @@ impl Services {
             Arc::new(TokenKeys(self.access.clone())),
             Arc::new(ConnectionHealth(health)),
             Arc::new(PoolEviction(self.pools.clone())),
+            Arc::new(CredentialSettlement(self.connections.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]
     }

@@ -14,6 +14,7 @@ mod inspect;
 mod migrate;
 mod monitor;
 mod named_lock;
+mod password;
 mod row;
 mod server;
 mod source;
@@ -21,10 +22,11 @@ mod source;
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 pub use self::source::MysqlSource;
 use self::{connect::Connector, database::MysqlDatabase};
-use super::{Database, Engine, EngineOptions, Probe, Target};
+use super::{Database, Engine, EngineOptions, PasswordRecipe, Probe, Target};
 use crate::model::{
     AccountId, Error, Result,
     connection::{ConnectionSettings, EngineKind, TlsMode},
@@ -65,6 +67,14 @@ impl Engine for MysqlEngine {
         // The answer is known; a server that is slow to say goodbye changes nothing about it.
         let _ = sqlx::Connection::close(connection).await;
         Ok(Probe { server: server.info, latency })
+    }
+
+    fn password_recipe(&self) -> Option<PasswordRecipe> {
+        Some(password::RECIPE)
+    }
+
+    async fn change_password(&self, target: &Target, password: &SecretString) -> Result<()> {
+        password::change(&Connector::new(target, &self.options)?, password).await
     }
 
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {

@@ -11,17 +11,19 @@ mod failure;
 mod inspect;
 mod migrate;
 mod monitor;
+mod password;
 mod pooler;
 mod source;
 
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use sqlx::Connection;
 
 pub use self::source::PostgresSource;
 use self::{connect::Dialer, database::PostgresDatabase, pooler::DirectPlaces};
-use super::{Database, Engine, EngineOptions, Probe, Target};
+use super::{Database, Engine, EngineOptions, PasswordRecipe, Probe, Target};
 use crate::model::{
     AccountId, Error, Result,
     connection::{ConnectionSettings, EngineKind, TlsMode},
@@ -89,6 +91,14 @@ impl Engine for PostgresEngine {
         // The answer is known; a peer that does not take the good-bye changes nothing about it.
         let _ = connection.close().await;
         Ok(Probe { server, latency })
+    }
+
+    fn password_recipe(&self) -> Option<PasswordRecipe> {
+        Some(password::RECIPE)
+    }
+
+    async fn change_password(&self, target: &Target, password: &SecretString) -> Result<()> {
+        password::change(&Dialer::new(target, &self.options)?, password).await
     }
 
     async fn open(&self, target: Target) -> Result<Arc<dyn Database>> {

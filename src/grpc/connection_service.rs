@@ -18,7 +18,7 @@ use crate::{
     model::{CallContext, ConnectionId, Error, Result, name},
     service::connection::{
         ConnectionService, ListConnections, TestTarget, delete::DeleteConnection, filter::ConnectionFilter,
-        order::ConnectionOrder,
+        order::ConnectionOrder, rotation::Rotation,
     },
 };
 
@@ -168,6 +168,23 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
             let began = Instant::now();
             let outcome = self.connections.test(&context, target).await.map_err(in_connection)?;
             Ok(convert::test_response(outcome, began.elapsed()))
+        })
+        .await
+    }
+
+    async fn rotate_credentials(
+        &self,
+        request: Request<v1::RotateCredentialsRequest>,
+    ) -> Result<Response<v1::Connection>, Status> {
+        unary(request, async |context, message| {
+            let id = name::parse_connection(&message.name, "name")?;
+            let rotation = Rotation {
+                expected: etag::revision_from_etag(&message.etag)?,
+                request: self.tokens.request_key("RotateCredentials", &message.request_id, &message)?,
+                validate_only: message.validate_only,
+                password: convert::secret(message.new_password),
+            };
+            Ok(convert::connection(self.connections.rotate(&context, &id, rotation).await?))
         })
         .await
     }

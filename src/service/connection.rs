@@ -8,6 +8,7 @@ mod history;
 pub mod input;
 pub mod order;
 mod pools;
+pub mod rotation;
 mod rules;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub struct ConnectionService {
     history: Arc<StatusHistory>,
     readers: Arc<Readers>,
     removal: Option<Removal>,
+    turns: rotation::Turns,
 }
 
 impl ConnectionService {
@@ -80,7 +82,7 @@ impl ConnectionService {
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
         let history = Arc::new(StatusHistory::new(store.clone()));
         let readers = Arc::new(Readers::new(pools.clone(), store.clone()));
-        Self { store, vault, pools, history, readers, removal: None }
+        Self { store, vault, pools, history, readers, removal: None, turns: rotation::Turns::default() }
     }
 
     /// The same service, which can delete a connection with what depends on it.
@@ -165,6 +167,10 @@ impl ConnectionService {
         expected: Option<u64>,
         validate_only: bool,
     ) -> Result<Connection> {
+        let _turn = self.turns.take(context.account(), id)?;
+        if !patch.sets_password() && !validate_only {
+            self.settle(context.account(), id).await?;
+        }
         let current = self.store.connection(context.account(), id).await?;
         let revision = current.connection.revision;
         if expected.is_some_and(|expected| expected != revision) {
@@ -213,6 +219,12 @@ impl ConnectionService {
     async fn probe(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
         match target {
             TestTarget::Registered(id) => {
+                // A rotation that is under way or that cannot be settled leaves the stored password to be tested.
+                if let Ok(_turn) = self.turns.take(context.account(), &id)
+                    && let Err(error) = self.settle(context.account(), &id).await
+                {
+                    tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
+                }
                 let record = self.store.connection(context.account(), &id).await?;
                 Ok(self.pools.probe_registered(&record, true).await)
             }

@@ -215,6 +215,13 @@ async fn reaches_the_same(transaction: &mut Transaction<'static, Sqlite>, record
     Ok(same_credentials && stored.reaches_the_same(&record.connection.settings))
 }
 
+impl Store {
+    /// Takes a connection out of the cache after a write of another file.
+    pub(super) fn forget_cached_connection(&self, account: &AccountId, id: &ConnectionId) {
+        self.connections.remove(account, id);
+    }
+}
+
 async fn check_deletable(
     transaction: &mut Transaction<'static, Sqlite>,
     account: &AccountId,

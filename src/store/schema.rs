@@ -13,6 +13,7 @@ const SCRIPTS: &[(i64, &str)] = &[
     (4, include_str!("schema/0004_audit.sql")),
     (5, include_str!("schema/0005_master_keys.sql")),
     (6, include_str!("schema/0006_access.sql")),
+    (7, include_str!("schema/0007_pending_credentials.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

@@ -48,6 +48,24 @@ pub const SEALED_FIELDS: &[SealedField] = &[
         field: "'client_key'",
         version: "credential_revision",
     },
+    SealedField {
+        table: "pending_credentials",
+        column: "sealed_password",
+        key: &["account", "connection"],
+        account: "account",
+        resource: "'connections/' || connection",
+        field: "'password'",
+        version: "credential_revision",
+    },
+    SealedField {
+        table: "pending_credentials",
+        column: "sealed_client_key",
+        key: &["account", "connection"],
+        account: "account",
+        resource: "'connections/' || connection",
+        field: "'client_key'",
+        version: "credential_revision",
+    },
 ];
 
 /// What the store answers to a record that is sealed with a retired version.
@@ -207,6 +225,7 @@ mod tests {
         ("master_keys.key_check", "an HMAC"),
         ("api_keys.digest", "an HMAC"),
         ("requests.digest", "a keyed digest"),
+        ("pending_credentials.request_digest", "a keyed digest"),
         ("audit_events.mac", "an HMAC"),
         ("audit_heads.mac", "an HMAC"),
         ("audit_heads.seal", "an HMAC"),

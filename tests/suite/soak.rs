@@ -6,6 +6,7 @@
 
 mod apply;
 mod backup;
+mod credentials;
 mod keeper;
 mod restore;
 mod rotate;
@@ -20,7 +21,10 @@ use std::{
 
 use site::{Mariadb, Postgres, Sqlite};
 
-use crate::harness::{mariadb::MariadbServer, postgres::PostgresServer, sqlite::SqliteFolder};
+use crate::{
+    harness::{mariadb::MariadbServer, postgres::PostgresServer, sqlite::SqliteFolder},
+    rpc::rotation::{mariadb_user, postgres_user},
+};
 
 /// Rows of a database that is backed up or restored.
 const ROWS: u32 = 100_000;
@@ -70,6 +74,16 @@ async fn a_killed_restore_is_told_and_taken_away_on_sqlite() {
     restore::kill_and_look(&Sqlite(SqliteFolder::new())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_rotation_loses_no_access_on_postgres() {
+    credentials::kill_and_look(&Postgres(PostgresServer::shared()), postgres_user()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_rotation_loses_no_access_on_mariadb() {
+    credentials::kill_and_look(&Mariadb(MariadbServer::shared()), mariadb_user()).await;
+}
+
 /// Kills of one kind on one engine in a full run.
 const FULL_ROUNDS: u32 = 30;
 
@@ -95,6 +109,12 @@ struct Tally(BTreeMap<String, u32>);
 impl Tally {
     fn count(&mut self, outcome: &str) {
         *self.0.entry(outcome.to_owned()).or_default() += 1;
+    }
+
+    /// Prints the figures of kills after which either outcome is right.
+    #[expect(clippy::print_stdout, reason = "the figures of a soak are quoted")]
+    fn print_all(&self, what: &str, engine: &str, kills: u32, starts_killed: u32) {
+        println!("soak: {what} on {engine}: {kills} kills, and {starts_killed} of starts; left: {:?}", self.0);
     }
 
     /// Prints the figures. A full run that never hit an operation at work has proved nothing; of a few kills all can miss.

@@ -115,6 +115,14 @@ impl Connector {
         }
     }
 
+    /// Runs a statement of ours within the deadline of a dial.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+        match tokio::time::timeout(self.dial_timeout, work).await {
+            Ok(outcome) => outcome.map_err(|cause| error::while_using(cause, &self.settings)),
+            Err(_) => Err(error::connect_timeout(&self.settings, self.dial_timeout)),
+        }
+    }
+
     /// A checked address for a tool that dials by itself.
     pub(super) async fn address(&self) -> Result<IpAddr> {
         Ok(self.passage.address().await.map_err(|failure| error::unreached(failure, &self.settings))?.ip())

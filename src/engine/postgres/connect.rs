@@ -112,6 +112,14 @@ impl Dialer {
         }
     }
 
+    /// Runs a statement of ours within the deadline of a dial.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(outcome) => outcome.map_err(|error| failure::classify(error, &self.place)),
+            Err(_) => Err(self.place.timed_out()),
+        }
+    }
+
     /// A checked address for a tool that dials by itself.
     pub(super) async fn address(&self) -> Result<IpAddr> {
         Ok(self.passage.address().await.map_err(|failure| self.place.unreached(failure))?.ip())

@@ -193,7 +193,8 @@ fn replica_names(names: Vec<String>) -> Result<Vec<ConnectionId>> {
     names.into_iter().enumerate().map(parse).collect()
 }
 
-fn secret(text: String) -> Option<SecretString> {
+/// A secret where one is given.
+pub fn secret(text: String) -> Option<SecretString> {
     (!text.is_empty()).then(|| SecretString::from(text))
 }
 

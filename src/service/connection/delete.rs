@@ -42,6 +42,7 @@ impl ConnectionService {
             self.store.check_delete_connection(account, id, how.expected).await?;
             return Ok(Vec::new());
         }
+        let _turn = if how.validate_only { None } else { Some(self.turns.take(account, id)?) };
         if !how.force {
             self.store.delete_connection(account, id, how.expected).await?;
             self.gone(context, id);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use dbkeeper::grpc::client::Client;
+use secrecy::SecretString;
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -89,10 +90,34 @@ impl ServerProcess {
         child.wait().expect("our own child can be awaited");
     }
 
+    /// Id of the process that runs.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a server runs").id()
+    }
+
+    /// Memory of the server that is not swapped out, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let pid = self.child.as_ref().expect("a server runs").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1024
+    }
+
+    /// `http://` and where it listens.
+    pub(crate) fn url(&self) -> &str {
+        &self.address
+    }
+
+    /// The admin key.
+    pub(crate) fn admin_key(&self) -> SecretString {
+        let key = fs::read_to_string(self.data_directory().join("admin.key")).expect("the first start writes the key");
+        key.trim().into()
+    }
+
     /// A client with the admin key.
     pub(crate) fn client(&self) -> Client {
-        let key = fs::read_to_string(self.data_directory().join("admin.key")).expect("the first start writes the key");
-        Client::new(&self.address, None).expect("an address").with_key(&key.trim().into()).expect("a key")
+        Client::new(&self.address, None).expect("an address").with_key(&self.admin_key()).expect("a key")
     }
 
     /// Where the server keeps everything.

@@ -132,6 +132,11 @@ fn cases(scene: &Scene) -> Vec<Case> {
             Refused,
             v1::GetCapabilitiesRequest { connection: connection.clone() },
         ),
+        case(
+            "ConnectionService.RotateCredentials",
+            Refused,
+            v1::RotateCredentialsRequest { name: connection.clone(), validate_only: true, ..Default::default() },
+        ),
         case("ConnectionService.GetPoolStats", Refused, v1::GetPoolStatsRequest { connection: connection.clone() }),
         case("ConnectionService.ListPoolStats", SeesNothing, v1::ListPoolStatsRequest::default()),
         case("SchemaService.GetDatabase", Refused, v1::GetDatabaseRequest { connection: connection.clone() }),

@@ -1,3 +1,4 @@
 //! Hosts that callers name: where they may lead, and servers there that mean no good.
 
 mod policy;
+mod rogue;

@@ -1,5 +1,7 @@
 //! Calls of any method by its name, in bytes: the contract's descriptors say what the bytes mean.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut};
 use dbkeeper::grpc::proto::FILE_DESCRIPTOR_SET;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
@@ -30,12 +32,26 @@ pub(super) async fn begin(
     key: Option<&SecretString>,
     message: Vec<u8>,
 ) -> Result<Streaming<Vec<u8>>, Status> {
+    begin_within(channel, method, key, message, None).await
+}
+
+/// Begins a call that ends by itself after a time.
+pub(super) async fn begin_within(
+    channel: &Channel,
+    method: &MethodDescriptor,
+    key: Option<&SecretString>,
+    message: Vec<u8>,
+    deadline: Option<Duration>,
+) -> Result<Streaming<Vec<u8>>, Status> {
     let mut client = Grpc::new(channel.clone());
     client.ready().await.map_err(|cause| Status::unknown(cause.to_string()))?;
     let mut request = Request::new(message);
     if let Some(key) = key {
         let bearer = format!("Bearer {}", key.expose_secret()).parse().expect("a printable key");
         request.metadata_mut().insert("authorization", bearer);
+    }
+    if let Some(deadline) = deadline {
+        request.set_timeout(deadline);
     }
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse().expect("a path");
     client.server_streaming(request, path, Bytes).await.map(tonic::Response::into_inner)

@@ -9,6 +9,9 @@ const LOGIN_MESSAGE: usize = 64 << 10;
 const MESSAGE: usize = 64 << 20;
 /// Most rounds of SCRAM. Servers use 4,096; RFC 7677 asks for no more.
 const ROUNDS: u64 = 1_000_000;
+/// Turns of the driver that a login over TLS takes: the request for TLS, the handshake, the user, and two of SCRAM. The
+/// answers to the first statements of ours are short.
+const TURNS: u32 = 5;
 /// First bytes of the request for TLS, after its length.
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
@@ -23,6 +26,9 @@ pub(in crate::engine::reach) struct PostgresGuard {
     /// Bytes of the message that are still to come and are not kept.
     skip: usize,
     logged_in: bool,
+    /// How often the driver has spoken after the server.
+    turns: u32,
+    server_spoke: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -39,16 +45,27 @@ enum Stage {
 
 impl PostgresGuard {
     pub(super) fn new(mode: TlsMode) -> Self {
-        Self { mode, stage: Stage::Start, total: 0, message: Vec::new(), skip: 0, logged_in: false }
+        Self {
+            mode,
+            stage: Stage::Start,
+            total: 0,
+            message: Vec::new(),
+            skip: 0,
+            logged_in: false,
+            turns: 0,
+            server_spoke: false,
+        }
     }
 
     pub(super) fn sent(&mut self, bytes: &[u8]) {
+        self.turns += u32::from(std::mem::take(&mut self.server_spoke));
         if self.stage == Stage::Start {
             self.stage = if bytes.starts_with(&TLS_REQUEST) { Stage::Asked } else { Stage::Clear };
         }
     }
 
     pub(super) fn received(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.server_spoke = true;
         match self.stage {
             Stage::Start => Err(Refusal::NotTheProtocol),
             Stage::Asked => {
@@ -56,7 +73,11 @@ impl PostgresGuard {
                 // Bytes behind the one answer would be taken for a part of the encrypted stream.
                 if bytes.len() == 1 || bytes[0] != b'S' { Ok(()) } else { Err(Refusal::NotTheProtocol) }
             }
-            Stage::Encrypted => Ok(()),
+            Stage::Encrypted if self.turns > TURNS => Ok(()),
+            Stage::Encrypted => {
+                self.total += bytes.len();
+                if self.total > LOGIN_BYTES { Err(Refusal::TooMuch) } else { Ok(()) }
+            }
             Stage::Clear => self.read(bytes),
         }
     }

@@ -13,10 +13,11 @@ async fn scene() -> (TestServer, Intruder) {
         call(&server.client(), &format!("c{number}")).await;
     }
     let mut intruder = Intruder::of(&server).await;
-    let triggers: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        .fetch_all(&mut intruder.0)
-        .await
-        .unwrap();
+    let triggers: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit_%'")
+            .fetch_all(&mut intruder.0)
+            .await
+            .unwrap();
     assert_eq!(triggers.len(), 8, "{triggers:?}");
     for trigger in triggers {
         intruder.run(format!("DROP TRIGGER {trigger}")).await.unwrap();

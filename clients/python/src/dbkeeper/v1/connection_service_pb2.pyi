@@ -1634,3 +1634,39 @@ class ListPoolStatsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "pools", b"pools", "total_size", b"total_size", "totals", b"totals"]) -> None: ...
 
 global___ListPoolStatsResponse = ListPoolStatsResponse
+
+@typing.final
+class RotateCredentialsRequest(google.protobuf.message.Message):
+    """Asks for a new password of a registered database."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name, `connections/{id}`."""
+    etag: builtins.str
+    """Etag that was read; empty: whatever there is."""
+    request_id: builtins.str
+    """Makes a repeat safe for 24 hours: up to 64 printable ASCII characters without spaces."""
+    validate_only: builtins.bool
+    """Only the checks are made, a login with the stored password among them."""
+    new_password: builtins.str
+    """The new password, 12 to 128 printable ASCII characters without spaces. Empty: the server makes one, of 40 letters and
+    digits for PostgreSQL, of 32 letters, digits and `_-.+=` for MySQL and MariaDB. Input only.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+        new_password: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "name", b"name", "new_password", b"new_password", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___RotateCredentialsRequest = RotateCredentialsRequest

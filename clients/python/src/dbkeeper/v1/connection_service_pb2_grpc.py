@@ -71,6 +71,11 @@ class ConnectionServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesResponse.FromString,
                 _registered_method=True)
+        self.RotateCredentials = channel.unary_unary(
+                '/dbkeeper.v1.ConnectionService/RotateCredentials',
+                request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.Connection.FromString,
+                _registered_method=True)
         self.WatchConnectionStatuses = channel.unary_stream(
                 '/dbkeeper.v1.ConnectionService/WatchConnectionStatuses',
                 request_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.WatchConnectionStatusesRequest.SerializeToString,
@@ -164,6 +169,23 @@ class ConnectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateCredentials(self, request, context):
+        """Gives the user of a connection a new password, on the database and here: one that is given, or one that the server makes
+        and tells nobody. The new password is stored before the database is told, so that a crash at any point loses no access:
+        what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
+        a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
+        programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
+        open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
+        most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+        ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
+        FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
+        database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchConnectionStatuses(self, request, context):
         """Tells each change of state of registered databases as it happens, for as long as the client listens. The
         first message says at which sequence the stream begins. To go on after a break, send the last sequence seen.
@@ -236,6 +258,11 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.ListConnectionStatuses,
                     request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesResponse.SerializeToString,
+            ),
+            'RotateCredentials': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateCredentials,
+                    request_deserializer=dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_connection__service__pb2.Connection.SerializeToString,
             ),
             'WatchConnectionStatuses': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchConnectionStatuses,
@@ -448,6 +475,33 @@ class ConnectionService(object):
             '/dbkeeper.v1.ConnectionService/ListConnectionStatuses',
             dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesRequest.SerializeToString,
             dbkeeper_dot_v1_dot_connection__service__pb2.ListConnectionStatusesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateCredentials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.ConnectionService/RotateCredentials',
+            dbkeeper_dot_v1_dot_connection__service__pb2.RotateCredentialsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_connection__service__pb2.Connection.FromString,
             options,
             channel_credentials,
             insecure,

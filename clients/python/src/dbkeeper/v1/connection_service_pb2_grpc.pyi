@@ -89,6 +89,23 @@ class ConnectionServiceStub:
     refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
     """
 
+    RotateCredentials: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.connection_service_pb2.RotateCredentialsRequest,
+        dbkeeper.v1.connection_service_pb2.Connection,
+    ]
+    """Gives the user of a connection a new password, on the database and here: one that is given, or one that the server makes
+    and tells nobody. The new password is stored before the database is told, so that a crash at any point loses no access:
+    what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
+    a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
+    programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
+    open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
+    most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+    ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
+    FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
+    database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
+    """
+
     WatchConnectionStatuses: grpc.UnaryStreamMultiCallable[
         dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesRequest,
         dbkeeper.v1.connection_service_pb2.WatchConnectionStatusesResponse,
@@ -192,6 +209,23 @@ class ConnectionServiceAsyncStub:
     ]
     """Lists how the registered databases were when they were last looked at, or, with
     refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+    """
+
+    RotateCredentials: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.connection_service_pb2.RotateCredentialsRequest,
+        dbkeeper.v1.connection_service_pb2.Connection,
+    ]
+    """Gives the user of a connection a new password, on the database and here: one that is given, or one that the server makes
+    and tells nobody. The new password is stored before the database is told, so that a crash at any point loses no access:
+    what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
+    a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
+    programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
+    open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
+    most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+    ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
+    FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
+    database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
     """
 
     WatchConnectionStatuses: grpc.aio.UnaryStreamMultiCallable[
@@ -311,6 +345,25 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse]]:
         """Lists how the registered databases were when they were last looked at, or, with
         refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+        """
+
+    @abc.abstractmethod
+    def RotateCredentials(
+        self,
+        request: dbkeeper.v1.connection_service_pb2.RotateCredentialsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.connection_service_pb2.Connection, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.Connection]]:
+        """Gives the user of a connection a new password, on the database and here: one that is given, or one that the server makes
+        and tells nobody. The new password is stored before the database is told, so that a crash at any point loses no access:
+        what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
+        a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
+        programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
+        open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
+        most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+        ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
+        FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
+        database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED) for SQLite.
         """
 
     @abc.abstractmethod
