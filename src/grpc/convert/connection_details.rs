@@ -36,7 +36,7 @@ pub fn connection(connection: Connection, details: ConnectionDetails) -> v1::Con
         replicas: details.replicas.into_iter().map(replica).collect(),
         unavailable: details.unavailable.into_iter().map(skipped).collect(),
     };
-    v1::Connection { details: Some(details), ..super::connection::connection(connection) }
+    v1::Connection { details: Some(Box::new(details)), ..super::connection::connection(connection) }
 }
 
 fn tls(facts: TlsFacts) -> v1::TlsStatus {

@@ -19,7 +19,7 @@ async fn full(client: &Client, name: &str) -> (v1::Connection, v1::ConnectionDet
     let request = v1::GetConnectionRequest { name: name.to_owned(), view: v1::ConnectionView::Full.into() };
     let connection = client.connections().get_connection(request).await.unwrap().into_inner();
     let details = connection.details.clone().expect("details");
-    (connection, details)
+    (connection, *details)
 }
 
 on_every_engine!(the_full_view_tells_tests_backups_migrations_and_capabilities);
