@@ -86,7 +86,14 @@ pub(super) mod duration {
     }
 
     pub(in crate::config) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(*value))
+        const DAY: u64 = 24 * 60 * 60;
+        // Months and years of a text would be some days long, and odd hours.
+        match value.as_secs() {
+            seconds if seconds > DAY && seconds % DAY == 0 && value.subsec_nanos() == 0 => {
+                serializer.collect_str(&format_args!("{}days", seconds / DAY))
+            }
+            _ => serializer.collect_str(&humantime::format_duration(*value)),
+        }
     }
 }
 

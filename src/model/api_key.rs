@@ -37,7 +37,10 @@ impl AddressRange {
     /// Reads a range; `field` names it in the error. Bits behind the prefix must be zero, so that a typing error is not
     /// silently another range.
     pub fn parse(text: &str, field: &str) -> Result<Self> {
-        let range = IpNet::from_str(text).ok().or_else(|| IpAddr::from_str(text).ok().map(IpNet::from));
+        // Only the standard library refuses leading zeros, which some readers take for octal.
+        let address = text.split_once('/').map_or(text, |(address, _)| address);
+        let single = IpAddr::from_str(address).ok();
+        let range = single.and_then(|ip| if text.contains('/') { IpNet::from_str(text).ok() } else { Some(ip.into()) });
         match range {
             Some(range) if range.trunc() == range => Ok(Self(range)),
             Some(range) => Err(Error::invalid_field(

@@ -224,6 +224,7 @@ mod tests {
         ("master_keys.mark", "the number of a version"),
         ("master_keys.key_check", "an HMAC"),
         ("api_keys.digest", "an HMAC"),
+        ("api_keys.previous_digest", "an HMAC"),
         ("requests.digest", "a keyed digest"),
         ("pending_credentials.request_digest", "a keyed digest"),
         ("audit_events.mac", "an HMAC"),

@@ -117,14 +117,14 @@ async fn tls_towards_postgresql_is_told_with_the_certificate() {
         settings: postgres.settings("postgres"),
         credentials: dbkeeper::engine::Credentials { password: postgres.password().into(), client_key_pem: None },
     };
-    tls_is_told(settings(&target), &postgres.certificates().ca_pem).await;
+    Box::pin(tls_is_told(settings(&target), &postgres.certificates().ca_pem)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_towards_mariadb_is_told_with_the_certificate() {
     let mariadb = MariadbServer::with_tls();
     let target = mariadb.target("mysql");
-    tls_is_told(settings(&target), &mariadb.certificates().ca_pem).await;
+    Box::pin(tls_is_told(settings(&target), &mariadb.certificates().ca_pem)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
