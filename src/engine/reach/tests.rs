@@ -296,6 +296,8 @@ fn this_server_itself_is_not_dialled() {
     assert_eq!(policy.check(at(Ipv4Addr::new(203, 0, 113, 77).into(), 7342)), Ok(()));
 }
 
+/// More turns than a login takes, during which the guard bounds what a server sends.
+const LOGIN_TURNS: usize = 30;
 /// More than the buffers of all sockets on the way hold.
 const FLOOD: usize = 16 << 20;
 
@@ -318,7 +320,10 @@ async fn both_directions_flow_while_both_are_full() {
         let mut word = [0; 8];
         server.read_exact(&mut word).await.unwrap();
         server.write_all(b"S").await.unwrap();
-        server.read_exact(&mut word).await.unwrap();
+        for _ in 0..LOGIN_TURNS {
+            server.read_exact(&mut word).await.unwrap();
+            server.write_all(&word).await.unwrap();
+        }
         server.write_all(&vec![1; FLOOD]).await.unwrap();
         let mut question = vec![0; FLOOD];
         server.read_exact(&mut question).await.unwrap();
@@ -329,7 +334,11 @@ async fn both_directions_flow_while_both_are_full() {
         let mut driver = tokio::net::UnixStream::connect(passage.socket()).await.unwrap();
         driver.write_all(&[0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]).await.unwrap();
         assert_eq!(driver.read_u8().await.unwrap(), b'S');
-        driver.write_all(&[0; 8]).await.unwrap();
+        let mut word = [0; 8];
+        for _ in 0..LOGIN_TURNS {
+            driver.write_all(&word).await.unwrap();
+            driver.read_exact(&mut word).await.unwrap();
+        }
         let (mut answers, mut asks) = driver.split();
         let mut answer = vec![0; FLOOD];
         let question = vec![2; FLOOD];
