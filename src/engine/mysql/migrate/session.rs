@@ -181,11 +181,15 @@ impl MigrationSession for MysqlMigrationSession {
 
     async fn close(mut self: Box<Self>) {
         if self.locked {
-            let run = LockName::run(self.database());
-            match run.release(&mut self.guard).await {
-                Ok(true) => {}
-                Ok(false) => tracing::warn!("lock on migrations was not held at the end of the run"),
-                Err(cause) => tracing::warn!(error = %cause, "lock on migrations cannot be freed"),
+            // Both are freed by a statement: the server may take a while to notice that a session has closed, and until then the
+            // next run would find them taken.
+            let (run, statements) = (LockName::run(self.database()), LockName::statements(self.database()));
+            for (lock, session) in [(statements, &mut self.worker), (run, &mut self.guard)] {
+                match lock.release(session).await {
+                    Ok(true) => {}
+                    Ok(false) => tracing::warn!("lock on migrations was not held at the end of the run"),
+                    Err(cause) => tracing::warn!(error = %cause, "lock on migrations cannot be freed"),
+                }
             }
         }
         // Errors here mean that the connections are gone already.
