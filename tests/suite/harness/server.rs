@@ -5,7 +5,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dbkeeper::{
@@ -149,7 +149,17 @@ impl StoppedServer {
     /// Starts a server on what there is.
     pub(crate) async fn start(self) -> TestServer {
         let Self { folder, config } = self;
-        let app = App::start(config.clone()).await.expect("the server starts");
+        let give_up = Instant::now() + PATIENCE;
+        let app = loop {
+            match App::start(config.clone()).await {
+                Ok(app) => break app,
+                // A child that another test has just forked holds the lock of the server before, until it runs its program.
+                Err(error) if error.message().contains("holds the data directory") && Instant::now() < give_up => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("the server does not start: {error:?}"),
+            }
+        };
         let address = app.address().expect("it listens");
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
