@@ -3,6 +3,7 @@
 //! The modules stand in reading order, from what all speak down to the composition root. Imports point the
 //! other way only: [`model`] imports nothing of ours, [`app`] may import all.
 
+mod http_client;
 pub mod model;
 
 pub mod engine;

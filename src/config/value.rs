@@ -99,16 +99,16 @@ pub(super) mod duration {
 
 /// For `#[serde(deserialize_with = "folders")]`: a TOML array, or one text with `:` between the folders as in PATH.
 pub(super) fn folders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-    let parts = parts(deserializer, "must be a list of folders, or folders with : between them")?;
+    let parts = parts(deserializer, ':', "must be a list of folders, or folders with : between them")?;
     Ok(parts.into_iter().map(PathBuf::from).collect())
 }
 
 /// For `#[serde(deserialize_with = "words")]`: a TOML array, or one text with `:` between the words.
 pub(super) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    parts(deserializer, "must be a list of texts, or one text with : between the parts")
+    parts(deserializer, ':', "must be a list of texts, or one text with : between the parts")
 }
 
-fn parts<'de, D: Deserializer<'de>>(deserializer: D, allowed: &str) -> Result<Vec<String>, D::Error> {
+fn parts<'de, D: Deserializer<'de>>(deserializer: D, separator: char, allowed: &str) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Form {
@@ -117,26 +117,16 @@ fn parts<'de, D: Deserializer<'de>>(deserializer: D, allowed: &str) -> Result<Ve
     }
     match Form::deserialize(deserializer) {
         Ok(Form::Array(parts)) => Ok(parts),
-        Ok(Form::Text(text)) => Ok(text.split(':').filter(|part| !part.is_empty()).map(str::to_owned).collect()),
+        Ok(Form::Text(text)) => {
+            Ok(text.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        }
         Err(_) => Err(D::Error::custom(allowed)),
     }
 }
 
 /// For `#[serde(deserialize_with = "texts")]`: a TOML array, or one text with `,` between the parts.
 pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Array(Vec<String>),
-        Text(String),
-    }
-    match Form::deserialize(deserializer) {
-        Ok(Form::Array(texts)) => Ok(texts),
-        Ok(Form::Text(text)) => {
-            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
-        }
-        Err(_) => Err(D::Error::custom("must be a list of texts, or texts with , between them")),
-    }
+    parts(deserializer, ',', "must be a list of texts, or texts with , between them")
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod command;
 mod file;
-mod http;
 mod transit;
 
 use std::{env, fmt, path::PathBuf};

@@ -6,16 +6,22 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{KeyTrouble, file, http};
+use super::{KeyTrouble, file};
 use crate::{
+    http_client,
     model::vault::SealReason,
     vault::keyring::{MasterKey, MasterKeys},
 };
 
 const PREFIX: &str = "dbkeeper-wrapped-key:1:";
+/// Header of the token in Vault's interface.
+const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vault-token");
+/// Most that is read of an answer.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// The service and the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,24 +98,27 @@ async fn call(transit: &TransitKeys, action: &str, body: Value, wanted: &str) ->
     };
     let token = fs::read_to_string(&transit.token_file).map(Zeroizing::new);
     let token = token.map_err(|cause| trouble(format!("the token file cannot be read: {cause}")))?;
-    let request = http::Request {
-        address,
-        path: format!("/v1/{mount}/{action}/{key}"),
-        token: token.trim(),
-        body: Zeroizing::new(body.to_string()),
+    let header = HeaderValue::from_str(token.trim());
+    let mut header = header.map_err(|_| trouble("the token is not printable ASCII".to_owned()))?;
+    header.set_sensitive(true);
+    let request = http_client::Request {
+        url: &format!("{}/v1/{mount}/{action}/{key}", address.trim_end_matches('/')),
+        header: Some((TOKEN_HEADER, header)),
+        body: Some(Zeroizing::new(body.to_string())),
         ca_file: transit.ca_file.as_deref(),
+        max_answer: MAX_ANSWER,
     };
-    let (status, answer) = tokio::time::timeout(transit.timeout, http::post(request))
+    let (status, answer) = tokio::time::timeout(transit.timeout, http_client::send(request))
         .await
         .map_err(|_| trouble(format!("no answer within {}", humantime::format_duration(transit.timeout))))?
         .map_err(|cause| trouble(cause.to_string()))?;
-    if status != 200 {
-        let hint = match status {
+    if status != StatusCode::OK {
+        let hint = match status.as_u16() {
             401 | 403 => "; look at the token in vault.transit.token_file and at its policy",
             404 => "; look at vault.transit.mount and vault.transit.key",
             _ => "",
         };
-        return Err(trouble(format!("status {status}{hint}")));
+        return Err(trouble(format!("status {}{hint}", status.as_u16())));
     }
     let answer: Option<Value> = serde_json::from_slice(&answer).ok();
     let text = answer.as_ref().and_then(|answer| answer["data"][wanted].as_str());

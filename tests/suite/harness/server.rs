@@ -151,7 +151,8 @@ impl StoppedServer {
         let Self { folder, config } = self;
         let give_up = Instant::now() + PATIENCE;
         let app = loop {
-            match App::start(config.clone()).await {
+            // Boxed, because every test awaits a start, and would be as large as it.
+            match Box::pin(App::start(config.clone())).await {
                 Ok(app) => break app,
                 // A child that another test has just forked holds the lock of the server before, until it runs its program.
                 Err(error) if error.message().contains("holds the data directory") && Instant::now() < give_up => {

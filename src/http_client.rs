@@ -1,9 +1,10 @@
-//! One HTTP request on a connection of its own, with the TLS library and the ciphers of the rest of the server.
+//! One HTTP request to a service that the configuration names, on a connection of its own, with the TLS library and the
+//! ciphers of the rest of the server.
 
 use std::{io, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,27 +19,27 @@ use tokio_rustls::{
 };
 use zeroize::Zeroizing;
 
-/// Most that is read of an answer.
-const MAX_ANSWER: usize = 64 * 1024;
-/// Header of the token in Vault's interface.
-const TOKEN: &str = "x-vault-token";
+/// Why there is no answer.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// A request.
-pub(super) struct Request<'a> {
-    /// `http://` or `https://` with host and port.
-    pub(super) address: &'a str,
-    pub(super) path: String,
-    pub(super) token: &'a str,
-    pub(super) body: Zeroizing<String>,
+/// A request for JSON.
+pub(crate) struct Request<'a> {
+    /// Address, `http://` or `https://`.
+    pub(crate) url: &'a str,
+    /// A header beside those that every request has.
+    pub(crate) header: Option<(HeaderName, HeaderValue)>,
+    /// JSON to post. Absent: the address is got.
+    pub(crate) body: Option<Zeroizing<String>>,
     /// CA of the server in PEM. Absent: the public ones.
-    pub(super) ca_file: Option<&'a Path>,
+    pub(crate) ca_file: Option<&'a Path>,
+    /// Most bytes that are read of the answer.
+    pub(crate) max_answer: usize,
 }
 
-/// Posts JSON; gives the status and the body of the answer. Redirects are not followed.
-pub(super) async fn post(request: Request<'_>) -> Result<(u16, Zeroizing<Vec<u8>>), Failure> {
-    let uri: Uri = request.address.parse()?;
+/// Gives the status and the body of the answer. Redirects are not followed: the configuration says where the service is,
+/// and nobody else. There is no deadline in it.
+pub(crate) async fn send(request: Request<'_>) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
+    let uri: Uri = request.url.parse()?;
     let host = uri.host().ok_or("the address has no host")?.trim_matches(['[', ']']).to_owned();
     let encrypted = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
@@ -47,29 +48,32 @@ pub(super) async fn post(request: Request<'_>) -> Result<(u16, Zeroizing<Vec<u8>
         return exchange(tcp, &uri, request).await;
     }
     let connector = TlsConnector::from(Arc::new(tls(request.ca_file)?));
-    let tls = connector.connect(ServerName::try_from(host)?, tcp).await?;
-    exchange(tls, &uri, request).await
+    exchange(connector.connect(ServerName::try_from(host)?, tcp).await?, &uri, request).await
 }
 
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     uri: &Uri,
     request: Request<'_>,
-) -> Result<(u16, Zeroizing<Vec<u8>>), Failure> {
+) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut token = header::HeaderValue::from_str(request.token).map_err(|_| "the token is not printable ASCII")?;
-    token.set_sensitive(true);
-    let message = http::Request::builder()
-        .method(Method::POST)
-        .uri(request.path)
+    let mut message = http::Request::builder()
+        .method(if request.body.is_some() { Method::POST } else { Method::GET })
+        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
         .header(header::HOST, uri.authority().map(ToString::to_string).unwrap_or_default())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(TOKEN, token)
-        .body(Full::new(Bytes::copy_from_slice(request.body.as_bytes())))?;
+        .header(header::ACCEPT, "application/json");
+    if request.body.is_some() {
+        message = message.header(header::CONTENT_TYPE, "application/json");
+    }
+    if let Some((name, value)) = request.header {
+        message = message.header(name, value);
+    }
+    let body = request.body.map_or_else(Bytes::new, Bytes::from_owner);
+    let message = message.body(Full::new(body))?;
     let asked = async move {
         let answer = sender.send_request(message).await?;
-        let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), request.max_answer).collect().await?;
         Ok::<_, Failure>((status, Zeroizing::new(body.to_bytes().to_vec())))
     };
     // The connection is at work beside the question and ends with it, because the sender is dropped then.
