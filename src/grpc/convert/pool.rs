@@ -1,6 +1,9 @@
 //! Pools and poolers.
 
-use super::time::{duration, timestamp};
+use super::{
+    small_count,
+    time::{duration, timestamp},
+};
 use crate::{
     grpc::proto::v1,
     model::{
@@ -36,7 +39,7 @@ pub fn pool_stats(id: &ConnectionId, figures: Option<(PoolFigures, Timestamp)>) 
 /// A page of pools.
 pub fn list_response(page: Page<OpenPool>, totals: PoolTotals, next_page_token: String) -> v1::ListPoolStatsResponse {
     v1::ListPoolStatsResponse {
-        total_size: page.total.map_or(0, |total| i32::try_from(total).unwrap_or(i32::MAX)),
+        total_size: small_count(page.total.unwrap_or(0)),
         pools: page
             .items
             .into_iter()
