@@ -122,6 +122,9 @@ impl App {
         };
         let drained = async {
             tokio::join!(serving, interrupting);
+            builder.process.operations.close();
+            builder.process.operations.wait().await;
+            builder.process.unused.cancel();
             builder.process.tracker.close();
             builder.process.tracker.wait().await;
         };

@@ -93,21 +93,20 @@ impl Pools {
     }
 
     /// The slot of the record's settings and credentials. One of older settings is closed and replaced.
-    fn slot(&self, record: &ConnectionRecord) -> Result<(Arc<Slot>, Use)> {
+    fn slot(&self, record: &Arc<ConnectionRecord>) -> Result<(Arc<Slot>, Use)> {
         let key = (record.account.clone(), record.connection.id.clone());
-        let version = (record.connection.revision, record.connection.credential_revision);
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(&key) {
-            if slot.version() == version && !slot.is_closed() {
+            if slot.serves(record) && !slot.is_closed() {
                 return Ok((slot.clone(), slot.enter()));
             }
             // A reader that is behind must not close the pool of newer settings.
-            if slot.version() > version {
+            if slot.is_newer_than(record) {
                 return Err(Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call"));
             }
             slot.close(&self.inner.tracker);
         }
-        let slot = Arc::new(Slot::new(version));
+        let slot = Arc::new(Slot::new(record.clone()));
         let in_use = slot.enter();
         slots.insert(key, slot.clone());
         Ok((slot, in_use))
@@ -244,7 +243,7 @@ impl Pools {
     }
 
     /// Closes pools that nobody used for a while, and lets the others close and open sessions as they are due. Runs until the
-    /// token is cancelled, then closes all.
+    /// token is cancelled.
     pub async fn tend(&self, shutdown: CancellationToken) {
         let mut interval = tokio::time::interval(TEND_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -253,6 +252,10 @@ impl Pools {
             let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.values().for_each(|slot| slot.tend(&self.inner.tracker));
         }
+    }
+
+    /// Closes all pools, and ends the work on them.
+    pub fn close_all(&self) {
         self.close_where(|_| true);
     }
 

@@ -48,8 +48,12 @@ use crate::{
 pub(super) struct Process {
     /// Work that a shutdown waits for.
     pub(super) tracker: TaskTracker,
+    /// The operations, which end before what they use.
+    pub(super) operations: TaskTracker,
     /// Cancelled when the process is to end.
     pub(super) shutdown: CancellationToken,
+    /// Cancelled when the calls and operations have ended, so that nobody uses a database any more.
+    pub(super) unused: CancellationToken,
     /// Where it listens.
     pub(super) own: OwnListeners,
 }
@@ -63,6 +67,7 @@ pub(super) struct Services {
     health: HealthOptions,
     pub(super) operations: Operations,
     pools: Pools,
+    unused: CancellationToken,
     connections: ConnectionService,
     schemas: SchemaService,
     migrations: MigrationService,
@@ -80,7 +85,7 @@ impl Services {
         repository_key: RepositoryKey,
         process: &Process,
     ) -> Result<Self> {
-        let Process { tracker, shutdown, own } = process;
+        let Process { tracker, operations, shutdown, unused, own } = process;
         let sessions = settings::sessions(config, tracker);
         let options = settings::engine(config, own, sessions.clone(), tracker);
         Engines::sweep_scratch(&options)?;
@@ -88,7 +93,7 @@ impl Services {
         let limits = settings::pools(config, sessions);
         let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
         let parallel = config.operations.max_running as usize;
-        let operations = Operations::new(store.clone(), parallel, tracker.clone(), shutdown.clone());
+        let operations = Operations::new(store.clone(), parallel, operations.clone(), shutdown.clone());
         let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());
         let copies: Vec<Arc<dyn SealedCopy>> =
             vec![Arc::new(KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?))];
@@ -121,6 +126,7 @@ impl Services {
             health: settings::health(config),
             operations,
             pools,
+            unused: unused.clone(),
             connections,
             schemas,
             migrations,
@@ -155,7 +161,7 @@ impl Services {
             Arc::new(KeyUses(self.access.clone())),
             Arc::new(TokenKeys(self.access.clone())),
             Arc::new(ConnectionHealth(health)),
-            Arc::new(PoolEviction(self.pools.clone())),
+            Arc::new(PoolEviction { pools: self.pools.clone(), unused: self.unused.clone() }),
             Arc::new(CredentialSettlement(self.connections.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),
         ]

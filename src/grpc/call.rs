@@ -55,7 +55,7 @@ pub(super) fn peer<M>(request: &Request<M>) -> Option<IpAddr> {
     request.extensions().get::<ActiveCall>().map(|call| call.peer)
 }
 
-/// Runs a unary handler.
+/// Runs a unary handler. One of an audited method comes to its end even where its caller leaves meanwhile.
 pub async fn unary<M, T, F>(
     request: Request<M>,
     handler: impl FnOnce(CallContext, M) -> F,
@@ -91,8 +91,9 @@ where
     Ok(answer)
 }
 
-/// Runs a unary handler that waits for something to happen, such as the end of an operation. It ends with
-/// SHUTTING_DOWN when the server stops, where an ordinary call is finished first.
+/// Runs a unary handler that waits for something to happen and changes nothing, such as one that waits for the end of an
+/// operation or tries a database. It ends with SHUTTING_DOWN when the server stops, where an ordinary call is finished first,
+/// and when its caller leaves or its deadline passes.
 pub async fn long_poll<M, T, F>(
     request: Request<M>,
     handler: impl FnOnce(CallContext, M) -> F,
@@ -104,11 +105,13 @@ where
 {
     let (call, message) = ActiveCall::take(request)?;
     let (request_id, caller) = (call.context.request_id.clone(), call.context.caller.clone());
+    let gone = call.context.cancellation.clone();
     let answer = tokio::select! {
         biased;
         answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
         () = caller.credentials_ended() => Err(layers::credentials_ended()),
         () = call.stopping.cancelled() => Err(layers::shutting_down()),
+        () = gone.cancelled() => Err(Error::cancelled()),
     };
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
 }

@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Instant};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::unary,
+    call::{long_poll, unary},
     convert::{
         connection as convert, connection_details as details, connection_status as status, enum_from_proto, etag,
         pool as convert_pool, required,
@@ -160,7 +160,7 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
         request: Request<v1::TestConnectionRequest>,
     ) -> Result<Response<v1::TestConnectionResponse>, Status> {
         use v1::test_connection_request::Target;
-        unary(request, async |context, message| {
+        long_poll(request, async |context, message| {
             let target = match required(message.target, "target")? {
                 Target::Name(name) => TestTarget::Registered(name::parse_connection(&name, "name")?),
                 Target::Connection(connection) => TestTarget::Settings(Box::new(convert::input(connection)?)),

@@ -23,7 +23,7 @@ use std::{
 
 use futures::FutureExt;
 use http::{Request, Response, header::HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, body::Body, service::Routes};
 use tower::Service;
@@ -67,7 +67,7 @@ pub(super) struct Edge {
     pub(super) stopping: CancellationToken,
     /// Cancelled when the patience with open calls has ended: contexts are cancelled.
     pub(super) aborting: CancellationToken,
-    /// The tasks behind open streams.
+    /// The tasks behind open streams and of calls that change something.
     pub(super) streams: TaskTracker,
     /// What answers since the vault was opened, where the server was started sealed.
     pub(super) unsealed: OnceLock<Unsealed>,
@@ -187,6 +187,7 @@ impl EdgeService {
         context: CallContext,
         end: CallEnd,
     ) -> Response<Body> {
+        let changes_something = policy.audited && !policy.server_streaming;
         let sink = self.edge.audit().filter(|_| policy.audited).cloned();
         let audit = sink.map(|sink| CallAudit::new(sink, policy, &context, self.peer, self.edge.streams.clone()));
         let end_of_audit = audit.as_ref().map(EndOfCall::of);
@@ -197,34 +198,68 @@ impl EdgeService {
             peer: self.peer.ip(),
             audit,
         });
-        let response = run(self.into_routes(), request, &context).await;
+        let edge = Arc::clone(&self.edge);
+        let handled = handle(self.into_routes(), request, context.request_id.clone(), end_of_audit);
+        let response = if changes_something {
+            in_time(edge.run_to_the_end(handled, &context.request_id, end.slot()), &context).await
+        } else {
+            in_time(handled, &context).await
+        };
         let outcome = response.headers().get(tonic::Status::GRPC_STATUS).map_or(Code::Ok, status::code_of);
-        if let Some(end_of_audit) = end_of_audit {
-            end_of_audit.answered(response.headers()).await;
-        }
         response.map(|inner| Body::new(CallBody::new(inner, end, outcome)))
     }
 }
 
-/// Runs the handler up to the headers of its answer: for a unary call that is all of it.
-async fn run(mut routes: Routes, request: Request<Body>, context: &CallContext) -> Response<Body> {
-    let handler = AssertUnwindSafe(routes.call(request)).catch_unwind();
-    let ended = tokio::select! {
+impl Edge {
+    /// Runs a call in a task of its own, which goes on where the caller leaves or the deadline passes: a transaction that
+    /// was sent its COMMIT is committed all the same, and what follows it, such as closing what a revoked key has open, must not be
+    /// lost. Only a server that has waited long enough at its end cuts it off.
+    async fn run_to_the_end(
+        &self,
+        handled: impl Future<Output = Response<Body>> + Send + 'static,
+        request_id: &RequestId,
+        slot: Arc<OwnedSemaphorePermit>,
+    ) -> Response<Body> {
+        let aborting = self.aborting.clone();
+        let task = async move {
+            let _slot = slot;
+            aborting.run_until_cancelled(handled).await
+        };
+        let response = self.streams.spawn(task.in_current_span()).await;
+        response.ok().flatten().unwrap_or_else(|| status::response(&shutting_down(), request_id))
+    }
+}
+
+/// Runs the handler up to the headers of its answer, which for a unary call is all of it, and writes its outcome.
+async fn handle(
+    mut routes: Routes,
+    request: Request<Body>,
+    request_id: RequestId,
+    end_of_audit: Option<EndOfCall>,
+) -> Response<Body> {
+    let response = match AssertUnwindSafe(routes.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => match status::error_made_by_tonic(response.headers()) {
+            Some(error) => status::response(&error, &request_id),
+            None => response,
+        },
+        Err(panic) => status::response(&panicked(panic.as_ref()), &request_id),
+    };
+    if let Some(end_of_audit) = end_of_audit {
+        end_of_audit.answered(response.headers()).await;
+    }
+    response
+}
+
+/// The answer, or DEADLINE_EXCEEDED where it is not there in time.
+async fn in_time(answer: impl Future<Output = Response<Body>>, context: &CallContext) -> Response<Body> {
+    tokio::select! {
         // An answer that is there at the last moment is still an answer.
         biased;
-        ended = handler => ended,
+        response = answer => response,
         () = deadline::passed(context.deadline) => {
             context.cancellation.cancel();
-            return status::response(&deadline_exceeded(), &context.request_id);
+            status::response(&deadline_exceeded(), &context.request_id)
         }
-    };
-    let response = match ended {
-        Ok(Ok(response)) => response,
-        Err(panic) => return status::response(&panicked(panic.as_ref()), &context.request_id),
-    };
-    match status::error_made_by_tonic(response.headers()) {
-        Some(error) => status::response(&error, &context.request_id),
-        None => response,
     }
 }
 

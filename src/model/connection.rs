@@ -156,6 +156,12 @@ impl ConnectionSettings {
         };
         way(self) == way(other)
     }
+
+    /// Whether a pool that was made for these settings is right for others: they may differ in what people call the
+    /// connection, in its labels and in its replicas.
+    pub fn shares_pool_with(&self, other: &Self) -> bool {
+        self.reaches_the_same(other) && self.pool == other.pool && self.read_only == other.read_only
+    }
 }
 
 /// What is known of reaching a database.

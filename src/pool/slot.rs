@@ -16,11 +16,12 @@ use super::lease::{Lease, closed_error};
 use crate::{
     engine::Database,
     model::{Error, Result, Timestamp, connection::PoolFigures},
+    store::connection::ConnectionRecord,
 };
 
 /// A pool, or the place of one that is being dialled.
 pub(super) struct Slot {
-    version: (u64, u64),
+    record: Arc<ConnectionRecord>,
     database: OnceLock<(Arc<dyn Database>, Timestamp)>,
     dialling: Mutex<Option<(Instant, Error)>>,
     closed: CancellationToken,
@@ -53,9 +54,10 @@ impl Drop for Use {
 }
 
 impl Slot {
-    pub(super) fn new(version: (u64, u64)) -> Self {
+    /// A place for the pool of a connection as its record has it.
+    pub(super) fn new(record: Arc<ConnectionRecord>) -> Self {
         Self {
-            version,
+            record,
             database: OnceLock::new(),
             dialling: Mutex::new(None),
             closed: CancellationToken::new(),
@@ -69,8 +71,15 @@ impl Slot {
         Use::new(&self.used)
     }
 
-    pub(super) fn version(&self) -> (u64, u64) {
-        self.version
+    /// Whether the pool is the right one for a record.
+    pub(super) fn serves(&self, record: &ConnectionRecord) -> bool {
+        let (own, other) = (&self.record.connection, &record.connection);
+        own.credential_revision == other.credential_revision && own.settings.shares_pool_with(&other.settings)
+    }
+
+    /// Whether the record that the pool was made for is newer than another.
+    pub(super) fn is_newer_than(&self, record: &ConnectionRecord) -> bool {
+        self.record.connection.revision > record.connection.revision
     }
 
     pub(super) fn is_closed(&self) -> bool {

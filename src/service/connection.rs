@@ -197,7 +197,11 @@ impl ConnectionService {
             return Ok(record.connection);
         }
         self.store.update_connection(&record, revision).await?;
-        self.pools.close(context.account(), id);
+        let keeps_pool = record.connection.credential_revision == current.connection.credential_revision
+            && record.connection.settings.shares_pool_with(&current.connection.settings);
+        if !keeps_pool {
+            self.pools.close(context.account(), id);
+        }
         self.get(context, id).await
     }
 

@@ -3,7 +3,7 @@
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    Store, failed, from_stored, is_duplicate,
+    Store, failed, from_stored, is_duplicate, pending_credential,
     request::{Inserted, remember},
     to_stored, unreadable,
 };
@@ -53,7 +53,8 @@ const COLUMNS: &str = "SELECT account, id, state, connection, spec, exclusive_ke
      FROM operations";
 
 impl Store {
-    /// Stores a new operation. DATABASE_BUSY where another one changes the same database.
+    /// Stores a new operation. DATABASE_BUSY where another one changes the same database, or the credentials of the connection are
+    /// being changed, which would end its sessions.
     pub async fn insert_operation(&self, record: &OperationRecord, request: Option<&RequestKey>) -> Result<Inserted> {
         let operation = &record.operation;
         let mut transaction = self.begin().await?;
@@ -61,6 +62,9 @@ impl Store {
         let earlier = remember(&mut transaction, &record.account, request, &resource).await?;
         if earlier != Inserted::New {
             return Ok(earlier);
+        }
+        if let Some(connection) = &operation.connection {
+            pending_credential::check_settled(&mut transaction, &record.account, connection).await?;
         }
         let inserted = sqlx::query(
             "INSERT INTO operations (account, id, kind, state, connection, spec, backup, exclusive_key, progress, sequence,

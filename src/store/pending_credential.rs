@@ -34,7 +34,9 @@ impl Store {
             "INSERT INTO pending_credentials (account, connection, credential_revision, sealed_password,
                                               sealed_client_key, request_id, request_digest, created)
              SELECT account, id, $1, $2, $3, $4, $5, $6 FROM connections
-             WHERE account = $7 AND id = $8 AND credential_revision = $9",
+             WHERE account = $7 AND id = $8 AND credential_revision = $9
+               AND NOT EXISTS (SELECT 1 FROM operations WHERE account = $7 AND connection = $8
+                               AND state IN ('queued', 'running'))",
         )
         .bind(to_stored(pending.credential_revision))
         .bind(&pending.sealed_password)
@@ -49,7 +51,11 @@ impl Store {
         .await;
         match inserted {
             Ok(done) if done.rows_affected() == 1 => Ok(()),
-            Ok(_) => Err(etag_mismatch(&pending.connection)),
+            // An operation may have begun since it was asked for.
+            Ok(_) => {
+                self.check_no_open_operation(&pending.account, &pending.connection).await?;
+                Err(etag_mismatch(&pending.connection))
+            }
             Err(cause) if is_duplicate(&cause) => Err(busy(&pending.connection)),
             Err(cause) => Err(failed(cause)),
         }
@@ -110,8 +116,13 @@ impl Store {
             return Err(etag_mismatch(connection));
         }
         delete(&mut transaction, pending).await?;
-        // The same call may have come twice at once; both wanted this.
-        let _ = remember(&mut transaction, account, pending.request.as_ref(), &name::connection(connection)).await?;
+        // The same call may have come twice at once; both wanted this. Where another call took the id meanwhile, the database has
+        // the new password all the same, and that must not be forgotten for the sake of the id.
+        let connection_name = name::connection(connection);
+        match remember(&mut transaction, account, pending.request.as_ref(), &connection_name).await {
+            Err(error) if error.reason() != Reason::RequestIdReused => return Err(error),
+            _ => {}
+        }
         transaction.commit().await.map_err(failed)?;
         self.forget_cached_connection(account, connection);
         Ok(())
@@ -141,6 +152,21 @@ impl Store {
     }
 }
 
+/// DATABASE_BUSY while a connection has an intent.
+pub(super) async fn check_settled(
+    transaction: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+    account: &AccountId,
+    connection: &ConnectionId,
+) -> Result<()> {
+    let pending = sqlx::query("SELECT 1 FROM pending_credentials WHERE account = $1 AND connection = $2")
+        .bind(account.as_str())
+        .bind(connection.as_str())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    if pending.is_some() { Err(busy(connection)) } else { Ok(()) }
+}
+
 async fn delete(transaction: &mut sqlx::Transaction<'static, sqlx::Sqlite>, pending: &PendingCredential) -> Result<()> {
     sqlx::query("DELETE FROM pending_credentials WHERE account = $1 AND connection = $2 AND credential_revision = $3")
         .bind(pending.account.as_str())
@@ -155,7 +181,10 @@ async fn delete(transaction: &mut sqlx::Transaction<'static, sqlx::Sqlite>, pend
 /// DATABASE_BUSY: the credentials of the connection are being changed.
 pub fn busy(connection: &ConnectionId) -> Error {
     let name = name::connection(connection);
-    let text = format!("the credentials of {name} are being changed by another call; wait until it has ended");
+    let text = format!(
+        "the credentials of {name} are being changed; wait until that has ended; should it not end, call TestConnection, \
+         or give the password that holds with UpdateConnection"
+    );
     Error::new(Reason::DatabaseBusy, text).with(Detail::Resource { kind: "connection", name })
 }
 

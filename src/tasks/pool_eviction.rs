@@ -1,5 +1,5 @@
-//! Closes pools that nobody used for a while, and sessions of the others that are due. On shutdown it closes all pools; it
-//! has no errors.
+//! Closes pools that nobody used for a while, and sessions of the others that are due. On shutdown it closes all pools once
+//! the calls and operations that use them have ended; it has no errors.
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +8,12 @@ use super::BackgroundTask;
 use crate::pool::Pools;
 
 /// The task.
-pub struct PoolEviction(pub Pools);
+pub struct PoolEviction {
+    /// The pools.
+    pub pools: Pools,
+    /// Cancelled when nobody uses them any more.
+    pub unused: CancellationToken,
+}
 
 #[async_trait]
 impl BackgroundTask for PoolEviction {
@@ -17,6 +22,8 @@ impl BackgroundTask for PoolEviction {
     }
 
     async fn run(&self, shutdown: CancellationToken) {
-        self.0.tend(shutdown).await;
+        self.pools.tend(shutdown).await;
+        self.unused.cancelled().await;
+        self.pools.close_all();
     }
 }

@@ -103,7 +103,8 @@ fn classify_server(error: PgDatabaseError, place: &Place) -> Error {
             "the server takes encrypted connections only".to_owned(),
             "set tls.mode to TLS_MODE_REQUIRED or stricter".to_owned(),
         ),
-        "28P01" => (
+        // PgBouncer says it so, and says the same of a user that is not in its list.
+        _ if code == "28P01" || said == "SASL authentication failed" => (
             Reason::CredentialsRejected,
             format!("the server does not accept the password of user {username:?}"),
             "check username and password".to_owned(),

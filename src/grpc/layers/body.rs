@@ -31,7 +31,7 @@ pub(super) struct CallEnd {
     outcome: Option<Code>,
     span: Span,
     _cancel: DropGuard,
-    _slot: OwnedSemaphorePermit,
+    slot: Arc<OwnedSemaphorePermit>,
 }
 
 impl CallEnd {
@@ -43,7 +43,12 @@ impl CallEnd {
         span: Span,
     ) -> Self {
         let cancel = context.cancellation.clone().drop_guard();
-        Self { started, policy, outcome: None, span, _cancel: cancel, _slot: slot }
+        Self { started, policy, outcome: None, span, _cancel: cancel, slot: Arc::new(slot) }
+    }
+
+    /// The slot of the call, for what goes on after it.
+    pub(super) fn slot(&self) -> Arc<OwnedSemaphorePermit> {
+        Arc::clone(&self.slot)
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Repository {
     /// What writers that were given up left, to be deleted by whoever comes next.
     abandoned: Mutex<Unused>,
     deleting: tokio::sync::Mutex<()>,
+    /// Turns to read a chunk before it is asked for.
+    read_ahead: Arc<tokio::sync::Semaphore>,
     report: OpeningReport,
 }
 

@@ -114,9 +114,7 @@ impl ConnectionService {
         record.connection.settings.replicas.connections.retain(|other| other != replica);
         record.connection.revision += 1;
         record.connection.updated = Timestamp::now();
-        self.store.update_connection(&record, seen).await?;
-        self.pools.close(context.account(), primary);
-        Ok(())
+        self.store.update_connection(&record, seen).await
     }
 }
 

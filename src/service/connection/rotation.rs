@@ -77,6 +77,10 @@ impl ConnectionService {
         }
         let turn = self.turns.take(account, id)?;
         self.settle(account, id).await?;
+        // What was settled may have been this very call, cut short by a crash.
+        if self.store.earlier_request(account, rotation.request.as_ref()).await?.is_some() {
+            return self.get(context, id).await;
+        }
         let record = self.store.connection(account, id).await?;
         if rotation.expected.is_some_and(|expected| expected != record.connection.revision) {
             return Err(etag_mismatch(id));
@@ -150,7 +154,7 @@ impl ConnectionService {
             (Err(error), _) if !refused(&error) => return Err(unsettled(error)),
             (_, Err(error)) if error.kind() == ErrorKind::Unavailable => return Err(unsettled(error)),
             (Err(_), Err(told)) => told,
-            (Err(error), Ok(())) => error,
+            (Err(error), Ok(())) => return Err(not_taken(error)),
         };
         match self.pools.probe(&old).await {
             Ok(_) => {
@@ -234,6 +238,18 @@ impl ConnectionService {
 /// The database has looked at the password and does not take it. Any other failure says nothing about the password.
 fn refused(error: &Error) -> bool {
     error.reason() == Reason::CredentialsRejected
+}
+
+/// The database has the new password, and a login with it is refused. Both passwords are kept: the one that is
+/// forgotten may be the only one that opens the database tomorrow.
+fn not_taken(error: Error) -> Error {
+    Error::new(
+        Reason::CredentialsRejected,
+        "the database has taken the new password, but a login with it is refused, as happens where a pooler or a directory \
+         checks passwords from a list of its own; both passwords are kept and the change is tried again; bring that list up \
+         to date, or give the password that holds with UpdateConnection",
+    )
+    .caused_by(error)
 }
 
 /// The database does not answer in the middle of a change.

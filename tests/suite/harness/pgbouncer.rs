@@ -17,12 +17,13 @@ use super::postgres::{self, PostgresServer, SUPERUSER};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction"));
-static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session"));
+static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction", &superuser()));
+static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session", &superuser()));
 
 /// A running pooler.
 pub(crate) struct PgBouncer {
     port: u16,
+    folder: PathBuf,
     /// Its standard input is what keeps the pooler alive.
     _watchdog: Child,
 }
@@ -38,6 +39,21 @@ impl PgBouncer {
         &SESSION
     }
 
+    /// One of its own that knows one user, and checks passwords from its own list.
+    pub(crate) fn of_user(name: &str, password: &str) -> Self {
+        Self::start("session", &user(name, password))
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Gives the user of its list another password. It looks at the list every third of a second.
+    pub(crate) fn set_user(&self, name: &str, password: &str) {
+        postgres::write_file(&self.folder, "users", &user(name, password));
+    }
+
     /// Settings of the superuser in a database, through the pooler.
     pub(crate) fn settings(&self, database: &str) -> ConnectionSettings {
         let mut settings = PostgresServer::shared().settings(database);
@@ -46,12 +62,12 @@ impl PgBouncer {
         settings
     }
 
-    fn start(mode: &str) -> Self {
+    fn start(mode: &str, users: &str) -> Self {
         let server = PostgresServer::shared();
         let folder =
             tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
         let port = postgres::free_port();
-        postgres::write_file(&folder, "users", &format!("\"{SUPERUSER}\" \"{}\"\n", server.password()));
+        postgres::write_file(&folder, "users", users);
         let configuration = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
@@ -67,8 +83,17 @@ impl PgBouncer {
         watchdog.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let watchdog = watchdog.spawn().expect("sh starts");
         wait_until_ready(port, &folder);
-        Self { port, _watchdog: watchdog }
+        Self { port, folder, _watchdog: watchdog }
     }
+}
+
+fn superuser() -> String {
+    user(SUPERUSER, PostgresServer::shared().password())
+}
+
+/// A line of the list of users.
+fn user(name: &str, password: &str) -> String {
+    format!("\"{name}\" \"{password}\"\n")
 }
 
 fn wait_until_ready(port: u16, folder: &Path) {

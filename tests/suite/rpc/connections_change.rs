@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 
 use super::{
     answer::{assert_field, assert_refused, assert_says},
-    support::{register, register_sample, settings, until},
+    support::{apply, ended, file, migration_set, register, register_sample, settings, until},
 };
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
@@ -96,6 +96,23 @@ async fn a_password_is_asked_for_again_where_it_would_go_elsewhere() {
     let target = Some(v1::test_connection_request::Target::Name(moved.name));
     let tested = client.connections().test_connection(v1::TestConnectionRequest { target }).await.unwrap().into_inner();
     assert!(tested.connected, "{tested:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_what_people_call_it_disturbs_no_work() {
+    let fixture = PostgresFixture::new();
+    let database = fixture.create_database().await;
+    let server = TestServer::start().await;
+    let client = server.client();
+    let shop = register(&client, "shop", settings(&fixture.target(&database))).await;
+    let set = migration_set(&client, "app", vec![file("1_wait.sql", "SELECT pg_sleep(2);")]).await;
+    let run = client.migrations().apply_migrations(apply(&set, &shop.name)).await.unwrap().into_inner();
+    until(async || fixture.runs_slow_statement(&database).await).await;
+    let labels = [("team".to_owned(), "shop".to_owned())].into();
+    let renamed = v1::Connection { display_name: "New name".to_owned(), labels, ..shop };
+    update(&client, renamed, &["display_name", "labels"]).await.unwrap();
+    let run = ended(&client, run).await;
+    assert_eq!(run.state(), v1::OperationState::Succeeded, "{:?}", run.error);
 }
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";

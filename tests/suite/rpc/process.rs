@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
-    harness::server::in_time,
+    harness::{
+        postgres::PostgresServer,
+        server::{TestServer, in_time},
+    },
 };
 
 /// A running server; it is killed where a test fails.
@@ -93,7 +96,7 @@ async fn sigterm_ends_streams_with_a_word_and_operations_with_the_truth() {
     let active = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%pg_sleep(300)%' AND state = 'active'"
     );
-    let postgres = crate::harness::postgres::PostgresServer::shared();
+    let postgres = PostgresServer::shared();
     until(async || postgres.psql("postgres", &active) != "0").await;
     let request = v1::StreamMetricsRequest { connection: "connections/shop".to_owned(), ..Default::default() };
     let mut stream = client.monitor().stream_metrics(request).await.unwrap().into_inner();
@@ -133,4 +136,34 @@ async fn sigterm_ends_streams_with_a_word_and_operations_with_the_truth() {
     };
     let status = client.migrations().get_migration_status(status).await.unwrap().into_inner();
     assert_eq!((status.applied_count, status.pending_count), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_under_way_keeps_its_database_until_it_has_ended() {
+    let fixture = PostgresFixture::new();
+    let database = fixture.create_database().await;
+    let server = TestServer::start().await;
+    let client = server.client();
+    register(&client, "shop", settings(&fixture.target(&database))).await;
+    let list = v1::ListTablesRequest { connection: "connections/shop".to_owned(), ..Default::default() };
+    client.schemas().list_tables(list.clone()).await.expect("the pool is open");
+
+    let postgres = PostgresServer::shared();
+    let locks = |granted: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+             WHERE datname = '{database}' AND relation = 'pg_namespace'::regclass AND {granted}"
+        );
+        postgres.psql("postgres", &sql)
+    };
+    let holder = std::thread::spawn({
+        let database = database.clone();
+        move || PostgresServer::shared().psql(&database, "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(1); COMMIT")
+    });
+    until(async || locks("granted AND mode = 'AccessExclusiveLock'") == "1").await;
+    let call = tokio::spawn(async move { client.schemas().list_tables(list).await });
+    until(async || locks("NOT granted") == "1").await;
+    server.stop().await;
+    in_time(call).await.unwrap().expect("a call that was under way is finished");
+    holder.join().unwrap();
 }

@@ -5,9 +5,11 @@ use tonic::{Code, Status};
 
 use super::{
     answer::{assert_field, assert_no_leak, assert_refused},
-    support::{apply, file, migration_set, register, settings, test_settings},
+    support::{apply, file, migration_set, register, settings, test_settings, until},
 };
-use crate::harness::{mariadb::MariadbServer, postgres::PostgresServer, server::TestServer, sqlite::SqliteFolder};
+use crate::harness::{
+    mariadb::MariadbServer, pgbouncer::PgBouncer, postgres::PostgresServer, server::TestServer, sqlite::SqliteFolder,
+};
 
 const OLD: &str = "the-old-password-1";
 const GIVEN: &str = r#"given'pass\word";--$1"#;
@@ -226,4 +228,36 @@ async fn a_password_is_not_rotated_under_an_operation() {
     client.operations().cancel_operation(cancel).await.unwrap();
     super::support::ended(&client, operation).await;
     rotate(&client, request(&name)).await.unwrap();
+}
+
+/// A pooler that checks passwords from a list of its own goes on refusing the new one that the database has taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_the_database_took_is_never_thrown_away() {
+    let user = postgres_user();
+    let pooler = PgBouncer::of_user(&user.username, OLD);
+    let server = TestServer::start().await;
+    let client = server.client();
+    let through = v1::Connection { port: pooler.port().into(), ..user.clone() };
+    let made = register(&client, "pooled", through).await;
+
+    let given = v1::RotateCredentialsRequest {
+        new_password: "a-new-password-2".to_owned(),
+        request_id: "once".to_owned(),
+        etag: made.etag.clone(),
+        ..request(&made.name)
+    };
+    let error = rotate(&client, given.clone()).await.unwrap_err();
+    assert_refused(&error, Code::FailedPrecondition, "CREDENTIALS_REJECTED");
+    assert!(error.message().contains("pooler") && error.message().contains("UpdateConnection"), "{error}");
+    assert!(connects_with(&client, &user, "a-new-password-2").await, "the database itself has it");
+
+    pooler.set_user(&user.username, "a-new-password-2");
+    until(async || connects(&client, &made.name).await).await;
+    // The change was brought to its end by the look, and the repeat of the call finds it done.
+    let repeated = rotate(&client, given).await.unwrap();
+    assert!(connects(&client, &made.name).await);
+    let request = v1::GetConnectionRequest { name: made.name, ..Default::default() };
+    let now = client.connections().get_connection(request).await.unwrap().into_inner();
+    assert_eq!(repeated.etag, now.etag);
+    assert_ne!(now.etag, made.etag);
 }

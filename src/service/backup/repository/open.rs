@@ -8,6 +8,7 @@ use std::{
 use object_store::path::Path;
 use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     key::{Keys, ObjectKind, random_bytes},
     manifest::FORMAT_VERSION,
     pack::{self, Pack},
+    reader::READ_AHEAD_TURNS,
     storage::Storage,
 };
 use crate::model::{Error, Reason, Result};
@@ -56,6 +58,7 @@ impl Repository {
             index: Mutex::new(Index::default()),
             abandoned: Mutex::default(),
             deleting: tokio::sync::Mutex::new(()),
+            read_ahead: Arc::new(Semaphore::new(READ_AHEAD_TURNS)),
             report: OpeningReport::default(),
         };
         repository.load().await.map(Arc::new)

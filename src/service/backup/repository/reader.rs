@@ -7,6 +7,7 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::StreamReader;
 
 use super::{Repository, manifest::Manifest, pack};
@@ -15,8 +16,11 @@ use crate::{
     model::{Error, Reason, Result, name::BackupName},
 };
 
-/// Chunks that are read ahead.
-const READ_AHEAD: usize = 4;
+/// Chunks that a reader reads at a time: one, and this many more while there are turns for them.
+const READ_AHEAD: u32 = 3;
+/// Chunks that all readers of a repository together read ahead. A reader may stall for as long as its deadline allows, so
+/// what it holds must not grow with the number of readers beyond the one chunk that each needs.
+pub(super) const READ_AHEAD_TURNS: usize = 4 * READ_AHEAD as usize;
 
 /// The dump of a backup as a reader for the tools, which know errors of input only as such: the true one is kept here.
 pub struct BackupReader {
@@ -31,6 +35,7 @@ impl BackupReader {
 }
 
 struct Reading {
+    _ahead: Option<OwnedSemaphorePermit>,
     chunks: BoxStream<'static, Result<Bytes>>,
     hasher: blake3::Hasher,
     manifest: Arc<Manifest>,
@@ -41,11 +46,13 @@ impl Repository {
     pub fn read(self: &Arc<Self>, manifest: Arc<Manifest>) -> BoxStream<'static, Result<Bytes>> {
         let repository = self.clone();
         let all = manifest.clone();
+        let ahead = self.read_ahead.clone().try_acquire_many_owned(READ_AHEAD).ok();
+        let width = if ahead.is_some() { 1 + READ_AHEAD as usize } else { 1 };
         let chunks = stream::iter(0..manifest.chunks.len())
             .map(move |index| repository.clone().read_chunk(all.clone(), index))
-            .buffered(READ_AHEAD)
+            .buffered(width)
             .boxed();
-        let reading = Reading { chunks, hasher: blake3::Hasher::new(), manifest };
+        let reading = Reading { _ahead: ahead, chunks, hasher: blake3::Hasher::new(), manifest };
         stream::try_unfold(reading, |mut reading| async move {
             if let Some(chunk) = reading.chunks.try_next().await? {
                 reading.hasher.update(&chunk);

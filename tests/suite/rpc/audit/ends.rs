@@ -111,6 +111,41 @@ async fn a_caller_who_goes_away_leaves_an_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_finished_though_its_caller_has_gone() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let create = |id: &str| v1::CreateConnectionRequest {
+        connection_id: id.to_owned(),
+        connection: Some(settings(&folder.target(&folder.create_database()))),
+        ..Default::default()
+    };
+    let mut intruder = Intruder::of(&server).await;
+    // The store lets nobody write while the calls come and go.
+    intruder.run("BEGIN IMMEDIATE").await.unwrap();
+    let hasty = client.clone().with_deadline(Duration::from_millis(300));
+    let error = hasty.connections().create_connection(create("late")).await.unwrap_err();
+    assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error:?}");
+    let left = client.clone();
+    let request = create("left");
+    let leaving = tokio::spawn(async move { left.connections().create_connection(request).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    leaving.abort();
+    let _ = leaving.await;
+    intruder.run("COMMIT").await.unwrap();
+
+    until(async || {
+        let told = events(&client).await;
+        told.iter().filter(|event| event.kind() == AuditEventKind::Outcome && event.code == "OK").count() == 2
+    })
+    .await;
+    for id in ["late", "left"] {
+        let request = v1::GetConnectionRequest { name: format!("connections/{id}"), ..Default::default() };
+        client.connections().get_connection(request).await.expect("the call was made to its end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_killed_with_the_server_is_told_as_unknown() {
     let mut process = ServerProcess::start(&["pools.connect_timeout=2m".to_owned()]).await;
     let client = process.client();

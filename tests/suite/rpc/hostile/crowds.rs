@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tonic::Streaming;
 
-use super::super::support::{register, settings, until};
+use super::super::support::{back_up, register, settings, until};
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     harness::{
@@ -20,12 +20,14 @@ use crate::{
 };
 
 const STREAMS: usize = 1000;
+const STALLED: usize = 100;
 const SILENT: usize = 2000;
 /// Streams of one client; the server allows 256 on a connection.
 const STREAMS_A_CLIENT: usize = 200;
-/// A stream that nobody reads holds 16 samples of some KiB, and what HTTP/2 keeps for it: some 100 KiB, and as much again for
-/// the allocator.
-const BOUND: u64 = 256 * 1024 * 1024;
+/// A stalled download holds 16 pieces of 64 KiB, a chunk of up to 4 MiB that they are cut from, shared where several
+/// read the same, and HTTP/2's own send buffer of 400 KiB; an open stream of samples some 50 KiB. That makes 100 times 1.5 MiB
+/// and 50 MiB, and as much again for the allocator. Unbounded, the downloads alone would come to 2.4 GiB.
+const BOUND: u64 = 512 * 1024 * 1024;
 
 async fn watch_metrics(client: &Client) -> Streaming<v1::StreamMetricsResponse> {
     let request = v1::StreamMetricsRequest {
@@ -38,14 +40,32 @@ async fn watch_metrics(client: &Client) -> Streaming<v1::StreamMetricsResponse> 
     stream
 }
 
+/// Begins a download and reads no further than its header.
+async fn stalled_download(client: &Client, name: &str) -> Streaming<v1::DownloadBackupResponse> {
+    let request = v1::DownloadBackupRequest { name: name.to_owned() };
+    let mut stream = client.backups().download_backup(request).await.unwrap().into_inner();
+    in_time(stream.message()).await.unwrap().expect("a header");
+    stream
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_streams_that_nobody_reads_cost_bounded_memory() {
+async fn open_streams_and_stalled_readers_cost_bounded_memory() {
     let fixture = PostgresFixture::new();
     let database = fixture.create_database().await;
+    // 24 MB that do not compress to nothing.
+    fixture
+        .run(
+            &database,
+            "CREATE TABLE item (id integer PRIMARY KEY, text text);
+             INSERT INTO item SELECT i, (SELECT string_agg(md5((i * 100 + j)::text), '') FROM generate_series(1, 64) j)
+             FROM generate_series(1, 12000) i;",
+        )
+        .await;
     let limits = ["server.limits.max_streams=2000", "server.limits.max_connections=2000"].map(str::to_owned);
     let server = ServerProcess::start(&limits).await;
     let client = server.client();
     register(&client, "shop", settings(&fixture.target(&database))).await;
+    let backup = back_up(&client, "connections/shop", "first").await;
     let before = server.resident_bytes();
 
     let mut open = Vec::new();
@@ -53,7 +73,10 @@ async fn open_streams_that_nobody_reads_cost_bounded_memory() {
         let client = server.client();
         open.extend(join_all((0..STREAMS_A_CLIENT).map(|_| watch_metrics(&client))).await);
     }
-    // All that the server does for a stream that nobody reads is done when nothing is added any more.
+    // Each stalled reader has a connection of its own, so that the window of one does not stop the others.
+    let clients: Vec<Client> = (0..STALLED).map(|_| server.client()).collect();
+    let stalled = join_all(clients.iter().map(|client| stalled_download(client, &backup))).await;
+    // All that a download sends unasked is on its way when nothing is added any more.
     let mut settled = 0;
     until(async || {
         let last = std::mem::replace(&mut settled, server.resident_bytes());
@@ -61,9 +84,9 @@ async fn open_streams_that_nobody_reads_cost_bounded_memory() {
         settled.abs_diff(last) < 1024 * 1024
     })
     .await;
-    assert_eq!(open.len(), STREAMS);
+    assert_eq!((open.len(), stalled.len()), (STREAMS, STALLED));
     let grown = settled.saturating_sub(before);
-    assert!(grown < BOUND, "{grown} bytes for {STREAMS} streams");
+    assert!(grown < BOUND, "{grown} bytes for {STREAMS} streams and {STALLED} stalled readers");
     for stream in open.iter_mut().step_by(100) {
         in_time(stream.message()).await.unwrap().expect("the streams go on");
     }
