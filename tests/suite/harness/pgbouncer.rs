@@ -17,8 +17,8 @@ use super::postgres::{self, PostgresServer, SUPERUSER};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction", &superuser()));
-static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session", &superuser()));
+static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction", &superuser(), SUPERUSER));
+static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session", &superuser(), SUPERUSER));
 
 /// A running pooler.
 pub(crate) struct PgBouncer {
@@ -41,7 +41,7 @@ impl PgBouncer {
 
     /// One of its own that knows one user, and checks passwords from its own list.
     pub(crate) fn of_user(name: &str, password: &str) -> Self {
-        Self::start("session", &user(name, password))
+        Self::start("session", &user(name, password), name)
     }
 
     /// Where it listens.
@@ -49,9 +49,13 @@ impl PgBouncer {
         self.port
     }
 
-    /// Gives the user of its list another password. It looks at the list every third of a second.
-    pub(crate) fn set_user(&self, name: &str, password: &str) {
+    /// Gives the user of its list another password.
+    pub(crate) fn set_user(&self, name: &str, old: &str, password: &str) {
         postgres::write_file(&self.folder, "users", &user(name, password));
+        let mut console = PostgresServer::shared().client("psql", "pgbouncer");
+        console.env("PGHOST", "127.0.0.1").env("PGPORT", self.port.to_string()).env("PGUSER", name);
+        let reloaded = console.env("PGPASSWORD", old).args(["-c", "RELOAD"]).output().expect("psql starts");
+        assert!(reloaded.status.success(), "{}", String::from_utf8_lossy(&reloaded.stderr));
     }
 
     /// Settings of the superuser in a database, through the pooler.
@@ -62,7 +66,7 @@ impl PgBouncer {
         settings
     }
 
-    fn start(mode: &str, users: &str) -> Self {
+    fn start(mode: &str, users: &str, administrator: &str) -> Self {
         let server = PostgresServer::shared();
         let folder =
             tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
@@ -71,7 +75,8 @@ impl PgBouncer {
         let configuration = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 10\n",
+             auth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 10\n\
+             admin_users = {administrator}\n",
             server.port(),
             folder.join("users").display()
         );
