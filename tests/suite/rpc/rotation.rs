@@ -251,6 +251,11 @@ async fn a_password_that_the_database_took_is_never_thrown_away() {
     assert!(error.message().contains("pooler") && error.message().contains("UpdateConnection"), "{error}");
     assert!(connects_with(&client, &user, "a-new-password-2").await, "the database itself has it");
 
+    // Its end closes the sessions, so that no work may begin before.
+    let backup = v1::CreateBackupRequest { connection: made.name.clone(), ..Default::default() };
+    let error = client.backups().create_backup(backup).await.unwrap_err();
+    assert_refused(&error, Code::Aborted, "DATABASE_BUSY");
+
     pooler.set_user(&user.username, OLD, "a-new-password-2");
     let etag = async || {
         let request = v1::GetConnectionRequest { name: made.name.clone(), ..Default::default() };
