@@ -83,11 +83,15 @@ impl Pools {
     /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
     /// for the same dial and share its failure.
     pub async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease> {
-        let record = self.inner.store.connection(account, connection).await?;
+        self.database_of(self.inner.store.connection(account, connection).await?).await
+    }
+
+    async fn database_of(&self, record: Arc<ConnectionRecord>) -> Result<Lease> {
+        let key = (record.account.clone(), record.connection.id.clone());
         let (slot, in_use) = self.slot(&record)?;
         let opened = slot.open(in_use, || self.dial(record)).await;
         if opened.is_err() {
-            self.forget_failed(&(account.clone(), connection.clone()), &slot);
+            self.forget_failed(&key, &slot);
         }
         opened
     }
@@ -103,7 +107,7 @@ impl Pools {
             }
             // A reader that is behind must not close the pool of newer settings.
             if slot.version() > version {
-                return Err(Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call"));
+                return Err(changed_meanwhile());
             }
             slot.close(&self.inner.tracker);
         }
@@ -121,6 +125,12 @@ impl Pools {
     }
 
     async fn dial(&self, record: Arc<ConnectionRecord>) -> Result<Arc<dyn crate::engine::Database>> {
+        // A change or a delete closes the slot from now on. One that came before, after the record was read, shows here.
+        let current = self.inner.store.connection(&record.account, &record.connection.id).await?;
+        let told = |record: &ConnectionRecord| (record.connection.created, record.connection.revision);
+        if told(&current) != told(&record) {
+            return Err(changed_meanwhile());
+        }
         let engine = self.inner.engines.get(record.connection.settings.engine)?;
         let began = Timestamp::now();
         let outcome = engine.open(self.target(&record)?).await;
@@ -269,5 +279,9 @@ impl Pools {
     }
 }
 
+fn changed_meanwhile() -> Error {
+    Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call")
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
