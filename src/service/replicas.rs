@@ -342,7 +342,7 @@ mod tests {
             PoolLimits,
             tests::{account, record},
         },
-        service::connection::{ConnectionService, DeleteConnection},
+        service::connection::{ConnectionService, delete::DeleteConnection},
         vault::{MasterKeys, Vault},
     };
 

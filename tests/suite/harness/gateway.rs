@@ -47,6 +47,7 @@ struct Counts {
     now: AtomicUsize,
     most: AtomicUsize,
     all: AtomicUsize,
+    held: AtomicUsize,
     asked: AtomicUsize,
 }
 
@@ -79,6 +80,11 @@ impl Gateway {
     /// Connections that are open.
     pub(crate) fn open_now(&self) -> usize {
         self.counts.now.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were open and are held.
+    pub(crate) fn held(&self) -> usize {
+        self.counts.held.load(Ordering::SeqCst)
     }
 
     /// Connections of PostgreSQL clients that were held and asked something then; a good-bye does not count.
@@ -162,6 +168,7 @@ async fn serve(mut stream: TcpStream, target: u16, mode: Mode, counts: Arc<Count
                 _ = tokio::io::copy_bidirectional(&mut stream, &mut server) => return,
                 _ = modes.wait_for(|mode| *mode == Mode::Held) => {}
             }
+            counts.held.fetch_add(1, Ordering::SeqCst);
             if stream.read_u8().await.is_ok_and(|first| first != GOOD_BYE) {
                 counts.asked.fetch_add(1, Ordering::SeqCst);
             }

@@ -39,6 +39,12 @@ async fn fallen_silent(gateway: &Gateway, acquire_timeout: Duration) -> SessionP
     }
     assert_eq!(pool.figures().idle, SESSIONS);
     gateway.turn(Mode::Held);
+    in_time(async {
+        while gateway.held() < SESSIONS as usize {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     pool
 }
 

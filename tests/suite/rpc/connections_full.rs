@@ -3,7 +3,9 @@
 use dbkeeper::grpc::{client::Client, proto::v1};
 use v1::Ability;
 
-use super::support::{apply, back_up, file, import, migration_set, on_every_engine, register, settings, succeeded};
+use super::support::{
+    apply, back_up, file, import, migration_set, on_every_engine, register, settings, succeeded, until,
+};
 use crate::{
     conformance::Fixture,
     harness::{
@@ -170,7 +172,9 @@ async fn behind_a_pooler_by_transaction_all_is_told_but_the_migrations() {
         let (_, details) = full(&client, &shop).await;
         let missing: Vec<_> = details.unavailable.iter().map(|skipped| skipped.subject.as_str()).collect();
         assert_eq!(missing, ["migrations"], "{:?}", details.unavailable);
-        assert!(details.replicas[0].fault.contains("takes writes of its own"), "{:?}", details.replicas);
+        // A busy machine may not answer in the time that it has.
+        let fault = &details.replicas[0].fault;
+        assert!(fault.contains("takes writes of its own") || fault.contains("in time"), "{fault}");
         let request = v1::GetCapabilitiesRequest { connection: shop.clone() };
         let told = client.connections().get_capabilities(request).await.unwrap().into_inner();
         assert_eq!(told.pooler.unwrap().mode(), v1::PoolerMode::Transaction);
@@ -178,6 +182,7 @@ async fn behind_a_pooler_by_transaction_all_is_told_but_the_migrations() {
         assert_eq!(named.len(), 8, "{named:?}");
     });
     futures::future::join_all(calls).await;
+    until(async || full(&client, &shop).await.1.replicas[0].fault.contains("takes writes of its own")).await;
 }
 
 #[tokio::test]

@@ -48,6 +48,12 @@ async fn acquired(client: &Client, connection: &str) -> u64 {
     client.connections().get_pool_stats(request).await.unwrap().into_inner().acquired
 }
 
+/// A look of the kind that the background would take.
+async fn is_well(client: &Client) -> bool {
+    let target = Some(v1::test_connection_request::Target::Name("connections/copy".to_owned()));
+    client.connections().test_connection(v1::TestConnectionRequest { target }).await.unwrap().into_inner().connected
+}
+
 /// A connection whose only replica is behind a gateway.
 async fn with_one(client: &Client) -> (String, Gateway) {
     let (primary, standby) = PostgresServer::replicated();
@@ -72,7 +78,7 @@ async fn a_silent_replica_is_asked_once_and_waited_for_by_nobody_after_that() {
     // The first question is still under way; a read of old would have broken it off and asked again.
     assert_eq!((gateway.taken(), gateway.open_now()), (1, 1), "after {reads} reads");
     gateway.turn(Mode::Open);
-    until(async || served_by(&client, &shop).await == "connections/copy").await;
+    until(async || is_well(&client).await && served_by(&client, &shop).await == "connections/copy").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,8 +105,7 @@ async fn a_replica_that_is_down_is_left_alone() {
     let client = server.client();
     let (shop, gateway) = with_one(&client).await;
     gateway.turn(Mode::Closed);
-    let target = || Some(v1::test_connection_request::Target::Name("connections/copy".to_owned()));
-    client.connections().test_connection(v1::TestConnectionRequest { target: target() }).await.unwrap();
+    assert!(!is_well(&client).await);
     // Whoever wants to know has it asked all the same, and it is on record that it says nothing good.
     let request = v1::GetConnectionRequest { name: shop.clone(), view: v1::ConnectionView::Full.into() };
     let shown = client.connections().get_connection(request).await.unwrap().into_inner();
@@ -113,11 +118,7 @@ async fn a_replica_that_is_down_is_left_alone() {
     }
     assert_eq!(gateway.taken(), 0, "it is left to the health checks to find out that it is back");
     gateway.turn(Mode::Open);
-    until(async || {
-        client.connections().test_connection(v1::TestConnectionRequest { target: target() }).await.unwrap();
-        served_by(&client, &shop).await == "connections/copy"
-    })
-    .await;
+    until(async || is_well(&client).await && served_by(&client, &shop).await == "connections/copy").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
