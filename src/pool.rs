@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use lease::Lease;
+pub(crate) use slot::share_pool;
 use slot::{Slot, Use};
 use status::Look;
 pub use status::Statuses;
@@ -83,11 +84,15 @@ impl Pools {
     /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
     /// for the same dial and share its failure.
     pub async fn database(&self, account: &AccountId, connection: &ConnectionId) -> Result<Lease> {
-        let record = self.inner.store.connection(account, connection).await?;
+        self.database_of(self.inner.store.connection(account, connection).await?).await
+    }
+
+    async fn database_of(&self, record: Arc<ConnectionRecord>) -> Result<Lease> {
+        let key = (record.account.clone(), record.connection.id.clone());
         let (slot, in_use) = self.slot(&record)?;
         let opened = slot.open(in_use, || self.dial(record)).await;
         if opened.is_err() {
-            self.forget_failed(&(account.clone(), connection.clone()), &slot);
+            self.forget_failed(&key, &slot);
         }
         opened
     }
@@ -102,7 +107,7 @@ impl Pools {
             }
             // A reader that is behind must not close the pool of newer settings.
             if slot.is_newer_than(record) {
-                return Err(Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call"));
+                return Err(changed_meanwhile());
             }
             slot.close(&self.inner.tracker);
         }
@@ -120,6 +125,11 @@ impl Pools {
     }
 
     async fn dial(&self, record: Arc<ConnectionRecord>) -> Result<Arc<dyn crate::engine::Database>> {
+        // A change or a delete closes the slot from now on. One that came before, after the record was read, shows here.
+        let current = self.inner.store.connection(&record.account, &record.connection.id).await?;
+        if current.connection.created != record.connection.created || !share_pool(&current, &record) {
+            return Err(changed_meanwhile());
+        }
         let engine = self.inner.engines.get(record.connection.settings.engine)?;
         let began = Timestamp::now();
         let outcome = engine.open(self.target(&record)?).await;
@@ -272,5 +282,9 @@ impl Pools {
     }
 }
 
+fn changed_meanwhile() -> Error {
+    Error::new(Reason::EtagMismatch, "the connection changed meanwhile; repeat the call")
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@
 //! checked, for nothing is sent that was worth protecting: the connection ends with the handshake.
 
 use std::{
+    io,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -42,6 +43,12 @@ pub(super) async fn shown_by(stream: TcpStream, host: &str) -> Result<Certificat
         (None, Err(cause)) => Err(unreadable().caused_by(cause)),
         (None, Ok(_)) => Err(unreadable()),
     }
+}
+
+/// The way to the handshake broke off.
+pub(super) fn lost(cause: io::Error) -> Error {
+    Error::new(Reason::DatabaseUnreachable, "the server could not be reached for a look at its certificate")
+        .caused_by(cause)
 }
 
 fn unreadable() -> Error {

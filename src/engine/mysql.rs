@@ -62,7 +62,7 @@ impl Engine for MysqlEngine {
     async fn probe(&self, target: &Target) -> Result<Probe> {
         let connector = Connector::new(target, &self.options)?;
         let began = Instant::now();
-        let (connection, server) = connector.dial().await?;
+        let (connection, server) = connector.dial_at_gate().await?;
         let latency = began.elapsed();
         // The answer is known; a server that is slow to say goodbye changes nothing about it.
         let _ = sqlx::Connection::close(connection).await;

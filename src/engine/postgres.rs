@@ -84,7 +84,7 @@ impl Engine for PostgresEngine {
     async fn probe(&self, target: &Target) -> Result<Probe> {
         let dialer = Dialer::new(target, &self.options)?;
         let began = Instant::now();
-        let mut connection = dialer.dial().await?;
+        let mut connection = dialer.dial_at_gate().await?;
         let (mut server, backend_age) = dialer.server_info(&mut connection).await?;
         let latency = began.elapsed();
         server.pooler = self.direct.look(&dialer, &mut connection, backend_age, latency).await?;

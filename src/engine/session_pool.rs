@@ -157,7 +157,8 @@ impl<S: SessionSource> SessionPool<S> {
         shared.meter.created(took);
         let place = shared.asker.as_ref().map(|asker| shared.limits.places.try_take(asker));
         if shared.closed.is_cancelled() || place.as_ref().is_some_and(Option::is_none) {
-            return shared.good_bye(session).await;
+            shared.good_bye(session).await;
+            return;
         }
         shared.keep(shared.held(session, place.flatten()));
     }
@@ -225,23 +226,45 @@ impl<S: SessionSource> Shared<S> {
         Ok(self.lease(held, turn))
     }
 
-    /// An idle session that still answers, the one that was used last before the others.
-    async fn usable(&self) -> Option<Held<S::Session>> {
-        loop {
+    /// An idle session that still answers, the one that was used last before the others. Looked for until `deadline`, and
+    /// no further than to the first that says nothing at all: behind it is a database, or a network, that does not answer,
+    /// and to wait for each of the others would take as long again.
+    async fn usable(self: &Arc<Self>, deadline: Instant) -> Option<Held<S::Session>> {
+        while Instant::now() < deadline {
             let mut held = self.state().idle.pop_back()?.held;
             let age = held.opened.elapsed();
-            let usable = Instant::now() < held.expires
-                && tokio::time::timeout(SMALL_TALK, self.source.check(&mut held.session, age)).await.unwrap_or(false);
-            if usable {
-                return Some(held);
+            if Instant::now() < held.expires {
+                let patience = Instant::now() + SMALL_TALK;
+                let answer = timeout_at(deadline.min(patience).into(), self.source.check(&mut held.session, age)).await;
+                match answer {
+                    Ok(true) => return Some(held),
+                    Ok(false) => {}
+                    // It is closed without a good-bye. Where it had less time than that, it proves nothing of the others.
+                    Err(_) => {
+                        if patience <= deadline {
+                            self.give_up_idle();
+                        }
+                        return None;
+                    }
+                }
             }
-            self.end(held).await;
+            if let Ok(false) = timeout_at(deadline.into(), self.end(held)).await {
+                self.give_up_idle();
+            }
         }
+        None
+    }
+
+    /// Closes the idle sessions in a task of its own, for nobody may have to wait for their good-bye.
+    fn give_up_idle(self: &Arc<Self>) {
+        let idle: Vec<_> = self.state().idle.drain(..).collect();
+        let shared = self.clone();
+        self.limits.tracker.spawn(async move { shared.end_all(idle.into_iter().map(|idle| idle.held)).await });
     }
 
     /// An idle session, or the right to open one, whichever comes first. Its ticket stays in the queue while sessions come
     /// back and are taken by others.
-    async fn session_or_place(&self, came: Instant, deadline: Instant) -> Result<Found<S::Session>> {
+    async fn session_or_place(self: &Arc<Self>, came: Instant, deadline: Instant) -> Result<Found<S::Session>> {
         let take = async {
             match &self.asker {
                 Some(asker) => Ok(Some(self.limits.places.take(asker).await)),
@@ -255,7 +278,7 @@ impl<S: SessionSource> Shared<S> {
         let mut place = pin!(in_time);
         loop {
             let returned = self.returned.notified();
-            if let Some(held) = self.usable().await {
+            if let Some(held) = self.usable(deadline).await {
                 return Ok(Found::Session(held));
             }
             if let Some(error) = self.failed_since(came) {
@@ -328,9 +351,10 @@ impl<S: SessionSource> Shared<S> {
         self.returned.notify_waiters();
     }
 
-    async fn end(&self, held: Held<S::Session>) {
+    /// Closes a session; false where the peer did not take the good-bye.
+    async fn end(&self, held: Held<S::Session>) -> bool {
         let Held { session, _place, _counted, .. } = held;
-        self.good_bye(session).await;
+        self.good_bye(session).await
     }
 
     async fn end_all(&self, sessions: impl Iterator<Item = Held<S::Session>>) {
@@ -338,8 +362,8 @@ impl<S: SessionSource> Shared<S> {
     }
 
     /// A peer that does not take the good-bye is left alone: the session is gone all the same.
-    async fn good_bye(&self, session: S::Session) {
-        let _ = tokio::time::timeout(SMALL_TALK, self.source.close(session)).await;
+    async fn good_bye(&self, session: S::Session) -> bool {
+        tokio::time::timeout(SMALL_TALK, self.source.close(session)).await.is_ok()
     }
 
     fn lease(self: &Arc<Self>, held: Held<S::Session>, turn: OwnedSemaphorePermit) -> SessionLease<S> {

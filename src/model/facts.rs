@@ -46,9 +46,11 @@ pub struct FullTextIndex {
 /// What a server is among those that copy from each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replication {
-    /// What tells the data of one primary and its replicas from that of any other; empty where the server does not say.
-    pub cluster: String,
-    /// It applies what another server writes, and takes no writes itself.
+    /// What its replicas give as their `source`.
+    pub id: String,
+    /// The `id` of the server that it copies from; empty where it copies from none, or does not say.
+    pub source: String,
+    /// It applies what another server writes.
     pub replica: bool,
     /// How far it is behind. Absent: it does not know, for one because it is cut off from its primary.
     pub lag: Option<Duration>,

@@ -53,6 +53,12 @@ impl Drop for Use {
     }
 }
 
+/// Whether the pool that was made for one record is the right one for another.
+pub(crate) fn share_pool(one: &ConnectionRecord, other: &ConnectionRecord) -> bool {
+    let (one, other) = (&one.connection, &other.connection);
+    one.credential_revision == other.credential_revision && one.settings.shares_pool_with(&other.settings)
+}
+
 impl Slot {
     /// A place for the pool of a connection as its record has it.
     pub(super) fn new(record: Arc<ConnectionRecord>) -> Self {
@@ -73,8 +79,7 @@ impl Slot {
 
     /// Whether the pool is the right one for a record.
     pub(super) fn serves(&self, record: &ConnectionRecord) -> bool {
-        let (own, other) = (&self.record.connection, &record.connection);
-        own.credential_revision == other.credential_revision && own.settings.shares_pool_with(&other.settings)
+        share_pool(&self.record, record)
     }
 
     /// Whether the record that the pool was made for is newer than another.

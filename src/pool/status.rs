@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -35,9 +35,17 @@ pub(super) struct Look<'a> {
 /// What was last seen of the registered databases.
 pub struct Statuses {
     store: Store,
-    book: Mutex<HashMap<(AccountId, ConnectionId), Seen>>,
+    book: Mutex<HashMap<Key, Page>>,
+}
+
+type Key = (AccountId, ConnectionId);
+
+/// What is kept of one database.
+#[derive(Default)]
+struct Page {
+    seen: Option<Seen>,
     /// Held while a look is noted, so that the store gets them in the order in which they were judged.
-    noting: tokio::sync::Mutex<()>,
+    noting: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was seen of one database.
@@ -69,7 +77,11 @@ impl Seen {
 
 impl Statuses {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, book: Mutex::default(), noting: tokio::sync::Mutex::default() }
+        Self { store, book: Mutex::default() }
+    }
+
+    fn book(&self) -> MutexGuard<'_, HashMap<Key, Page>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what a look found, and returns what is known of the database now. That it cannot be stored must not hide what
@@ -79,15 +91,14 @@ impl Statuses {
         if look.seen.as_ref().is_err_and(|error| error.reason() == Reason::PoolExhausted) {
             return record.connection.state;
         }
-        let _in_turn = self.noting.lock().await;
+        let key = (record.account.clone(), record.connection.id.clone());
+        let noting = self.book().entry(key.clone()).or_default().noting.clone();
+        let _in_turn = noting.lock().await;
         let checked = Timestamp::now();
         let failure = look.seen.as_ref().err().map(|error| ConnectionFailure::from_error(error));
         let health = ConnectionHealth { checked, response_time: look.began.until(checked), failure };
-        let key = (record.account.clone(), record.connection.id.clone());
-        let known = {
-            let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-            book.get(&key).filter(|seen| seen.is_of(&record.connection)).cloned()
-        };
+        let known = self.book().get(&key).and_then(|page| page.seen.clone());
+        let known = known.filter(|seen| seen.is_of(&record.connection));
         let before = known.unwrap_or_else(|| Seen::of(&record.connection));
         let mut after = before.clone();
         after.judgement.look(look.seen.as_ref().err().map(|error| down(error)), Instant::now());
@@ -114,14 +125,18 @@ impl Statuses {
             // It is stored with the next look, which finds the same news.
             return state;
         }
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).insert(key, after);
+        // Of a database that was deleted meanwhile nothing is kept.
+        if let Some(page) = self.book().get_mut(&key) {
+            page.seen = Some(after);
+        }
         state
     }
 
     /// Puts the last look into a registered database that was read from the store.
     pub fn overlay(&self, account: &AccountId, connection: &mut Connection) {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = book.get(&(account.clone(), connection.id.clone())).filter(|seen| seen.is_of(connection));
+        let book = self.book();
+        let page = book.get(&(account.clone(), connection.id.clone()));
+        let seen = page.and_then(|page| page.seen.as_ref()).filter(|seen| seen.is_of(connection));
         if let Some(seen) = seen
             && seen.judgement.state == connection.state
         {
@@ -131,13 +146,14 @@ impl Statuses {
 
     /// What is known of a database and whether its last look failed; absent where it was not looked at since the start.
     pub fn standing(&self, account: &AccountId, connection: &ConnectionId) -> Option<(ConnectionState, bool)> {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.get(&(account.clone(), connection.clone())).map(|seen| (seen.judgement.state, seen.judgement.failures > 0))
+        let book = self.book();
+        let seen = book.get(&(account.clone(), connection.clone()))?.seen.as_ref()?;
+        Some((seen.judgement.state, seen.judgement.failures > 0))
     }
 
     /// Forgets a database that was deleted.
     pub fn forget(&self, account: &AccountId, connection: &ConnectionId) {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).remove(&(account.clone(), connection.clone()));
+        self.book().remove(&(account.clone(), connection.clone()));
     }
 }
 
@@ -192,7 +208,10 @@ impl Judgement {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+
     use super::*;
+    use crate::pool::tests::{account, record};
     use ConnectionState::{Offline, Online, Refused, Untested};
 
     /// The states after looks at seconds: a success, or what a failure would make of it.
@@ -204,6 +223,39 @@ mod tests {
             judgement.state
         };
         looks.iter().map(look).collect()
+    }
+
+    /// What a look finds that lets us in.
+    fn good() -> Look<'static> {
+        Look { began: Timestamp::now(), seen: Ok("16".to_owned()), asked: false }
+    }
+
+    #[tokio::test]
+    async fn a_database_whose_news_wait_for_the_disk_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.db");
+        let store = Store::open(&file).await.unwrap();
+        store.ensure_account(&account(), "Default").await.unwrap();
+        let (news, known) = (record("news"), record("known"));
+        for record in [&news, &known] {
+            store.insert_connection(record, None).await.unwrap();
+        }
+        let statuses = Arc::new(Statuses::new(store));
+        statuses.note(&known, good()).await;
+        let mut other = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let (noting, record) = (statuses.clone(), news.clone());
+        let news = tokio::spawn(async move { noting.note(&record, good()).await });
+        let turn =
+            || Some(statuses.book().get(&(account(), ConnectionId::from_stored("news".to_owned())))?.noting.clone());
+        while turn().is_none_or(|turn| turn.try_lock().is_ok()) {
+            tokio::task::yield_now().await;
+        }
+
+        assert_eq!(statuses.note(&known, good()).await, Online);
+        assert!(!news.is_finished(), "the other waited for the disk");
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        assert_eq!(news.await.unwrap(), Online);
     }
 
     #[test]

@@ -160,11 +160,12 @@ impl Scene {
     }
 }
 
-fn account() -> AccountId {
+pub(crate) fn account() -> AccountId {
     AccountId::from_stored("default".to_owned())
 }
 
-fn record(id: &str) -> ConnectionRecord {
+/// A connection as the store has it, without secrets.
+pub(crate) fn record(id: &str) -> ConnectionRecord {
     let settings = ConnectionSettings {
         display_name: id.to_owned(),
         engine: EngineKind::Postgresql,
@@ -260,6 +261,27 @@ async fn a_delete_closes_the_pool_at_once() {
     assert!(scene.pools.figures(&account(), &connection).is_none());
     assert_eq!(scene.lease(&connection).await.err().map(|error| error.reason()), Some(Reason::ConnectionNotFound));
     assert_eq!((scene.dials(), scene.open().await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_reader_that_is_behind_opens_no_pool() {
+    let scene = Scene::new().await;
+    let connection = scene.register("shop").await;
+    scene.pass(2);
+    let old = scene.store.connection(&account(), &connection).await.unwrap();
+    let mut changed = record("shop");
+    changed.connection.revision = 2;
+    scene.store.update_connection(&changed, 1).await.unwrap();
+    scene.pools.close(&account(), &connection);
+    let behind = scene.pools.database_of(old.clone()).await;
+    assert_eq!(behind.err().map(|error| error.reason()), Some(Reason::EtagMismatch));
+
+    scene.store.delete_connection(&account(), &connection, None).await.unwrap();
+    scene.pools.close(&account(), &connection);
+    let behind = scene.pools.database_of(old).await;
+    assert_eq!(behind.err().map(|error| error.reason()), Some(Reason::ConnectionNotFound));
+    assert!(scene.pools.figures(&account(), &connection).is_none());
+    assert_eq!((scene.dials(), scene.open().await), (0, 0));
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ use crate::{
         page::{Page, PageRequest},
     },
     operation::Operations,
-    pool::{CLIENT_KEY_FIELD, Lease, PASSWORD_FIELD, Pools},
+    pool::{CLIENT_KEY_FIELD, Lease, PASSWORD_FIELD, Pools, share_pool},
     service::{backup::BackupService, replicas::Readers},
     store::{
         Store,
@@ -197,9 +197,7 @@ impl ConnectionService {
             return Ok(record.connection);
         }
         self.store.update_connection(&record, revision).await?;
-        let keeps_pool = record.connection.credential_revision == current.connection.credential_revision
-            && record.connection.settings.shares_pool_with(&current.connection.settings);
-        if !keeps_pool {
+        if !share_pool(&record, &current) {
             self.pools.close(context.account(), id);
         }
         self.get(context, id).await

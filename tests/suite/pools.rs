@@ -1,9 +1,12 @@
 //! The pools of sessions against real databases: what a lease leaves behind, how long a statement may run, what a pooler
-//! in front is told as, and what the lists of pools tell.
+//! in front is told as, what the lists of pools tell, how many dials there are at one time, and what one that says
+//! nothing costs.
 
+mod dials;
 mod lists;
 mod pooler;
 mod reset;
+mod silence;
 mod timeouts;
 
 use std::time::Duration;

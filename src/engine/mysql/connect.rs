@@ -18,6 +18,7 @@ use crate::{
     engine::{
         EngineOptions, Target,
         reach::{LoginGuard, Passage},
+        session_pool::DialGates,
     },
     model::{
         Error, Result,
@@ -44,6 +45,7 @@ pub(super) struct Connector {
     pub(super) client_key_pem: Option<SecretString>,
     passage: Arc<Passage>,
     pub(super) dial_timeout: Duration,
+    gates: DialGates,
 }
 
 impl Connector {
@@ -57,6 +59,7 @@ impl Connector {
             client_key_pem: target.credentials.client_key_pem.clone(),
             passage,
             dial_timeout,
+            gates: engine.sessions.gates.clone(),
         })
     }
 
@@ -94,8 +97,15 @@ impl Connector {
         options
     }
 
-    /// Opens a session outside any pool and asks who answers. The deadline covers look-up, dial, TLS and authentication.
+    /// Opens a session outside any pool when it is its turn among the dials to the host, and asks who answers.
     pub(super) async fn dial(&self) -> Result<(MySqlConnection, Server)> {
+        let _gate = self.gates.enter(&self.settings.host, self.settings.port).await;
+        self.dial_at_gate().await
+    }
+
+    /// The same for callers that hold a turn at the gate of the host: five of them that waited for a second one would wait for
+    /// each other. The deadline covers look-up, dial, TLS and authentication.
+    pub(super) async fn dial_at_gate(&self) -> Result<(MySqlConnection, Server)> {
         let began = Instant::now();
         let work = async {
             let mut connection = self.options().connect().await.map_err(|cause| self.explain(cause, began))?;

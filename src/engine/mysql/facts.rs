@@ -11,9 +11,13 @@ use tokio::{
 
 use super::{database::MysqlDatabase, error, row};
 use crate::{
-    engine::{Describe, certificate, facts::MAX_FULL_TEXT_INDEXES},
+    engine::{
+        Describe,
+        certificate::{self, lost},
+        facts::MAX_FULL_TEXT_INDEXES,
+    },
     model::{
-        Error, Reason, Result,
+        Result,
         connection::TlsMode,
         facts::{Certificate, FullTextIndex, Replication, Transport},
     },
@@ -93,18 +97,16 @@ impl Describe for MysqlDatabase {
     async fn replication(&self) -> Result<Replication> {
         let mut lease = self.lease().await?;
         let failed = |cause| self.failed(cause);
-        // MySQL 8.4 forgot the old words, MariaDB before 10.5 does not know the new ones.
-        let renamed = self.server.mysql_from(8, 1) || self.server.mariadb_from(10, 5);
-        let query = if renamed { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+        let query = if self.server.says_replica() { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
         // As text, in which every column can be read the same way.
         let found = sqlx::raw_sql(query).fetch_optional(&mut *lease).await.map_err(failed)?;
-        let Some(found) = found else {
-            let id = sqlx::query("SELECT CAST(@@server_id AS CHAR)").fetch_one(&mut *lease).await.map_err(failed)?;
-            let cluster = row::text(&id, 0).map_err(failed)?;
-            lease.give_back().await;
-            return Ok(Replication { cluster, replica: false, lag: None, fault: String::new() });
-        };
+        // The two products have no id of the data. The id of a server is asked for of a replica as well: others may copy from it.
+        let id = sqlx::query("SELECT CAST(@@server_id AS CHAR)").fetch_one(&mut *lease).await.map_err(failed)?;
+        let id = row::text(&id, 0).map_err(failed)?;
         lease.give_back().await;
+        let Some(found) = found else {
+            return Ok(Replication { id, source: String::new(), replica: false, lag: None, fault: String::new() });
+        };
         let text = |names: &[&str]| by_name(&found, names).map_err(failed);
         let lag = text(&["Seconds_Behind_Source", "Seconds_Behind_Master"])?;
         let lag = lag.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
@@ -115,9 +117,8 @@ impl Describe for MysqlDatabase {
         if fault.is_empty() && lag.is_none() {
             fault = "replication is stopped; begin it with START REPLICA".to_owned();
         }
-        // The two products have no id of the data; the id of the primary among its replicas comes closest.
-        let cluster = text(&["Source_Server_Id", "Master_Server_Id"])?.unwrap_or_default();
-        Ok(Replication { cluster, replica: true, lag, fault })
+        let source = text(&["Source_Server_Id", "Master_Server_Id"])?.unwrap_or_default();
+        Ok(Replication { id, source, replica: true, lag, fault })
     }
 }
 
@@ -159,11 +160,6 @@ fn tls_request() -> Vec<u8> {
     packet.push(UTF8MB4);
     packet.extend([0; 23]);
     packet
-}
-
-fn lost(cause: io::Error) -> Error {
-    Error::new(Reason::DatabaseUnreachable, "the server could not be reached for a look at its certificate")
-        .caused_by(cause)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Metrics for MysqlDatabase {
         let number = |index| row::number(&limits, index).map_err(|cause| self.failed(cause));
         let (max_sessions, read_only) = (number(0)?, number(1)?);
         let sessions = status.number("Threads_connected").unwrap_or(0.0);
-        let channels = replication::channels(&mut lease, replication::statement(self).1).await;
+        let channels = replication::channels(&mut lease, replication::statement(&self.server).1).await;
         lease.give_back().await;
         let mut findings: Vec<String> = channels.iter().flatten().filter_map(Channel::finding).collect();
         if sessions > SESSIONS_NEAR_LIMIT * max_sessions as f64 {

@@ -27,7 +27,11 @@ impl Server {
     /// Asks a new session for its server.
     pub(super) async fn ask(connection: &mut MySqlConnection, tls_active: bool) -> Result<Self, sqlx::Error> {
         let answer = sqlx::query("SELECT VERSION(), CONNECTION_ID()").fetch_one(connection).await?;
-        let version = row::text(&answer, 0)?;
+        Ok(Self::of(row::text(&answer, 0)?, row::unsigned(&answer, 1)?, tls_active))
+    }
+
+    /// A server by what it says of its version.
+    pub(super) fn of(version: String, session: u64, tls_active: bool) -> Self {
         let product = if version.contains("MariaDB") { Product::MariaDb } else { Product::MySql };
         let info = ServerInfo {
             product: if product == Product::MariaDb { "MariaDB" } else { "MySQL" },
@@ -36,7 +40,7 @@ impl Server {
             tls_active,
             pooler: None,
         };
-        Ok(Self { product, info, session: row::unsigned(&answer, 1)? })
+        Self { product, info, session }
     }
 
     pub(super) fn is_mariadb(&self) -> bool {
@@ -51,6 +55,12 @@ impl Server {
     /// A MySQL of at least this version.
     pub(super) fn mysql_from(&self, major: u32, minor: u32) -> bool {
         !self.is_mariadb() && self.info.version_number >= (major, minor)
+    }
+
+    /// Whether REPLICA is the word for a server that copies. MySQL learned it in 8.0.22 and forgot SLAVE in 8.4, MariaDB
+    /// learned it in 10.5: all of MySQL 8.0 understands the old one.
+    pub(super) fn says_replica(&self) -> bool {
+        self.mysql_from(8, 1) || self.mariadb_from(10, 5)
     }
 }
 

@@ -38,7 +38,7 @@ impl MysqlSource {
     /// A session with its limits, and who answers.
     pub(super) async fn open_and_ask(&self) -> Result<(MySqlConnection, Server)> {
         let settings = &self.connector.settings;
-        let (mut session, server) = self.connector.dial().await?;
+        let (mut session, server) = self.connector.dial_at_gate().await?;
         self.own_sessions.add(server.session);
         connect::limit(&mut session, &server, settings.pool.statement_timeout, CATALOG_LOCK_TIMEOUT)
             .await

@@ -39,7 +39,11 @@ pub(super) async fn read(leases: &Leases, dump: &PostgresDump, pooler: Option<Po
     if let Some(mode @ PoolerMode::Transaction) = pooler {
         let lost = [Ability::Migrate, Ability::TransactionalDdl, Ability::Backup, Ability::Restore]
             .map(|ability| Capability::missing(ability, mode.lost(), mode.remedy()));
-        let kept = [Capability::supported(Ability::Metrics), grants.sessions()];
+        let kept = [
+            Capability::supported(Ability::Metrics),
+            grants.sessions(),
+            Capability::supported(Ability::FullTextSearch),
+        ];
         return Ok([Capability::supported(Ability::Inspect)].into_iter().chain(lost).chain(kept).collect());
     }
     Ok(vec![

@@ -19,6 +19,7 @@ use crate::{
         EngineOptions, Target,
         monitor::APPLICATION_NAME,
         reach::{LoginGuard, Passage},
+        session_pool::DialGates,
     },
     model::{
         Error, OperationId, Reason, Result,
@@ -51,6 +52,7 @@ pub(super) struct Dialer {
     pub(super) password: SecretString,
     pub(super) client_key_pem: Option<SecretString>,
     timeout: Duration,
+    gates: DialGates,
 }
 
 impl Dialer {
@@ -79,6 +81,7 @@ impl Dialer {
             password: credentials.password.clone(),
             client_key_pem: credentials.client_key_pem.clone(),
             timeout,
+            gates: engine.sessions.gates.clone(),
         })
     }
 
@@ -97,8 +100,15 @@ impl Dialer {
         other
     }
 
-    /// Looks the name up, connects, encrypts and authenticates, all within the deadline.
+    /// Dials when it is its turn among the dials to the host.
     pub(super) async fn dial(&self) -> Result<PgConnection> {
+        let _gate = self.gates.enter(&self.place.host, self.place.port).await;
+        self.dial_at_gate().await
+    }
+
+    /// Looks the name up, connects, encrypts and authenticates, all within the deadline. For callers that hold a turn at the
+    /// gate of the host: five of them that waited for a second one would wait for each other.
+    pub(super) async fn dial_at_gate(&self) -> Result<PgConnection> {
         let began = Instant::now();
         match tokio::time::timeout(self.timeout, self.options.connect()).await {
             Ok(outcome) => outcome.map_err(|error| self.explain(error, began)),

@@ -1,6 +1,9 @@
 //! A live PostgreSQL database: its pool, and the lease under which everything of ours is read.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -40,7 +43,7 @@ pub(super) struct PostgresDatabase {
     server: ServerInfo,
     dialer: Dialer,
     limits: SessionLimits,
-    leases: Leases,
+    leases: Arc<Leases>,
     migrate: PostgresMigrate,
     dump: PostgresDump,
     monitor: PostgresMonitor,
@@ -55,7 +58,7 @@ impl PostgresDatabase {
         let pool = SessionPool::new(source.clone(), &owner, settings.clone(), &options.sessions);
         let gate = options.sessions.gates.enter(&dialer.place.host, dialer.place.port).await;
         let began = Instant::now();
-        let mut first = dialer.dial().await?;
+        let mut first = dialer.dial_at_gate().await?;
         let took = began.elapsed();
         let (mut server, backend_age) = dialer.server_info(&mut first).await?;
         server.pooler = direct.look(&dialer, &mut first, backend_age, began.elapsed()).await?;
@@ -64,13 +67,14 @@ impl PostgresDatabase {
         let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
         let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         let monitor_timeout = settings.statement_timeout.min(MONITOR_STATEMENT_TIMEOUT);
+        let leases = Arc::new(Leases::new(pool, &dialer, settings.statement_timeout, &server));
         Ok(Self {
             dialer: dialer.clone(),
             limits: options.sessions.clone(),
-            leases: Leases::new(pool, &dialer, settings.statement_timeout, &server),
-            migrate: PostgresMigrate::new(dialer.clone(), server.pooler),
-            dump: PostgresDump::new(dialer.clone(), server.clone(), options),
+            migrate: PostgresMigrate::new(dialer.clone(), leases.clone(), server.pooler),
+            dump: PostgresDump::new(dialer.clone(), leases.clone(), server.clone(), options),
             monitor: PostgresMonitor::new(Leases::new(monitor, &dialer, monitor_timeout, &server), server.clone()),
+            leases,
             server,
         })
     }

@@ -9,7 +9,7 @@ mod restore;
 mod running;
 mod tools;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::Connection;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::{restore::Restore, running::PostgresDump as RunningPostgresDump, tools::Tools};
 use super::{
     connect::{Dialer, operation_name},
+    database::Leases,
     failure, pooler,
 };
 use crate::{
@@ -45,14 +46,15 @@ const UNREADABLE: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname
 /// The dumps of one database.
 pub(super) struct PostgresDump {
     dialer: Dialer,
+    leases: Arc<Leases>,
     server: ServerInfo,
     tools: Tools,
 }
 
 impl PostgresDump {
-    pub(super) fn new(dialer: Dialer, server: ServerInfo, options: &EngineOptions) -> Self {
+    pub(super) fn new(dialer: Dialer, leases: Arc<Leases>, server: ServerInfo, options: &EngineOptions) -> Self {
         let tools = Tools::new(options.tool_directories.clone(), server.version_number.0);
-        Self { dialer, server, tools }
+        Self { dialer, leases, server, tools }
     }
 
     /// pg_dump with its version, fit for the server.
@@ -72,16 +74,11 @@ impl PostgresDump {
     }
 
     async fn size_and_privileges(&self) -> Result<u64> {
-        let mut connection = self.dialer.dial().await?;
-        let outcome = async {
-            let unreadable: Vec<String> = sqlx::query_scalar(UNREADABLE).fetch_all(&mut connection).await?;
-            sqlx::raw_sql("SET lock_timeout TO 2000").execute(&mut connection).await?;
-            let size = sqlx::query_scalar::<_, i64>(DUMP_SIZE).fetch_one(&mut connection).await.unwrap_or(0);
-            Ok((unreadable, size))
-        }
-        .await;
-        let _ = connection.close().await;
-        let (unreadable, size) = outcome.map_err(|error| failure::classify(error, &self.dialer.place))?;
+        let mut transaction = self.leases.begin().await?;
+        let unreadable = sqlx::query_scalar(UNREADABLE).fetch_all(transaction.connection()).await;
+        let unreadable: Vec<String> = unreadable.map_err(|error| transaction.failure(error))?;
+        let size = sqlx::query_scalar::<_, i64>(DUMP_SIZE).fetch_one(transaction.connection()).await.unwrap_or(0);
+        transaction.commit().await?;
         if unreadable.is_empty() {
             return Ok(u64::try_from(size).unwrap_or(0));
         }

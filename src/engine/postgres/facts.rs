@@ -1,6 +1,6 @@
 //! What a PostgreSQL server tells of itself.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -11,9 +11,13 @@ use tokio::{
 
 use super::database::PostgresDatabase;
 use crate::{
-    engine::{Describe, certificate, facts::MAX_FULL_TEXT_INDEXES},
+    engine::{
+        Describe,
+        certificate::{self, lost},
+        facts::MAX_FULL_TEXT_INDEXES,
+    },
     model::{
-        Error, Reason, Result,
+        Result,
         connection::TlsMode,
         facts::{Certificate, FullTextIndex, Replication, Transport},
     },
@@ -30,7 +34,8 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 impl Describe for PostgresDatabase {
     async fn transport(&self) -> Result<Transport> {
         let mut transaction = self.leases().begin().await?;
-        let row = sqlx::query(TRANSPORT).fetch_optional(transaction.connection()).await;
+        let query = sqlx::query(TRANSPORT).persistent(transaction.keeps_statements());
+        let row = query.fetch_optional(transaction.connection()).await;
         let row = row.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         let told =
@@ -62,8 +67,8 @@ impl Describe for PostgresDatabase {
 
     async fn full_text_indexes(&self) -> Result<Vec<FullTextIndex>> {
         let mut transaction = self.leases().begin().await?;
-        let rows =
-            sqlx::query(FULL_TEXT).bind(i64::from(MAX_FULL_TEXT_INDEXES)).fetch_all(transaction.connection()).await;
+        let query = sqlx::query(FULL_TEXT).persistent(transaction.keeps_statements());
+        let rows = query.bind(i64::from(MAX_FULL_TEXT_INDEXES)).fetch_all(transaction.connection()).await;
         let rows = rows.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         let index =
@@ -73,7 +78,8 @@ impl Describe for PostgresDatabase {
 
     async fn replication(&self) -> Result<Replication> {
         let mut transaction = self.leases().begin().await?;
-        let row = sqlx::query(REPLICATION).fetch_one(transaction.connection()).await;
+        let query = sqlx::query(REPLICATION).persistent(transaction.keeps_statements());
+        let row = query.fetch_one(transaction.connection()).await;
         let row = row.map_err(|error| transaction.failure(error))?;
         transaction.commit().await?;
         let (replica, receiving): (bool, bool) = (row.get(1), row.get(2));
@@ -83,11 +89,9 @@ impl Describe for PostgresDatabase {
             (true, false) => "it receives nothing from its primary; check primary_conninfo and the primary".to_owned(),
             _ => String::new(),
         };
-        Ok(Replication { cluster: row.get(0), replica, lag: lag.filter(|_| replica), fault })
+        // A primary and its standbys, those of standbys too, share the identifier of their data.
+        let id: String = row.get(0);
+        let source = if replica { id.clone() } else { String::new() };
+        Ok(Replication { id, source, replica, lag: lag.filter(|_| replica), fault })
     }
-}
-
-fn lost(cause: io::Error) -> Error {
-    Error::new(Reason::DatabaseUnreachable, "the server could not be reached for a look at its certificate")
-        .caused_by(cause)
 }

@@ -6,13 +6,16 @@ mod session;
 mod transaction;
 mod words;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use self::session::PostgresSession;
 use super::{
     connect::{Dialer, operation_name},
+    database::Leases,
     failure, pooler,
 };
 use crate::{
@@ -27,12 +30,13 @@ use crate::{
 /// The migrations of one database.
 pub(super) struct PostgresMigrate {
     dialer: Dialer,
+    leases: Arc<Leases>,
     pooler: Option<PoolerMode>,
 }
 
 impl PostgresMigrate {
-    pub(super) fn new(dialer: Dialer, pooler: Option<PoolerMode>) -> Self {
-        Self { dialer, pooler }
+    pub(super) fn new(dialer: Dialer, leases: Arc<Leases>, pooler: Option<PoolerMode>) -> Self {
+        Self { dialer, leases, pooler }
     }
 }
 
@@ -48,11 +52,13 @@ impl Migrate for PostgresMigrate {
 
     async fn history(&self) -> Result<Vec<HistoryEntry>> {
         pooler::refuse(self.pooler)?;
-        let mut connection = self.dialer.dial().await?;
-        let entries = read_history(&mut connection).await;
-        // The entries are read; a failed good-bye changes nothing about them.
-        let _ = connection.close().await;
-        entries.map_err(|error| failure::classify(error, &self.dialer.place))
+        let mut transaction = self.leases.begin().await?;
+        // Where a database has no schema public, the table stands in the first schema of the user's own search path.
+        transaction.execute("SET LOCAL search_path TO DEFAULT".to_owned()).await?;
+        let entries = read_history(transaction.connection()).await;
+        let entries = entries.map_err(|error| transaction.failure(error))?;
+        transaction.commit().await?;
+        Ok(entries)
     }
 
     async fn begin_run(

@@ -29,7 +29,7 @@ pub(super) struct DirectPlaces(Arc<Mutex<HashSet<(String, u16)>>>);
 
 impl DirectPlaces {
     /// What stands in front of the server. `backend_age` is the age of the server's session, `since_dial` the time since we
-    /// began to dial it.
+    /// began to dial it. The caller holds a turn at the gate of the host.
     pub(super) async fn look(
         &self,
         dialer: &Dialer,
@@ -38,13 +38,19 @@ impl DirectPlaces {
         since_dial: Duration,
     ) -> Result<Option<PoolerMode>> {
         let place = (dialer.place.host.to_ascii_lowercase(), dialer.place.port);
-        let reused = backend_age > since_dial + CLOCK_ERROR;
-        if !reused && self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
+        let by_age = (backend_age > since_dial + CLOCK_ERROR).then_some(PoolerMode::Session);
+        if by_age.is_none() && self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
             return Ok(None);
         }
-        let found = match lends_by_transaction(dialer, first).await? {
+        let second = match dialer.dial_at_gate().await {
+            Ok(second) => second,
+            // A user with one session at one time gets no second one to compare with. The next look may have more luck.
+            Err(error) if error.reason() == Reason::TooManyConnections => return Ok(by_age),
+            Err(error) => return Err(error),
+        };
+        let found = match lends_by_transaction(dialer, first, second).await? {
             true => Some(PoolerMode::Transaction),
-            false => reused.then_some(PoolerMode::Session),
+            false => by_age,
         };
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if found.is_some() {
@@ -60,8 +66,11 @@ impl DirectPlaces {
 }
 
 /// Whether sessions are lent out by transaction, seen from two clients.
-pub(super) async fn lends_by_transaction(dialer: &Dialer, first: &mut PgConnection) -> Result<bool> {
-    let mut second = dialer.dial().await?;
+pub(super) async fn lends_by_transaction(
+    dialer: &Dialer,
+    first: &mut PgConnection,
+    mut second: PgConnection,
+) -> Result<bool> {
     let look = tokio::time::timeout(dialer.place.timeout, compare(first, &mut second)).await;
     // It was only opened to be compared.
     let _ = second.close().await;

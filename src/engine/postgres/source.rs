@@ -35,7 +35,7 @@ impl SessionSource for PostgresSource {
     }
 
     async fn open(&self) -> Result<PgConnection> {
-        self.dialer.dial().await
+        self.dialer.dial_at_gate().await
     }
 
     async fn check(&self, session: &mut PgConnection, _age: Duration) -> bool {

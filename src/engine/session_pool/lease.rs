@@ -39,7 +39,8 @@ impl<S: SessionSource> SessionLease<S> {
             async { (!self.soiled || source.reset(&mut held.session).await) && source.settle(&mut held.session).await };
         let ready = tokio::time::timeout(SMALL_TALK, made_ready).await.unwrap_or(false);
         if !ready {
-            return self.pool.end(held).await;
+            self.pool.end(held).await;
+            return;
         }
         let superfluous = self.pool.put_back(held);
         // The next caller need not wait for the good-bye.

@@ -82,6 +82,7 @@ impl ConnectionService {
     fn gone(&self, context: &CallContext, id: &ConnectionId) {
         self.pools.close(context.account(), id);
         self.pools.statuses().forget(context.account(), id);
+        self.readers.forget(context.account(), id);
     }
 
     async fn remove(&self, context: &CallContext, id: &ConnectionId, dependents: &Dependents) -> Result<()> {

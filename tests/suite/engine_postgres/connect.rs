@@ -135,6 +135,24 @@ async fn each_failure_of_a_dial_has_its_reason() {
 }
 
 #[tokio::test]
+async fn a_user_with_one_connection_can_be_tested_and_opened() {
+    let server = PostgresServer::shared();
+    let database = server.create_database();
+    server.psql("postgres", "CREATE ROLE lonely LOGIN CONNECTION LIMIT 1 PASSWORD 'x'");
+    let mut settings = ConnectionSettings { username: "lonely".to_owned(), ..server.settings(&database) };
+    settings.pool.max_connections = 1;
+    let probe = engine().probe(&target(settings.clone(), "x")).await.expect("the test works");
+    assert_eq!(probe.server.pooler, None);
+    // A session is gone for the server only some time after its good-bye.
+    super::wait_until("the user has no session", || {
+        server.psql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'lonely'") == "0"
+    })
+    .await;
+    let opened = engine().open(target(settings, "x")).await.expect("the database opens");
+    assert!(opened.require_inspect().unwrap().list_tables(&Default::default(), None, 10).await.unwrap().0.is_empty());
+}
+
+#[tokio::test]
 async fn a_host_that_never_answers_ends_at_the_deadline() {
     // It accepts and says nothing.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -10,10 +10,14 @@ use std::{
 };
 
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+
+/// First byte of the message with which a client of PostgreSQL leaves.
+const GOOD_BYE: u8 = b'X';
 
 /// What the gateway does with a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +30,8 @@ pub(crate) enum Mode {
     Silent,
     /// Takes it, and closes it after this.
     Hangup(Duration),
+    /// Takes it and says nothing; those that are open stay so, and are silent as well.
+    Held,
 }
 
 /// The port.
@@ -41,6 +47,8 @@ struct Counts {
     now: AtomicUsize,
     most: AtomicUsize,
     all: AtomicUsize,
+    held: AtomicUsize,
+    asked: AtomicUsize,
 }
 
 impl Gateway {
@@ -59,7 +67,7 @@ impl Gateway {
         self.port
     }
 
-    /// Ends the connections that are open and treats the next ones otherwise.
+    /// Ends the connections that are open, unless it is to hold them, and treats the next ones otherwise.
     pub(crate) fn turn(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
@@ -67,6 +75,21 @@ impl Gateway {
     /// Most connections that were open at one time.
     pub(crate) fn most_at_once(&self) -> usize {
         self.counts.most.load(Ordering::SeqCst)
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open_now(&self) -> usize {
+        self.counts.now.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were open and are held.
+    pub(crate) fn held(&self) -> usize {
+        self.counts.held.load(Ordering::SeqCst)
+    }
+
+    /// Connections of PostgreSQL clients that were held and asked something then; a good-bye does not count.
+    pub(crate) fn asked_in_vain(&self) -> usize {
+        self.counts.asked.load(Ordering::SeqCst)
     }
 
     /// Connections that were taken.
@@ -100,13 +123,15 @@ async fn run(listener: TcpListener, target: u16, mut modes: watch::Receiver<Mode
         };
         tokio::select! {
             changed = modes.changed() => {
-                open.shutdown().await;
+                if *modes.borrow() != Mode::Held {
+                    open.shutdown().await;
+                }
                 if changed.is_err() {
                     return;
                 }
             }
             stream = accept => {
-                open.spawn(serve(stream, target, mode, counts.clone()));
+                open.spawn(serve(stream, target, mode, counts.clone(), modes.clone()));
             }
         }
     }
@@ -130,19 +155,27 @@ impl Drop for Counted {
     }
 }
 
-async fn serve(mut stream: TcpStream, target: u16, mode: Mode, counts: Arc<Counts>) {
+async fn serve(mut stream: TcpStream, target: u16, mode: Mode, counts: Arc<Counts>, mut modes: watch::Receiver<Mode>) {
     let now = counts.now.fetch_add(1, Ordering::SeqCst) + 1;
     counts.most.fetch_max(now, Ordering::SeqCst);
     counts.all.fetch_add(1, Ordering::SeqCst);
-    let _counted = Counted(counts);
+    let _counted = Counted(counts.clone());
     match mode {
         Mode::Open => {
             let mut server = TcpStream::connect(("127.0.0.1", target)).await.expect("the server is there");
-            // Either side may hang up; that is the end of it.
-            let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+            tokio::select! {
+                // Either side may hang up; that is the end of it.
+                _ = tokio::io::copy_bidirectional(&mut stream, &mut server) => return,
+                _ = modes.wait_for(|mode| *mode == Mode::Held) => {}
+            }
+            counts.held.fetch_add(1, Ordering::SeqCst);
+            if stream.read_u8().await.is_ok_and(|first| first != GOOD_BYE) {
+                counts.asked.fetch_add(1, Ordering::SeqCst);
+            }
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         }
         Mode::Closed => {}
-        Mode::Silent => {
+        Mode::Silent | Mode::Held => {
             // To the end of the caller's patience.
             let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
         }

@@ -67,7 +67,7 @@ impl PostgresServer {
         &WITH_TLS
     }
 
-    /// A server and one that copies from it, both without TLS. Nobody else uses them.
+    /// A server and one that copies from it, both without TLS. Tests of replicas share them.
     pub(crate) fn replicated() -> (&'static Self, &'static Self) {
         let (primary, standby) = &*REPLICATED;
         (primary, standby)

@@ -39,6 +39,9 @@ async fn a_pooler_by_transaction_is_told_with_what_is_lost_and_what_to_do() {
     let opened = open(pooler.settings(&database)).await;
     assert_eq!(opened.server().pooler, Some(PoolerMode::Transaction));
     let capabilities = opened.capabilities().await.unwrap();
+    let named: Vec<Ability> = capabilities.iter().map(|capability| capability.ability).collect();
+    let direct = open(PostgresServer::shared().settings(&database)).await.capabilities().await.unwrap();
+    assert_eq!(named, direct.iter().map(|capability| capability.ability).collect::<Vec<_>>(), "one entry an ability");
     for capability in capabilities {
         let lost = matches!(
             capability.ability,
@@ -59,6 +62,10 @@ async fn reading_through_a_pooler_by_transaction_works_and_changing_is_refused()
         let (tables, total) =
             opened.require_inspect().unwrap().list_tables(&Default::default(), None, 10).await.unwrap();
         opened.require_metrics().unwrap().vitals().await.unwrap();
+        let facts = opened.require_describe().unwrap();
+        assert!(facts.full_text_indexes().await.unwrap().is_empty());
+        assert!(!facts.replication().await.unwrap().replica);
+        assert!(!facts.transport().await.unwrap().encrypted);
         (tables.len(), total)
     });
     let seen = in_time(futures::future::join_all(reads)).await;

@@ -3,12 +3,15 @@
 use dbkeeper::grpc::{client::Client, proto::v1};
 use v1::Ability;
 
-use super::support::{apply, back_up, file, import, migration_set, on_every_engine, register, settings, succeeded};
+use super::support::{
+    apply, back_up, file, import, migration_set, on_every_engine, register, settings, succeeded, until,
+};
 use crate::{
     conformance::Fixture,
     harness::{
         gateway::{Gateway, Mode},
         mariadb::MariadbServer,
+        pgbouncer::PgBouncer,
         postgres::PostgresServer,
         server::TestServer,
         sqlite::SqliteFolder,
@@ -151,6 +154,35 @@ async fn a_database_that_is_down_is_told_as_such() {
     assert_eq!(connection.state(), v1::ConnectionState::Online);
     assert!(details.unavailable.is_empty() && details.uptime.is_some());
     assert_eq!(details.last_failure.unwrap().error.unwrap().reason, "DATABASE_UNREACHABLE", "it is remembered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_by_transaction_all_is_told_but_the_migrations() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let database = PostgresServer::shared().create_database();
+    let target = crate::conformance::postgres::PostgresFixture::new().target(&database);
+    let pooler = PgBouncer::by_transaction().settings(&database);
+    let connection = v1::Connection { host: pooler.host, port: pooler.port.into(), ..settings(&target) };
+    register(&client, "copy", connection.clone()).await;
+    let replicas = Some(v1::ReplicaSettings { connections: vec!["connections/copy".to_owned()], ..Default::default() });
+    let shop = register(&client, "shop", v1::Connection { replicas, ..connection }).await.name;
+    // Many at once, so that each client of the pooler meets the sessions of others.
+    let calls = (0..20).map(|_| async {
+        let (_, details) = full(&client, &shop).await;
+        let missing: Vec<_> = details.unavailable.iter().map(|skipped| skipped.subject.as_str()).collect();
+        assert_eq!(missing, ["migrations"], "{:?}", details.unavailable);
+        // A busy machine may not answer in the time that it has.
+        let fault = &details.replicas[0].fault;
+        assert!(fault.contains("takes writes of its own") || fault.contains("in time"), "{fault}");
+        let request = v1::GetCapabilitiesRequest { connection: shop.clone() };
+        let told = client.connections().get_capabilities(request).await.unwrap().into_inner();
+        assert_eq!(told.pooler.unwrap().mode(), v1::PoolerMode::Transaction);
+        let named: Vec<_> = told.capabilities.iter().map(v1::Capability::ability).collect();
+        assert_eq!(named.len(), 8, "{named:?}");
+    });
+    futures::future::join_all(calls).await;
+    until(async || full(&client, &shop).await.1.replicas[0].fault.contains("takes writes of its own")).await;
 }
 
 #[tokio::test]

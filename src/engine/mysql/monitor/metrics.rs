@@ -55,7 +55,7 @@ pub(super) async fn sample(database: &MysqlDatabase, tiers: SampleTiers) -> Resu
         ("transactions", "PROCESS", transactions(&mut lease).await),
         ("history list", "PROCESS", history_list(&mut lease).await),
     ];
-    let (replication_grant, statement) = replication::statement(database);
+    let (replication_grant, statement) = replication::statement(&database.server);
     groups.push(("replication", replication_grant, replicas(&mut lease, statement).await));
     if tiers.tables {
         groups.push(("tables", "", tables(&mut lease, schema).await));

@@ -3,7 +3,7 @@
 use sqlx::{MySqlConnection, Row, mysql::MySqlRow};
 
 use crate::{
-    engine::mysql::{database::MysqlDatabase, row},
+    engine::mysql::{row, server::Server},
     model::metric::{MetricKind, Point},
 };
 
@@ -18,13 +18,12 @@ pub(super) struct Channel {
 }
 
 /// The privilege that the statement needs, and the statement, by product and version.
-pub(super) fn statement(database: &MysqlDatabase) -> (&'static str, &'static str) {
-    let server = &database.server;
+pub(super) fn statement(server: &Server) -> (&'static str, &'static str) {
     if server.is_mariadb() {
         let privilege = if server.mariadb_from(10, 5) { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
         return (privilege, "SHOW ALL SLAVES STATUS");
     }
-    let sql = if server.mysql_from(8, 0) { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+    let sql = if server.says_replica() { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
     ("REPLICATION CLIENT", sql)
 }
 
@@ -81,4 +80,25 @@ fn column(found: &MySqlRow, names: &[&str]) -> Option<String> {
         return Some(number.to_string());
     }
     row::optional_text(found, index).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_server_is_asked_in_words_that_it_knows() {
+        for (version, statement) in [
+            ("5.7.44", "SHOW SLAVE STATUS"),
+            ("8.0.11", "SHOW SLAVE STATUS"),
+            ("8.0.21", "SHOW SLAVE STATUS"),
+            ("8.0.36-0ubuntu0.22.04.1", "SHOW SLAVE STATUS"),
+            ("8.4.0", "SHOW REPLICA STATUS"),
+            ("9.1.0", "SHOW REPLICA STATUS"),
+            ("10.4.34-MariaDB", "SHOW ALL SLAVES STATUS"),
+            ("11.4.2-MariaDB", "SHOW ALL SLAVES STATUS"),
+        ] {
+            assert_eq!(super::statement(&Server::of(version.to_owned(), 1, false)).1, statement, "{version}");
+        }
+    }
 }

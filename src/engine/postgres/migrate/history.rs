@@ -142,7 +142,8 @@ pub(super) async fn read(
          direction, statements_done, statements_total, statement_open, fingerprint FROM {}",
         table.0
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    // Not prepared for the next time: the table may have been made anew by then.
+    let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await?;
     let mut entries: Vec<HistoryEntry> = rows.iter().map(entry).collect();
     entries.sort_by(|left, right| (&left.set, &left.version).cmp(&(&right.set, &right.version)));
     Ok(entries)

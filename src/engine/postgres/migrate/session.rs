@@ -49,7 +49,8 @@ impl PostgresSession {
         cancellation: CancellationToken,
     ) -> Result<Self> {
         // One can have been put in between since the pool was opened, and nothing of a run may go through it.
-        if pooler::lends_by_transaction(&dialer, &mut connection).await? {
+        let second = dialer.dial().await?;
+        if pooler::lends_by_transaction(&dialer, &mut connection, second).await? {
             return Err(pooler::in_between());
         }
         let pid =
