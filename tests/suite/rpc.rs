@@ -21,6 +21,7 @@ mod connections_health;
 mod connections_list;
 mod connections_refused;
 mod connections_replicas;
+mod escrow;
 mod hostile;
 mod limits;
 mod lost_key;
