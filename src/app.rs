@@ -2,10 +2,12 @@
 //!
 //! `start` takes the data directory, opens store and vault, builds the services and listens; `run` serves until it is
 //! told to stop and then drains: health says NOT_SERVING, streams end, operations are stored as they stand. Without the
-//! master key the server listens sealed, and the services are built once Unseal brings the key.
+//! master key the server listens sealed, and the services are built once Unseal brings the key or its source has it again.
 
+pub mod commands;
 mod data_directory;
 mod metrics;
+mod record;
 mod secrets;
 mod services;
 mod settings;
@@ -23,19 +25,20 @@ use crate::{
         server::{GrpcServer, Opener, Parts},
         vault_service::VaultAdapter,
     },
-    model::{AccountId, Error, Reason, Result, access::DEFAULT_ACCOUNT},
+    model::{Result, audit::AuditedCall},
     operation::Operations,
     service::{
         access::AccessService,
-        audit::AuditService,
+        audit::{AuditService, operators_account},
         backup::{KeyCopy, repository::Storage},
-        vault::{self, SealedVault, Unsealed, VaultService, VaultStatus},
+        vault::{self, SealedVault, Unsealed, VaultService},
     },
     store::Store,
-    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep},
-    vault::Vault,
+    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep, sealed_source::SealedSource},
+    vault::{Pepper, RepositoryKey, TokenKey, Vault},
 };
 use data_directory::DataDirectory;
+use record::recorded;
 use services::{Process, Services};
 
 /// A server that listens and is ready to run.
@@ -49,7 +52,17 @@ pub struct App {
 /// Whether there are services.
 enum State {
     Open(Opened),
-    Sealed(mpsc::Receiver<Unsealed>),
+    Sealed { unsealed: mpsc::Receiver<Unsealed>, source: SealedSource },
+}
+
+/// What an open vault gives before there are services.
+struct Unlocked {
+    vault: Vault,
+    audit: Arc<AuditService>,
+    pepper: Pepper,
+    token: TokenKey,
+    repository: RepositoryKey,
+    store_was_lost: bool,
 }
 
 /// What there is only with an open vault.
@@ -67,17 +80,22 @@ impl App {
             data_directory::make(folder)?;
         }
         let store = Store::open(&config.store.file).await?;
-        let opening = vault::open(&store, &settings::key_source(&config)).await?;
+        let source = settings::key_source(&config);
+        let opening = vault::open(&store, &source).await?;
         let builder = Builder { config, store, process: Process::default() };
         let (parts, state) = match opening {
             Ok(vault) => {
-                let (parts, opened) = builder.open(vault).await?;
+                let (parts, opened) = builder.open(builder.unlock(vault).await?).await?;
                 (parts, State::Open(opened))
             }
-            Err(reason) => {
-                tracing::error!(reason = reason.describe(), "vault sealed, only VaultService answers");
-                let (sealed, unsealed) = SealedVault::new(builder.store.clone(), reason);
-                (builder.sealed(sealed), State::Sealed(unsealed))
+            Err(trouble) => {
+                let reason = trouble.reason.describe();
+                tracing::error!(cause = %trouble, reason, "vault sealed, only VaultService answers");
+                let (sealed, unsealed) = SealedVault::new(builder.store.clone(), source, trouble);
+                let sealed = Arc::new(sealed);
+                let parts = builder.sealed(sealed.clone());
+                let source = SealedSource { vault: sealed, pause: builder.config.vault.retry_interval };
+                (parts, State::Sealed { unsealed, source })
             }
         };
         let config = &builder.config;
@@ -105,7 +123,10 @@ impl App {
                 server.readiness().open().await;
                 None
             }
-            State::Sealed(unsealed) => Some(unsealed),
+            State::Sealed { unsealed, source } => {
+                tasks::start(vec![Arc::new(source)], &builder.process.tracker, &builder.process.shutdown);
+                Some(unsealed)
+            }
         };
         let stopping = builder.process.shutdown.clone();
         let opener = server.opener();
@@ -141,24 +162,6 @@ impl App {
     }
 }
 
-/// Makes a key of an administrator in a data directory that no server holds, for who has lost theirs. Returns the file that
-/// the key is in: `admin.key`, or another beside it where that is there.
-pub async fn make_admin_key(config: &Config) -> Result<PathBuf> {
-    if !config.store.file.exists() {
-        return Err(Error::new(
-            Reason::StoreUnavailable,
-            format!("there is no store in {}; name the server's folder with --data-dir", config.data_dir.display()),
-        ));
-    }
-    let _directory = DataDirectory::take(&config.data_dir)?;
-    let store = Store::open(&config.store.file).await?;
-    let vault = vault::open(&store, &settings::key_source(config)).await?.map_err(vault::refusal)?;
-    let keys = secrets::server_keys(&store, &vault).await?;
-    let made = AccessService::new(store.clone(), keys.pepper).make_admin_key(&config.data_dir).await;
-    store.close().await;
-    made
-}
-
 /// What the services are built from.
 struct Builder {
     config: Config,
@@ -168,30 +171,38 @@ struct Builder {
 
 impl Builder {
     /// What a server answers with while its vault is sealed.
-    fn sealed(&self, vault: SealedVault) -> Parts {
-        let authenticator = Arc::new(SealedAuthenticator(vault.reason()));
-        let routes = Routes::sealed(&settings::server(&self.config)).vault(VaultAdapter::sealed(Arc::new(vault)));
+    fn sealed(&self, vault: Arc<SealedVault>) -> Parts {
+        let authenticator = Arc::new(SealedAuthenticator(vault.clone()));
+        let routes = Routes::sealed(&settings::server(&self.config)).vault(VaultAdapter::sealed(vault));
         Parts { routes, authenticator, audit: None }
     }
 
-    /// What a server answers with once its vault is open.
-    async fn open(&self, vault: Vault) -> Result<(Parts, Opened)> {
+    /// Opens what only the vault opens, the audit log before all.
+    async fn unlock(&self, vault: Vault) -> Result<Unlocked> {
         let Self { config, store, process } = self;
         let copy = KeyCopy::new(store.clone(), Storage::directory(config.backup.directory.clone())?);
         let store_was_lost = copy.recover(&vault).await?;
         let keys = secrets::server_keys(store, &vault).await?;
         copy.keep().await;
-        let access =
-            Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
+        let audit = Arc::new(AuditService::new(store.clone(), keys.audit, process.tracker.clone()));
+        let (pepper, token, repository) = (keys.pepper, keys.token, keys.repository);
+        Ok(Unlocked { vault, audit, pepper, token, repository, store_was_lost })
+    }
+
+    /// What a server answers with once its vault is open.
+    async fn open(&self, unlocked: Unlocked) -> Result<(Parts, Opened)> {
+        let Self { config, store, process } = self;
+        let Unlocked { vault, audit, pepper, token, repository, store_was_lost } = unlocked;
+        let access = AccessService::new(store.clone(), pepper).with_other_ways(settings::other_ways(config)?);
+        let access = Arc::new(access);
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
-        let services = Services::build(config, store, vault, access.clone(), keys.repository, process).await?;
+        let services = Services::build(config, store, vault, access.clone(), repository, process).await?;
         if store_was_lost {
             let found = services.backups.rebuild_all().await?;
             tracing::info!(found, "backups listed anew from the storage");
         }
-        let audit = Arc::new(AuditService::new(store.clone(), keys.audit, process.tracker.clone()));
-        let routes = services.routes(&settings::server(config), keys.token, audit.clone());
+        let routes = services.routes(&settings::server(config), token, audit.clone());
         let (mut tasks, vault) = (services.tasks(), services.vault.clone());
         tasks.push(Arc::new(AuditUpkeep { audit: audit.clone(), retention: config.audit.retention }));
         let authenticator = Arc::new(KeyAuthenticator::new(access, config.access.failures_per_address));
@@ -209,28 +220,49 @@ impl Builder {
         Ok(())
     }
 
-    /// Opens the server when Unseal has brought the key; never returns.
+    /// Opens the server when there is a key; never returns.
     async fn wait_for_key(&self, unsealed: Option<mpsc::Receiver<Unsealed>>, opener: Opener) {
         if let Some(mut unsealed) = unsealed {
-            while let Some(Unsealed { vault, served }) = unsealed.recv().await {
-                let outcome = self.serve_with(vault, &opener).await;
+            while let Some(Unsealed { vault, call, wrong_keys, waiting }) = unsealed.recv().await {
+                let outcome = self.serve_with(vault, call, wrong_keys, &opener).await;
                 match &outcome {
                     Ok(_) => tracing::info!("vault unsealed, serving"),
                     Err(error) => tracing::error!(error = %error, "services of the unsealed vault not started"),
                 }
-                // The caller may be gone; the server serves all the same.
-                let _ = served.send(outcome);
+                waiting.answer(outcome);
             }
         }
         std::future::pending().await
     }
 
-    async fn serve_with(&self, vault: Vault, opener: &Opener) -> Result<VaultStatus> {
-        let (parts, opened) = self.open(vault).await?;
+    /// Opens the audit log and then, between intent and outcome where a call brought the key, everything else.
+    ///
+    /// The intent comes after the look at the key and not before it, for the key of the log is sealed by the master key. So
+    /// wrong keys cannot be recorded when they are sent: how many there were is told first.
+    async fn serve_with(
+        &self,
+        vault: Vault,
+        call: Option<AuditedCall>,
+        wrong_keys: u64,
+        opener: &Opener,
+    ) -> Result<VaultService> {
+        let unlocked = self.unlock(vault).await?;
+        let audit = unlocked.audit.clone();
+        if wrong_keys > 0 {
+            audit.note_left_out(&operators_account(), wrong_keys).await;
+        }
+        let serving = self.open_and_begin(unlocked, opener);
+        match call {
+            Some(call) => recorded(&audit, call, serving).await,
+            None => serving.await,
+        }
+    }
+
+    async fn open_and_begin(&self, unlocked: Unlocked, opener: &Opener) -> Result<VaultService> {
+        let (parts, opened) = self.open(unlocked).await?;
         let vault = opened.vault.clone();
         self.begin(opened).await?;
         opener.open(parts).await?;
-        let account = AccountId::from_stored(DEFAULT_ACCOUNT.to_owned());
-        vault.status(&account).await
+        Ok(vault)
     }
 }

@@ -4,8 +4,8 @@ use std::{error::Error, io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use dbkeeper::{
-    app::{self, App},
-    cli::{self, Arguments, Command},
+    app::{App, commands},
+    cli::{self, Arguments, Command, MasterKeyCommand, master_key},
     config::{self, Config, Flags},
     telemetry,
 };
@@ -28,6 +28,12 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Command::AdminKey(arguments) => on_runtime(&arguments.flags(), admin_key),
+        Command::MasterKey(MasterKeyCommand::Export(arguments)) => {
+            on_runtime(&arguments.server.flags(), |config| master_key::export(config, arguments))
+        }
+        Command::MasterKey(MasterKeyCommand::Import(arguments)) => {
+            on_runtime(&arguments.server.flags(), |config| master_key::import(config, arguments))
+        }
         Command::Serve(arguments) => on_runtime(&arguments.flags(), serve),
         Command::Quickstart(arguments) => on_runtime(&arguments.flags(), |config| quickstart(config, arguments.exit)),
     }
@@ -50,7 +56,7 @@ where
 }
 
 async fn admin_key(config: Config) -> Result<ExitCode, Box<dyn Error>> {
-    let path = app::make_admin_key(&config).await?;
+    let path = commands::make_admin_key(&config).await?;
     writeln!(std::io::stdout().lock(), "{}", path.display())?;
     Ok(ExitCode::SUCCESS)
 }

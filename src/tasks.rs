@@ -8,6 +8,7 @@ pub mod credential_settlement;
 pub mod key_uses;
 pub mod operation_retention;
 pub mod pool_eviction;
+pub mod sealed_source;
 pub mod token_keys;
 
 use std::{sync::Arc, time::Duration};

@@ -8,6 +8,7 @@
 //! rotation has sealed them anew.
 
 mod cipher;
+pub mod escrow;
 mod keyring;
 mod record;
 mod server_key;

@@ -4,7 +4,7 @@ use crate::{
     model::{Error, Result},
     service::backup::REPOSITORY_KEY,
     store::Store,
-    vault::{ServerKey, ServerKeys, Vault},
+    vault::{AuditKey, ServerKey, ServerKeys, Vault},
 };
 
 const PEPPER: &str = "api-key-pepper";
@@ -19,6 +19,12 @@ pub(super) async fn server_keys(store: &Store, vault: &Vault) -> Result<ServerKe
         repository: server_key(store, vault, REPOSITORY_KEY).await?.into(),
         audit: server_key(store, vault, AUDIT).await?.into(),
     })
+}
+
+/// Opens the key of the audit log alone, and makes it where it is missing: what a command needs that runs without a server. The
+/// other keys are left to the server, which looks for lost ones in the storage of backups first.
+pub(super) async fn audit_key(store: &Store, vault: &Vault) -> Result<AuditKey> {
+    server_key(store, vault, AUDIT).await.map(AuditKey::from)
 }
 
 async fn server_key(store: &Store, vault: &Vault, name: &str) -> Result<ServerKey> {

@@ -53,6 +53,22 @@ Examples:
 The key is an administrator's of the account default. Keys that exist stay good: revoke the lost one with
 AccessService.RevokeApiKey. The command needs the master key, as the server does.";
 
+const MASTER_KEY_EXPORT_EXAMPLES: &str = "\
+Examples:
+  dbkeeper master-key export --recipient age1... --output escrow.age
+  dbkeeper master-key export --data-dir /srv/dbkeeper --recipients-file board.txt --output /mnt/usb/escrow.age
+
+Each recipient alone can open the file, with dbkeeper master-key import or with age --decrypt, which prints the text of
+master.key. Recipients are public keys of age-keygen. The command needs the master key, as the server does, from
+whatever source the configuration names, and leaves a record in the audit log.";
+
+const MASTER_KEY_IMPORT_EXAMPLES: &str = "\
+Examples:
+  dbkeeper master-key import --identity key.txt --input escrow.age
+  dbkeeper master-key import --data-dir /srv/dbkeeper --identity key.txt --input /mnt/usb/escrow.age
+
+A key that is there is never overwritten, and one that does not open the store that is there is not written.";
+
 /// Register, inspect, migrate, back up and watch your databases through one gRPC service.
 #[derive(Debug, Parser)]
 #[command(name = "dbkeeper", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 110)]
@@ -75,8 +91,53 @@ pub enum Command {
     /// Make a new admin key where the old one was lost, while no server runs; prints the file that holds it
     #[command(after_help = ADMIN_KEY_EXAMPLES)]
     AdminKey(ServerArguments),
+    /// Take the master key out to escrow, or bring it back, while no server runs
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// Print the effective configuration as TOML, each value with where it comes from, secrets masked
     Config(ServerArguments),
+}
+
+/// What to do with the master key.
+#[derive(Debug, Subcommand)]
+pub enum MasterKeyCommand {
+    /// Encrypt every version of the master key to recipients of age, into a new file
+    #[command(after_help = MASTER_KEY_EXPORT_EXAMPLES)]
+    Export(ExportArguments),
+    /// Bring the master key back out of an export, to a data directory that has lost it
+    #[command(after_help = MASTER_KEY_IMPORT_EXAMPLES)]
+    Import(ImportArguments),
+}
+
+/// Arguments of an export of the master key.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Who can open the file: a public key of age-keygen; may be repeated
+    #[arg(long, value_name = "age1...", required_unless_present = "recipients_file")]
+    pub recipient: Vec<String>,
+    /// File with a recipient a line; lines that begin with # are left out
+    #[arg(long, value_name = "FILE")]
+    pub recipients_file: Option<PathBuf>,
+    /// File to write, which must not be there yet; mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which server's.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Arguments of an import of the master key.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// File with the identity of one of the recipients, as age-keygen wrote it
+    #[arg(long, value_name = "FILE")]
+    pub identity: PathBuf,
+    /// The export
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Which server's.
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 /// Arguments that say how the server runs. Each overrides the environment and the file.

@@ -21,6 +21,9 @@ pub struct Vault {
     /// Longest that the command may take.
     #[serde(with = "value::duration")]
     pub key_command_timeout: Duration,
+    /// Time between two looks at the source while the server is sealed.
+    #[serde(with = "value::duration")]
+    pub retry_interval: Duration,
     /// A key management service that unwraps the master key.
     pub transit: Transit,
 }
@@ -66,6 +69,7 @@ impl Default for Vault {
             key_env: None,
             key_command: Vec::new(),
             key_command_timeout: Duration::from_secs(10),
+            retry_interval: Duration::from_secs(10),
             transit: Transit::default(),
         }
     }
@@ -117,6 +121,8 @@ impl Vault {
         let bounds = Duration::from_secs(1)..=Duration::from_secs(120);
         problems.time("vault.key_command_timeout", self.key_command_timeout, bounds.clone());
         problems.time("vault.transit.timeout", self.transit.timeout, bounds);
+        let bounds = Duration::from_secs(1)..=Duration::from_secs(3600);
+        problems.time("vault.retry_interval", self.retry_interval, bounds);
         self.transit.check(problems);
         let set = [
             ("vault.key_env", self.key_env.is_some()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use super::layers::audit::outcome_of;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{

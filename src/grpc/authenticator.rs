@@ -13,8 +13,8 @@ use super::{
     rate::{RateLimit, counted, limited},
 };
 use crate::{
-    model::{Caller, ClientCertificate, ErrorKind, Result, vault::SealReason},
-    service::{access::AccessService, vault::refusal},
+    model::{Caller, ClientCertificate, ErrorKind, Result},
+    service::{access::AccessService, vault::SealedVault},
 };
 
 /// Asks the access service.
@@ -59,12 +59,12 @@ impl Authenticator for KeyAuthenticator {
 }
 
 /// The authenticator of a server whose vault is sealed: it knows nobody.
-pub struct SealedAuthenticator(pub SealReason);
+pub struct SealedAuthenticator(pub Arc<SealedVault>);
 
 #[async_trait]
 impl Authenticator for SealedAuthenticator {
     async fn authenticate(&self, _bearer: &str, _peer: SocketAddr) -> Result<Caller> {
-        Err(refusal(self.0))
+        Err(self.0.refusal())
     }
 
     fn unknown_caller(&self) -> Option<Caller> {

@@ -12,11 +12,14 @@ use super::{
         token::Tokens,
         vault,
     },
-    proto::v1,
+    proto::v1::{self, vault_service_server::SERVICE_NAME},
 };
 use crate::{
-    model::{CallContext, Result},
-    service::vault::{SealedVault, VaultService},
+    model::{CallContext, Result, audit::AuditedCall},
+    service::{
+        audit::operators_account,
+        vault::{SealedVault, VaultService},
+    },
     vault::MasterKeys,
 };
 
@@ -71,9 +74,20 @@ impl VaultAdapter {
                 vault.check(keys.as_ref()).await?;
                 vault.status(context.account()).await.map(vault::open)
             }
-            Over::Sealed(vault) => vault.unseal(keys, peer).await.map(vault::open),
+            Over::Sealed(sealed) => {
+                let opened = sealed.unseal(keys, peer, unsealing(&context, peer)).await?;
+                opened.status(context.account()).await.map(vault::open)
+            }
         }
     }
+}
+
+/// An Unseal of a sealed vault, as it stands in the audit log. The layers keep no record of it, for the log has no key yet.
+fn unsealing(context: &CallContext, peer: Option<IpAddr>) -> AuditedCall {
+    let address = peer.map(|peer| peer.to_canonical().to_string()).unwrap_or_default();
+    let method = format!("{SERVICE_NAME}/Unseal");
+    // Whoever calls is not known.
+    AuditedCall::new(operators_account(), String::new(), address, method, &context.request_id)
 }
 
 #[async_trait]

@@ -15,17 +15,17 @@ pub type Mac = [u8; MAC_LENGTH];
 pub struct AuditedCall {
     /// In whose log it stands.
     pub account: AccountId,
-    /// Which key or token calls; empty where that is not known.
+    /// Which key or token calls, or `user/{number}` of the machine for a command; empty where that is not known.
     pub actor: String,
     /// Network address of the caller.
     pub address: String,
-    /// `dbkeeper.v1.ConnectionService/DeleteConnection`. Empty for events of the server's own.
+    /// `dbkeeper.v1.ConnectionService/DeleteConnection`, or `dbkeeper.command/ExportMasterKey`. Empty for events of the server's own.
     pub method: String,
     /// Id of the call.
     pub request_id: String,
     /// Names of the resources that the request, or the answer to it, names.
     pub resources: Vec<String>,
-    /// Names of the switches that the request turns on, and paths of its update mask.
+    /// Names of the switches that the request turns on, paths of its update mask, and recipients of an export.
     pub parameters: Vec<String>,
 }
 

@@ -81,23 +81,25 @@ impl SealReason {
         match self {
             Self::KeyMissing => {
                 "the master key, or a version of it, is missing and the store holds records that only it opens; \
-                 put the key back where the configuration says and start again, or call Unseal with it"
+                 put the key back where the configuration says, where a running server finds it by itself; \
+                 or call Unseal with it"
             }
             Self::KeyWrong => {
-                "the master key is not the one of this store; nothing was changed; \
-                 put the right key where the configuration says and start again, or call Unseal with it"
+                "the master key is not the one of this store; nothing was changed; put the right key where the \
+                 configuration says, where a running server finds it by itself; or call Unseal with it"
             }
             Self::KeyExposed => {
-                "others can read the file of the master key; run chmod 600 on it, think of who may have read it, \
-                 and start again, or call Unseal with the key"
+                "others can read the file of the master key; run chmod 600 on it, which a running server notices \
+                 by itself, and think of who may have read it; or call Unseal with the key"
             }
             Self::KeyMalformed => {
                 "what stands in the place of the master key is no master key of the form \
-                 dbkeeper-master-key:1:VERSION:BASE64; put the key back and start again, or call Unseal with it"
+                 dbkeeper-master-key:1:VERSION:BASE64; put the key back, which a running server notices by itself; \
+                 or call Unseal with it"
             }
             Self::SourceUnavailable => {
-                "the master key cannot be read from its source; the server's log has the cause; \
-                 mend it and start again, or call Unseal with the key"
+                "the master key cannot be read from its source; the server's log has the cause; mend it, which a \
+                 running server notices by itself; or call Unseal with the key"
             }
         }
     }

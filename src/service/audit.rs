@@ -104,10 +104,15 @@ impl AuditService {
     pub async fn tell_left_out(&self, all: bool) {
         let counts = lock(&self.refusals).left_out(all);
         for (account, left_out) in counts {
-            let record = AuditRecord { kind: AuditKind::LeftOut, left_out, ..AuditRecord::intent(own(&account)) };
-            if let Err(error) = self.writer.append(record).await {
-                tracing::error!(error = %error, %account, left_out, "refusals left out not recorded");
-            }
+            self.note_left_out(&account, left_out).await;
+        }
+    }
+
+    /// Writes that so many refusals are not told one by one. A failure is logged.
+    pub async fn note_left_out(&self, account: &AccountId, left_out: u64) {
+        let record = AuditRecord { kind: AuditKind::LeftOut, left_out, ..AuditRecord::intent(own(account)) };
+        if let Err(error) = self.writer.append(record).await {
+            tracing::error!(error = %error, %account, left_out, "refusals left out not recorded");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! [`open`] finds the key of a store, [`rotate`] seals everything anew with the next version while the server works.
 
+pub mod escrow;
 mod open;
 mod rotate;
 mod sealed;
@@ -10,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 pub use open::open;
-pub use sealed::{SealedVault, Unsealed, refusal};
+pub use sealed::{SealedVault, Unsealed, Waiting};
 
 use crate::{
     model::{
@@ -184,6 +185,14 @@ impl Parts {
             Err(_) => Err(unfit("it does not hold the key that is in use; put that key there".to_owned())),
         }
     }
+}
+
+/// Puts keys into a source and reads them back; absent where it does not give back what was put there.
+async fn put(source: &KeySource, keys: &MasterKeys) -> Result<Option<MasterKeys>, KeyTrouble> {
+    source.write(keys).await?;
+    let back = source.read().await?.unwrap_or_default();
+    let same = |version| back.check_value(version, b"").is_some_and(|check| keys.matches(version, b"", &check));
+    Ok(keys.versions().all(same).then_some(back))
 }
 
 fn current(known: &[MasterKeyVersion]) -> Result<&MasterKeyVersion> {

@@ -4,7 +4,10 @@ mod command;
 mod file;
 mod transit;
 
-use std::{env, fmt, path::PathBuf};
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+};
 
 use zeroize::Zeroizing;
 
@@ -29,7 +32,7 @@ pub enum KeySource {
 }
 
 /// Why a source gave no key, or did not take one.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTrouble {
     /// What may be told to anybody.
     pub reason: SealReason,
@@ -40,6 +43,15 @@ pub struct KeyTrouble {
 impl KeyTrouble {
     fn new(reason: SealReason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
+    }
+
+    /// Why what a source holds does not open a store.
+    pub fn unfit(reason: SealReason, source: &KeySource) -> Self {
+        let what = match reason {
+            SealReason::KeyMissing => "is empty, or lacks a version that the store needs",
+            _ => "holds another key than that of the store",
+        };
+        Self::new(reason, format!("{source} {what}"))
     }
 
     fn because(reason: SealReason, detail: impl fmt::Display, cause: impl fmt::Display) -> Self {
@@ -74,7 +86,16 @@ impl KeySource {
 
     /// True where the server can put a new key there.
     pub fn can_write(&self) -> bool {
-        matches!(self, Self::File(_) | Self::Transit(_))
+        self.file().is_some()
+    }
+
+    /// The file that the server keeps the key in, in clear or wrapped; absent where it cannot put a key there.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Transit(transit) => Some(&transit.wrapped_key_file),
+            Self::Environment(_) | Self::Command(_) => None,
+        }
     }
 
     /// What the source holds; absent where it holds nothing.

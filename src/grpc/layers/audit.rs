@@ -213,6 +213,12 @@ pub(in crate::grpc) fn failure_of(error: &Error) -> (Code, String) {
     (status::code(error.kind()), error.reason().as_str().to_owned())
 }
 
+/// How something ended that stands in the log like a call and did not come through the layers.
+pub fn outcome_of<T>(ended: &Result<T>) -> AuditOutcome {
+    let (code, reason) = ended.as_ref().err().map_or_else(|| (Code::Ok, String::new()), failure_of);
+    failed(code, reason)
+}
+
 fn failure_in(headers: &HeaderMap) -> Option<(Code, String)> {
     let status = Status::from_header_map(headers)?;
     let code = status.code();

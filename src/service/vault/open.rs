@@ -9,18 +9,24 @@ use crate::{
         Store,
         setting::{KEY_CHECK, STORE_ID},
     },
-    vault::{KeySource, MasterKeys, Vault},
+    vault::{KeySource, KeyTrouble, MasterKeys, Vault},
 };
 
 /// Opens the vault of a store with the key of a source. The inner error says why it stays sealed; nothing is written then. A key is
 /// made only where the source is empty and may be written, and the store never had one.
-pub async fn open(store: &Store, source: &KeySource) -> Result<Result<Vault, SealReason>> {
-    let held = match source.read().await {
+pub async fn open(store: &Store, source: &KeySource) -> Result<Result<Vault, KeyTrouble>> {
+    open_with(store, source, source.read().await).await
+}
+
+/// The same with what was read from the source.
+pub(super) async fn open_with(
+    store: &Store,
+    source: &KeySource,
+    held: Result<Option<MasterKeys>, KeyTrouble>,
+) -> Result<Result<Vault, KeyTrouble>> {
+    let held = match held {
         Ok(held) => held,
-        Err(trouble) => {
-            tracing::error!(cause = %trouble, "master key not read");
-            return Ok(Err(trouble.reason));
-        }
+        Err(trouble) => return Ok(Err(trouble)),
     };
     let known = Known::read(store).await?;
     let keys = match held {
@@ -28,17 +34,17 @@ pub async fn open(store: &Store, source: &KeySource) -> Result<Result<Vault, Sea
         None if known.is_fresh() => {
             let keys = MasterKeys::generate()?;
             if let Err(trouble) = source.write(&keys).await {
-                tracing::error!(cause = %trouble, "master key not made");
-                return Ok(Err(trouble.reason));
+                return Ok(Err(trouble));
             }
             keys
         }
-        None => return Ok(Err(SealReason::KeyMissing)),
+        None => return Ok(Err(KeyTrouble::unfit(SealReason::KeyMissing, source))),
     };
-    match known.newest_of_fresh(&keys) {
-        Some(version) => known.begin_with(store, &keys, version).await.map(Ok),
-        None => known.open(store, &keys).await,
-    }
+    let opened = match known.newest_of_fresh(&keys) {
+        Some(version) => Ok(known.begin_with(store, &keys, version).await?),
+        None => known.open(store, &keys).await?,
+    };
+    Ok(opened.map_err(|reason| KeyTrouble::unfit(reason, source)))
 }
 
 /// The store's own id, to which check values are bound. Made at the first start.
@@ -48,7 +54,7 @@ pub(super) async fn store_id(store: &Store) -> Result<Vec<u8>> {
 
 /// What a store knows of its master key.
 pub(super) struct Known {
-    store_id: Vec<u8>,
+    pub(super) store_id: Vec<u8>,
     versions: Vec<MasterKeyVersion>,
     /// The check value of a store from before the key had versions.
     unversioned: Option<Vec<u8>>,
@@ -66,7 +72,7 @@ impl Known {
     }
 
     /// It never had a key.
-    fn is_fresh(&self) -> bool {
+    pub(super) fn is_fresh(&self) -> bool {
         self.versions.is_empty() && self.unversioned.is_none() && !self.holds_records
     }
 

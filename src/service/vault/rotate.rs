@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Parts, current, open::store_id, unfit, unreadable};
+use super::{Parts, current, open::store_id, put, unfit, unreadable};
 use crate::{
     model::{
         Error, Reason, Result,
@@ -75,14 +75,9 @@ impl Parts {
     /// Puts a new version into the source beside the others, and reads it back.
     async fn put(&self, held: MasterKeys, version: u32) -> Result<MasterKeys> {
         // Written even where an earlier attempt left the version there: that attempt may have failed to make it durable.
-        let keys = held.with_new(version)?;
-        self.source.write(&keys).await.map_err(unreadable)?;
-        let back = self.source.read().await.map_err(unreadable)?.unwrap_or_default();
-        let same = |version| back.check_value(version, b"").is_some_and(|check| keys.matches(version, b"", &check));
-        if keys.versions().all(same) {
-            return Ok(back);
-        }
-        Err(unfit("it does not give back what was put there; nothing is sealed with the new key".to_owned()))
+        let back = put(&self.source, &held.with_new(version)?).await.map_err(unreadable)?;
+        let lost = || unfit("it does not give back what was put there; nothing is sealed with the new key".to_owned());
+        back.ok_or_else(lost)
     }
 
     async fn seal_anew(&self, run: &OperationRun, version: u32) -> Result<OperationResult, Failure> {

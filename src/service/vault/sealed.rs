@@ -1,19 +1,26 @@
-//! A vault that is sealed and waits for its key.
+//! A vault that is sealed and waits for its key: from a person who calls Unseal, or from its source, which is looked at again.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
-use super::{VaultStatus, open::Known, wrong_key};
+use super::{
+    VaultService,
+    open::{Known, open_with},
+    wrong_key,
+};
 use crate::{
-    model::{Detail, Error, Reason, Result, vault::SealReason},
+    model::{Detail, Error, Reason, Result, audit::AuditedCall, vault::SealReason},
     store::Store,
-    vault::{MasterKeys, Vault},
+    vault::{KeySource, KeyTrouble, MasterKeys, Vault},
 };
 
 /// Pause after the first wrong key of an address; each further one doubles it.
@@ -22,56 +29,98 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Addresses that are remembered. Beyond it the one whose pause ends first is forgotten.
 const MAX_ADDRESSES: usize = 1000;
 
-/// A vault that was opened by hand, on its way to whoever builds the services.
+/// A vault that was opened, on its way to whoever builds the services.
 pub struct Unsealed {
     /// The vault.
     pub vault: Vault,
-    /// Told how the open vault stands once the server serves, or why it cannot.
-    pub served: oneshot::Sender<Result<VaultStatus>>,
+    /// The Unseal that brought the key; absent where the source has it again.
+    pub call: Option<AuditedCall>,
+    /// How many wrong keys were sent before, since that was told last. They are not in the audit log.
+    pub wrong_keys: u64,
+    /// Who waits for it.
+    pub waiting: Waiting,
+}
+
+/// Who waits until the server serves: whoever brought the key, and all that bring one meanwhile. No other key is looked at
+/// before it is answered, also where the first has gone away.
+pub struct Waiting {
+    turn: OwnedMutexGuard<Option<VaultService>>,
+    served: oneshot::Sender<Result<VaultService>>,
+}
+
+impl Waiting {
+    /// Tells the service of the open vault once the server serves, or why it cannot.
+    pub fn answer(mut self, outcome: Result<VaultService>) {
+        *self.turn = outcome.as_ref().ok().cloned();
+        drop(self.turn);
+        // The caller may be gone; the server serves all the same.
+        let _ = self.served.send(outcome);
+    }
 }
 
 /// The sealed vault of a server.
 pub struct SealedVault {
     store: Store,
-    reason: SealReason,
+    source: KeySource,
+    /// What was wrong with the source when it was last looked at.
+    trouble: Mutex<KeyTrouble>,
     unsealed: mpsc::Sender<Unsealed>,
-    /// One key is looked at at a time.
-    turn: tokio::sync::Mutex<()>,
+    /// One key is looked at at a time. It holds the service from when the vault is open.
+    turn: Arc<tokio::sync::Mutex<Option<VaultService>>>,
     attempts: Mutex<Attempts>,
+    wrong_keys: AtomicU64,
 }
 
 impl SealedVault {
-    /// A vault that is sealed for a reason. What opens it comes out of the receiver.
-    pub fn new(store: Store, reason: SealReason) -> (Self, mpsc::Receiver<Unsealed>) {
+    /// A vault that is sealed because of its source. What opens it comes out of the receiver.
+    pub fn new(store: Store, source: KeySource, trouble: KeyTrouble) -> (Self, mpsc::Receiver<Unsealed>) {
         let (unsealed, opened) = mpsc::channel(1);
-        let (turn, attempts) = (tokio::sync::Mutex::default(), Mutex::default());
-        (Self { store, reason, unsealed, turn, attempts }, opened)
+        let sealed = Self {
+            store,
+            source,
+            trouble: Mutex::new(trouble),
+            unsealed,
+            turn: Arc::default(),
+            attempts: Mutex::default(),
+            wrong_keys: AtomicU64::new(0),
+        };
+        (sealed, opened)
     }
 
-    /// Why it is sealed.
+    /// Why it is sealed, by the last look at its source.
     pub fn reason(&self) -> SealReason {
-        self.reason
+        lock(&self.trouble).reason
     }
 
     /// What is answered to every other call.
     pub fn refusal(&self) -> Error {
-        refusal(self.reason)
+        Error::new(Reason::VaultSealed, format!("the vault is sealed: {}", self.reason().describe()))
     }
 
     /// Opens the vault with keys, which are none where what was sent is no master key, and waits until the server serves.
     /// MASTER_KEY_WRONG where they are not those of the store; nothing is changed then, and the address has to wait before it
     /// may try again.
-    pub async fn unseal(&self, keys: Option<MasterKeys>, peer: Option<IpAddr>) -> Result<VaultStatus> {
-        self.attempts().check(peer, Instant::now())?;
-        let _turn = self.turn.lock().await;
+    pub async fn unseal(
+        &self,
+        keys: Option<MasterKeys>,
+        peer: Option<IpAddr>,
+        call: AuditedCall,
+    ) -> Result<VaultService> {
+        lock(&self.attempts).check(peer, Instant::now())?;
+        let turn = self.turn.clone().lock_owned().await;
         // Others of the same address may have tried while this one waited for its turn.
-        self.attempts().check(peer, Instant::now())?;
+        lock(&self.attempts).check(peer, Instant::now())?;
+        if let Some(open) = &*turn {
+            // Opened while this one waited for its turn: nothing is left to change, and so to record.
+            return open.check(keys.as_ref()).await.map(|()| open.clone());
+        }
         let vault = match keys {
             Some(keys) => Known::read(&self.store).await?.open(&self.store, &keys).await?.ok(),
             None => None,
         };
         let Some(vault) = vault else {
-            let pause = self.attempts().failed(peer, Instant::now());
+            let pause = lock(&self.attempts).failed(peer, Instant::now());
+            self.wrong_keys.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 peer = peer.map(tracing::field::display),
                 pause_s = pause.as_secs(),
@@ -79,20 +128,57 @@ impl SealedVault {
             );
             return Err(wrong_key());
         };
+        self.serve(turn, vault, Some(call)).await
+    }
+
+    /// Looks at the source again, as a start does, and opens the vault where it has the key. True: the vault is open.
+    pub async fn look_again(&self) -> Result<bool> {
+        if self.turn.lock().await.is_some() {
+            return Ok(true);
+        }
+        // Read before the turn is taken: nobody with a key waits for a source that does not answer.
+        let held = self.source.read().await;
+        let turn = self.turn.clone().lock_owned().await;
+        if turn.is_some() {
+            return Ok(true);
+        }
+        match open_with(&self.store, &self.source, held).await? {
+            Ok(vault) => self.serve(turn, vault, None).await.map(|_| true),
+            Err(trouble) => {
+                self.note(trouble);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        turn: OwnedMutexGuard<Option<VaultService>>,
+        vault: Vault,
+        call: Option<AuditedCall>,
+    ) -> Result<VaultService> {
         let (served, serving) = oneshot::channel();
         let gone = || Error::new(Reason::ShuttingDown, "the server stops; start it again, then repeat the call");
-        self.unsealed.send(Unsealed { vault, served }).await.map_err(|_| gone())?;
+        let wrong_keys = self.wrong_keys.swap(0, Ordering::Relaxed);
+        let unsealed = Unsealed { vault, call, wrong_keys, waiting: Waiting { turn, served } };
+        self.unsealed.send(unsealed).await.map_err(|_| gone())?;
         serving.await.map_err(|_| gone())?
     }
 
-    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps what is wrong, and logs it where it is something else than before.
+    fn note(&self, trouble: KeyTrouble) {
+        let mut last = lock(&self.trouble);
+        if *last == trouble {
+            tracing::debug!(cause = %trouble, "vault still sealed");
+        } else {
+            tracing::error!(cause = %trouble, "vault still sealed, for another cause");
+        }
+        *last = trouble;
     }
 }
 
-/// VAULT_SEALED with why and what to do.
-pub fn refusal(reason: SealReason) -> Error {
-    Error::new(Reason::VaultSealed, format!("the vault is sealed: {}", reason.describe()))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Wrong keys by address.

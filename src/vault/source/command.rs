@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
+use rustix::process::{Pid, Signal};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Command,
+    process::{Child, Command},
 };
 use zeroize::Zeroizing;
 
@@ -32,20 +33,24 @@ pub struct KeyCommand {
 pub(super) async fn read(command: &KeyCommand) -> Result<Option<Zeroizing<String>>, KeyTrouble> {
     let unavailable =
         |what: String| KeyTrouble::new(SealReason::SourceUnavailable, format!("{}: {what}", command.program.display()));
-    // The command is killed when this is dropped, also by the time-out.
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|cause| unavailable(format!("it cannot be started: {cause}")))?;
+    // Dropped before the child, also by the time-out.
+    let mut group = ProcessGroup::led_by(&child);
     let (output, complaint) = (child.stdout.take(), child.stderr.take());
     let ended = async {
-        let (output, complaint, status) =
-            tokio::join!(take(output, MAX_OUTPUT), take(complaint, MAX_COMPLAINT), child.wait());
-        std::io::Result::Ok((output?, complaint?, status?))
+        let (output, complaint) = tokio::try_join!(take(output, MAX_OUTPUT), take(complaint, MAX_COMPLAINT))?;
+        // Awaited last: as long as the command has not been waited for, its number is that of no other process or group.
+        let status = child.wait().await?;
+        group.has_ended();
+        std::io::Result::Ok((output, complaint, status))
     };
     let (output, complaint, status) = tokio::time::timeout(command.timeout, ended)
         .await
@@ -60,6 +65,29 @@ pub(super) async fn read(command: &KeyCommand) -> Result<Option<Zeroizing<String
     }
     let text = std::str::from_utf8(&output).map_err(|_| malformed())?;
     Ok((!text.trim().is_empty()).then(|| Zeroizing::new(text.to_owned())))
+}
+
+/// A command with all that it has started. What has not ended by itself is killed when this is dropped.
+struct ProcessGroup(Option<Pid>);
+
+impl ProcessGroup {
+    fn led_by(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    /// The command came to its end; what it has left behind on purpose stays.
+    fn has_ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // It fails where all of the group has just ended, and then there is nothing to do.
+            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 async fn take(source: Option<impl AsyncRead + Unpin>, limit: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {

@@ -43,7 +43,7 @@ impl ServerProcess {
         assert!(self.child.is_none(), "the server runs already");
         self.starts += 1;
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("the log can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+        let mut command = binary();
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"]);
         command.arg(self.data_directory()).args(["--set", "health.interval=0s"]);
         if !self.settings.iter().any(|setting| setting.starts_with("telemetry.log=")) {
@@ -51,10 +51,6 @@ impl ServerProcess {
         }
         for setting in &self.settings {
             command.args(["--set", setting]);
-        }
-        // The server refuses variables of its own that it does not know, and those of the test run are such.
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DBKEEPER_")) {
-            command.env_remove(name);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         self.child = Some(command.spawn().expect("the binary starts"));
@@ -141,6 +137,15 @@ impl ServerProcess {
         let (address, _) = rest.split_once('"')?;
         Some(format!("http://{address}"))
     }
+}
+
+/// The real binary. It refuses variables of its own that it does not know, and those of the test run are such.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DBKEEPER_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 impl Drop for ServerProcess {

@@ -3,6 +3,7 @@
 
 mod ends;
 mod tampering;
+mod unseal;
 
 use std::collections::HashSet;
 

@@ -4,19 +4,18 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use dbkeeper::grpc::proto::v1;
 
-use crate::harness::{process::ServerProcess, server::TestServer};
+use crate::harness::{
+    process::{ServerProcess, binary},
+    server::TestServer,
+};
 
 fn admin_key(data_directory: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DBKEEPER_")) {
-        command.env_remove(name);
-    }
-    command.args(["admin-key", "--data-dir"]).arg(data_directory).output().expect("the binary runs")
+    binary().args(["admin-key", "--data-dir"]).arg(data_directory).output().expect("the binary runs")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,6 +48,12 @@ async fn a_lost_admin_key_is_replaced_while_no_server_runs() {
         assert_eq!((identity.account.as_str(), identity.permissions.len()), ("accounts/default", 5));
     }
     server.client_with(&first).access().who_am_i(v1::WhoAmIRequest {}).await.expect("older keys go on");
+
+    let request = v1::ListAuditEventsRequest { method: "MakeAdminKey".to_owned(), ..Default::default() };
+    let told = server.client().access().list_audit_events(request).await.unwrap().into_inner().audit_events;
+    let codes: Vec<&str> = told.iter().map(|event| event.code.as_str()).collect();
+    assert_eq!(codes, ["OK"; 4], "intent and outcome of each: {told:?}");
+    assert!(told.iter().all(|event| event.actor.starts_with("user/")), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,13 @@ use std::{fs, net::IpAddr, os::unix::fs::PermissionsExt};
 
 use dbkeeper::{
     grpc::{client::Client, proto::v1},
-    model::{Reason, vault::SealReason},
-    service::vault::{self, SealedVault},
+    model::{Reason, RequestId, audit::AuditedCall, vault::SealReason},
+    service::{
+        audit::operators_account,
+        vault::{self, SealedVault},
+    },
     store::Store,
-    vault::{KeySource, MasterKeys},
+    vault::{KeySource, KeyTrouble, MasterKeys},
 };
 use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -204,13 +207,17 @@ async fn a_hundred_wrong_keys_change_no_byte() {
     let (store_file, key_file) = (stopped.config().store.file.clone(), stopped.config().vault.key_file.clone());
     let wrong = KeySource::File(key_file.with_extension("wrong"));
     let store = Store::open(&store_file).await.unwrap();
-    let (sealed, mut opened) = SealedVault::new(store.clone(), SealReason::KeyWrong);
+    let trouble = KeyTrouble::unfit(SealReason::KeyWrong, &wrong);
+    let (sealed, mut opened) = SealedVault::new(store.clone(), wrong.clone(), trouble);
     for number in 0..100_u8 {
         let keys = MasterKeys::generate().unwrap();
         wrong.write(&keys).await.unwrap();
-        assert_eq!(vault::open(&store, &wrong).await.unwrap().err(), Some(SealReason::KeyWrong));
+        assert_eq!(vault::open(&store, &wrong).await.unwrap().err().unwrap().reason, SealReason::KeyWrong);
+        assert!(!sealed.look_again().await.unwrap());
         let peer = IpAddr::from([127, 0, 0, number]);
-        let error = sealed.unseal(Some(keys), Some(peer)).await.unwrap_err();
+        let nobody = String::new;
+        let call = AuditedCall::new(operators_account(), nobody(), nobody(), nobody(), &RequestId::generate());
+        let error = sealed.unseal(Some(keys), Some(peer), call).await.err().unwrap();
         assert_eq!(error.reason(), Reason::MasterKeyWrong);
     }
     assert!(opened.try_recv().is_err());

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dbkeeper::{
-    grpc::proto::v1,
+    grpc::{client::Client, proto::v1},
     model::vault::SealReason,
     vault::{KeyCommand, KeySource, MasterKeys, TransitKeys},
 };
@@ -92,6 +93,29 @@ async fn a_command_that_hangs_is_killed() {
     if !pid.is_empty() {
         let process = PathBuf::from(format!("/proc/{}/cmdline", pid.trim()));
         until(async || fs::read(&process).map_or(true, |line| line.is_empty())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_command_has_started_is_killed_with_it() {
+    // The shell waits for what it has started; or it is gone, and what it has started holds its output open.
+    for end in ["wait", "exit 0"] {
+        let folder = TempDir::new().unwrap();
+        let pid = folder.path().join("pid");
+        let script = format!("sh -c 'echo $$ > {}; exec sleep 600' & {end}", pid.display());
+        // On a loaded machine it may not have come so far in two seconds.
+        let mut timeout = Duration::from_secs(2);
+        let started = loop {
+            let (reason, detail) = trouble(&command(&script, timeout)).await;
+            assert_eq!(reason, SealReason::SourceUnavailable);
+            assert!(detail.contains("did not end within"), "{end}: {detail}");
+            let number = fs::read_to_string(&pid).unwrap_or_default();
+            if !number.trim().is_empty() {
+                break PathBuf::from(format!("/proc/{}/cmdline", number.trim()));
+            }
+            timeout *= 2;
+        };
+        until(async || fs::read(&started).map_or(true, |line| line.is_empty())).await;
     }
 }
 
@@ -232,6 +256,57 @@ async fn a_server_starts_and_rotates_with_a_wrapped_key_and_is_sealed_without_th
     let test = Some(v1::test_connection_request::Target::Name("connections/shop".to_owned()));
     let request = v1::TestConnectionRequest { target: test };
     assert!(server.client().connections().test_connection(request).await.unwrap().into_inner().connected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_comes_back_is_all_that_a_sealed_server_needs() {
+    let (folder, transit) = (TempDir::new().unwrap(), TransitServer::start().await);
+    let keys = transit.keys(folder.path());
+    // It is down at the very first start already, before there is a key.
+    transit.behave(Behaviour::Status(503));
+    let server = TestServer::start_with(|config| {
+        config.vault.transit.address = Some(keys.address.clone());
+        config.vault.transit.token_file = Some(keys.token_file.clone());
+        config.vault.retry_interval = Duration::from_millis(50);
+    })
+    .await;
+    let nobody = |server: &TestServer| Client::new(&server.url(), None).unwrap();
+    // Whoever shows no key is told of a sealed vault only.
+    let seal_reason = async |client: &Client| {
+        let status = client.vault().get_vault_status(v1::GetVaultStatusRequest {}).await;
+        status.ok().map(|status| status.into_inner().seal_reason())
+    };
+    assert_eq!(seal_reason(&nobody(&server)).await, Some(v1::SealReason::SourceUnavailable));
+    assert!(!server.wrapped_key_file().exists());
+    transit.behave(Behaviour::Good);
+    until(async || seal_reason(&nobody(&server)).await.is_none()).await;
+    register(&server.client(), "shop", settings(&PostgresFixture::new().target("postgres"))).await;
+    let wrapped = fs::read(server.wrapped_key_file()).unwrap();
+
+    transit.behave(Behaviour::Status(503));
+    let server = server.stop().await.start().await;
+    let client = nobody(&server);
+    assert_eq!(seal_reason(&client).await, Some(v1::SealReason::SourceUnavailable));
+    // What is told is what was wrong last.
+    transit.behave(Behaviour::Garbage(b"{\"data\":{\"plaintext\":\"AAAA\"}}".to_vec()));
+    until(async || seal_reason(&client).await == Some(v1::SealReason::KeyMalformed)).await;
+    let another = format!("{{\"data\":{{\"plaintext\":\"{}\"}}}}", STANDARD.encode([7; 32]));
+    transit.behave(Behaviour::Garbage(another.into_bytes()));
+    until(async || seal_reason(&client).await == Some(v1::SealReason::KeyWrong)).await;
+    transit.behave(Behaviour::Good);
+    until(async || seal_reason(&client).await.is_none()).await;
+    let test = Some(v1::test_connection_request::Target::Name("connections/shop".to_owned()));
+    let request = v1::TestConnectionRequest { target: test };
+    assert!(server.client().connections().test_connection(request).await.unwrap().into_inner().connected);
+    assert_eq!(fs::read(server.wrapped_key_file()).unwrap(), wrapped, "the key was made anew");
+
+    // An open server has no more to ask.
+    let calls = transit.paths().len();
+    until(async || server.client().connections().list_connections(v1::ListConnectionsRequest::default()).await.is_ok())
+        .await;
+    let server = server.stop().await;
+    assert_eq!(transit.paths().len(), calls);
+    drop(server);
 }
 
 /// The beginning of each line, up to its version.

@@ -10,7 +10,7 @@ use v1::{AuditCompletion, AuditEventKind};
 use super::{Intruder, assert_refused, assert_says, call, events, list, register, settings, short, until, verify};
 use crate::harness::{process::ServerProcess, server::TestServer, sqlite::SqliteFolder};
 
-const REFUSE_ALL: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events
+pub(super) const REFUSE_ALL: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events
      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
 const REFUSE_OUTCOMES: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events WHEN NEW.kind = 'outcome'
      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";

@@ -187,12 +187,14 @@ class AuditEvent(google.protobuf.message.Message):
     """What it tells."""
     actor: builtins.str
     """Who called: `key/{id}` and the other forms of Identity.principal. Empty: not known. `server`:
-    an event of the server's own.
+    an event of the server's own. `user/{number}`: a user of the server's machine, for a command.
     """
     address: builtins.str
     """Network address that the call came from."""
     method: builtins.str
-    """`dbkeeper.v1.ConnectionService/DeleteConnection`."""
+    """`dbkeeper.v1.ConnectionService/DeleteConnection`; `dbkeeper.command/ExportMasterKey` and its like
+    for a command that was run on the server's machine.
+    """
     request_id: builtins.str
     """Id of the call, as in the log and in errors."""
     code: builtins.str
@@ -224,7 +226,8 @@ class AuditEvent(google.protobuf.message.Message):
     @property
     def parameters(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of the boolean fields of the request that were true, such as `validate_only`, and
-        `update_mask:{path}` for each path of the update mask.
+        `update_mask:{path}` for each path of the update mask. For an export of the master key
+        `recipient:{public key}` for each who can open it.
         """
 
     @property

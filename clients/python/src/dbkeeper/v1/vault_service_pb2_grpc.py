@@ -61,8 +61,8 @@ class VaultServiceServicer(object):
 
     def GetVaultStatus(self, request, context):
         """Tells whether the vault is open, and which versions of the master key there are. While it is
-        sealed everybody who reaches the server is answered, and told only that it is sealed, why,
-        and what to do.
+        sealed everybody who reaches the server is answered, and told only that it is sealed, why
+        by the last look at the source of the key, and what to do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +86,10 @@ class VaultServiceServicer(object):
         """Opens a sealed vault with the master key, which is checked and kept in memory only: the next start needs it
         again. When the call returns the server serves. Everybody who reaches a sealed server may try, each address
         ever more slowly. On an open vault the key is checked and nothing is changed.
-        Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo.
+        The key of the audit log is sealed as well: on a sealed server the intent is recorded once the key is proved
+        right, before anything else is opened, and of wrong keys only the number, when the vault is opened.
+        Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo;
+        UNAVAILABLE (AUDIT_UNAVAILABLE), and the vault stays sealed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,8 +29,8 @@ class VaultServiceStub:
         dbkeeper.v1.vault_service_pb2.VaultStatus,
     ]
     """Tells whether the vault is open, and which versions of the master key there are. While it is
-    sealed everybody who reaches the server is answered, and told only that it is sealed, why,
-    and what to do.
+    sealed everybody who reaches the server is answered, and told only that it is sealed, why
+    by the last look at the source of the key, and what to do.
     """
 
     RotateMasterKey: grpc.UnaryUnaryMultiCallable[
@@ -54,7 +54,10 @@ class VaultServiceStub:
     """Opens a sealed vault with the master key, which is checked and kept in memory only: the next start needs it
     again. When the call returns the server serves. Everybody who reaches a sealed server may try, each address
     ever more slowly. On an open vault the key is checked and nothing is changed.
-    Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo.
+    The key of the audit log is sealed as well: on a sealed server the intent is recorded once the key is proved
+    right, before anything else is opened, and of wrong keys only the number, when the vault is opened.
+    Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo;
+    UNAVAILABLE (AUDIT_UNAVAILABLE), and the vault stays sealed.
     """
 
 class VaultServiceAsyncStub:
@@ -67,8 +70,8 @@ class VaultServiceAsyncStub:
         dbkeeper.v1.vault_service_pb2.VaultStatus,
     ]
     """Tells whether the vault is open, and which versions of the master key there are. While it is
-    sealed everybody who reaches the server is answered, and told only that it is sealed, why,
-    and what to do.
+    sealed everybody who reaches the server is answered, and told only that it is sealed, why
+    by the last look at the source of the key, and what to do.
     """
 
     RotateMasterKey: grpc.aio.UnaryUnaryMultiCallable[
@@ -92,7 +95,10 @@ class VaultServiceAsyncStub:
     """Opens a sealed vault with the master key, which is checked and kept in memory only: the next start needs it
     again. When the call returns the server serves. Everybody who reaches a sealed server may try, each address
     ever more slowly. On an open vault the key is checked and nothing is changed.
-    Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo.
+    The key of the audit log is sealed as well: on a sealed server the intent is recorded once the key is proved
+    right, before anything else is opened, and of wrong keys only the number, when the vault is opened.
+    Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo;
+    UNAVAILABLE (AUDIT_UNAVAILABLE), and the vault stays sealed.
     """
 
 class VaultServiceServicer(metaclass=abc.ABCMeta):
@@ -107,8 +113,8 @@ class VaultServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.vault_service_pb2.VaultStatus, collections.abc.Awaitable[dbkeeper.v1.vault_service_pb2.VaultStatus]]:
         """Tells whether the vault is open, and which versions of the master key there are. While it is
-        sealed everybody who reaches the server is answered, and told only that it is sealed, why,
-        and what to do.
+        sealed everybody who reaches the server is answered, and told only that it is sealed, why
+        by the last look at the source of the key, and what to do.
         """
 
     @abc.abstractmethod
@@ -136,7 +142,10 @@ class VaultServiceServicer(metaclass=abc.ABCMeta):
         """Opens a sealed vault with the master key, which is checked and kept in memory only: the next start needs it
         again. When the call returns the server serves. Everybody who reaches a sealed server may try, each address
         ever more slowly. On an open vault the key is checked and nothing is changed.
-        Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo.
+        The key of the audit log is sealed as well: on a sealed server the intent is recorded once the key is proved
+        right, before anything else is opened, and of wrong keys only the number, when the vault is opened.
+        Errors: FAILED_PRECONDITION (MASTER_KEY_WRONG); RESOURCE_EXHAUSTED (TOO_MANY_REQUESTS) with RetryInfo;
+        UNAVAILABLE (AUDIT_UNAVAILABLE), and the vault stays sealed.
         """
 
 def add_VaultServiceServicer_to_server(servicer: VaultServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

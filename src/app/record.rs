@@ -1,0 +1,16 @@
+//! What stands in the audit log like a call and did not come through the layers of the server.
+
+use super::{AuditService, AuditedCall, Result};
+use crate::grpc::audit::outcome_of;
+
+/// Does something between its intent and its outcome in the audit log. It is not begun where the intent cannot be written.
+pub(super) async fn recorded<T>(
+    audit: &AuditService,
+    call: AuditedCall,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let intent = audit.intend(&call).await?;
+    let ended = work.await;
+    audit.conclude(&call, intent, outcome_of(&ended)).await;
+    ended
+}
