@@ -116,7 +116,7 @@ pub struct ConnectionSettings {
     pub display_name: String,
     /// The engine.
     pub engine: EngineKind,
-    /// Host name or address; empty for SQLite.
+    /// Host name, address, or path of a Unix socket; empty for SQLite.
     pub host: String,
     /// Port; 0 for SQLite.
     pub port: u16,
@@ -156,6 +156,11 @@ impl ConnectionSettings {
         };
         way(self) == way(other)
     }
+}
+
+/// Whether a host is the path of a Unix socket. No name and no address begins so.
+pub fn is_socket(host: &str) -> bool {
+    host.starts_with('/')
 }
 
 /// What is known of reaching a database.

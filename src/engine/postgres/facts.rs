@@ -11,7 +11,7 @@ use tokio::{
 
 use super::database::PostgresDatabase;
 use crate::{
-    engine::{Describe, certificate, facts::MAX_FULL_TEXT_INDEXES},
+    engine::{Describe, certificate, facts::MAX_FULL_TEXT_INDEXES, reach::Checked},
     model::{
         Error, Reason, Result,
         connection::TlsMode,
@@ -46,7 +46,8 @@ impl Describe for PostgresDatabase {
         let place = &dialer.place;
         let look = async {
             let _gate = self.limits().gates.enter(&place.host, place.port).await;
-            let address = dialer.address().await?;
+            // There is no TLS at a socket.
+            let Checked::Address(address) = dialer.checked().await? else { return Ok(None) };
             let mut stream = TcpStream::connect((address, place.port)).await.map_err(lost)?;
             stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
             match stream.read_u8().await.map_err(lost)? {
