@@ -104,6 +104,7 @@ fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {
         allow: targets.allow.iter().map(|network| network.0).collect(),
         deny: targets.deny.iter().map(|network| network.0).collect(),
         ports: targets.ports.iter().map(|ports| ports.0.clone()).collect(),
+        unix_sockets: targets.unix_sockets.iter().map(|folder| folder.0.clone()).collect(),
         own: own.clone(),
     }
 }

@@ -1,6 +1,12 @@
 //! Which hosts callers may have dialled.
 
-use std::{fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
+use std::{
+    fmt,
+    net::IpAddr,
+    ops::RangeInclusive,
+    path::{Component, PathBuf},
+    str::FromStr,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -89,6 +95,36 @@ impl Serialize for Network {
     }
 }
 
+/// A folder of Unix sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketFolder(pub PathBuf);
+
+impl FromStr for SocketFolder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let folder = PathBuf::from(text.trim());
+        let named = folder.components().any(|part| matches!(part, Component::Normal(_)));
+        let climbs = folder.components().any(|part| part == Component::ParentDir);
+        if folder.is_absolute() && named && !climbs {
+            return Ok(Self(folder));
+        }
+        Err("must be absolute paths of folders without '..', such as /run/postgresql; / itself would open every socket")
+    }
+}
+
+impl fmt::Display for SocketFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl Serialize for SocketFolder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Hosts that are dialled for callers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -104,11 +140,20 @@ pub struct Targets {
     /// Ports that may be dialled; empty: any.
     #[serde(deserialize_with = "list")]
     pub ports: Vec<Ports>,
+    /// Folders whose Unix sockets may be dialled; empty: no socket may be.
+    #[serde(deserialize_with = "list")]
+    pub unix_sockets: Vec<SocketFolder>,
 }
 
 impl Default for Targets {
     fn default() -> Self {
-        Self { policy: BasePolicy::Private, allow: Vec::new(), deny: Vec::new(), ports: Vec::new() }
+        Self {
+            policy: BasePolicy::Private,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            ports: Vec::new(),
+            unix_sockets: Vec::new(),
+        }
     }
 }
 

@@ -111,8 +111,8 @@ fn an_address_that_others_reach_needs_tls_or_consent() {
 
 #[test]
 fn targets_are_networks_and_ports() {
-    let file =
-        "[targets]\npolicy = 'public'\nallow = ['10.1.0.0/16', 'fd00::/8', '10.9.9.9']\nports = [3306, '5432-5439']\n";
+    let file = "[targets]\npolicy = 'public'\nallow = ['10.1.0.0/16', 'fd00::/8', '10.9.9.9']\nports = [3306, '5432-5439']\n\
+         unix_sockets = ['/run/postgresql', '/run/mysqld']\n";
     let loaded = load(file, &[("DBKEEPER_TARGETS_DENY", "10.1.2.0/24, ::1")], &[]).unwrap();
     let again = load(&loaded.to_string(), &[], &[]).unwrap().config.targets;
     assert_eq!(again.policy, super::BasePolicy::Public);
@@ -121,6 +121,9 @@ fn targets_are_networks_and_ports() {
     assert_eq!(texts(&again.deny), ["10.1.2.0/24", "::1/128"]);
     let ports: Vec<String> = again.ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["3306", "5432-5439"]);
+    let folders: Vec<String> = again.unix_sockets.iter().map(ToString::to_string).collect();
+    assert_eq!(folders, ["/run/postgresql", "/run/mysqld"]);
+    assert!(load("", &[], &[]).unwrap().config.targets.unix_sockets.is_empty());
 }
 
 #[test]
@@ -134,6 +137,9 @@ fn targets_that_say_nothing_sensible_are_refused() {
         ("targets.ports", "0", "must be ports"),
         ("targets.ports", "65536", "must be ports"),
         ("targets.ports", "5439-5432", "must be ports"),
+        ("targets.unix_sockets", "run/postgresql", "must be absolute paths"),
+        ("targets.unix_sockets", "/run/../etc", "must be absolute paths"),
+        ("targets.unix_sockets", "/", "must be absolute paths"),
     ] {
         let text = refusal("", &[], &[(key, value)]);
         assert!(text.contains(key) && text.contains(allowed), "{key}={value}: {text}");

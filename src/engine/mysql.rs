@@ -26,10 +26,13 @@ use secrecy::SecretString;
 
 pub use self::source::MysqlSource;
 use self::{connect::Connector, database::MysqlDatabase};
-use super::{Database, Engine, EngineOptions, PasswordRecipe, Probe, Target};
+use super::{
+    Database, Engine, EngineOptions, PasswordRecipe, Probe, Target,
+    reach::{TLS_AT_SOCKET, socket_violation},
+};
 use crate::model::{
     AccountId, Error, Result,
-    connection::{ConnectionSettings, EngineKind, TlsMode},
+    connection::{ConnectionSettings, EngineKind, TlsMode, is_socket},
 };
 
 /// MySQL and MariaDB.
@@ -85,8 +88,8 @@ impl Engine for MysqlEngine {
 fn violations(settings: &ConnectionSettings) -> Vec<(String, String)> {
     let mut violations = Vec::new();
     let mut refuse = |field: &str, text: &str| violations.push((field.to_owned(), text.to_owned()));
-    if settings.host.is_empty() || settings.host.contains(['/', '\0']) || settings.host.contains(char::is_whitespace) {
-        refuse("host", "must be a host name or an address; sockets in the file system are not dialled");
+    if let Some(text) = host_violation(&settings.host) {
+        refuse("host", text);
     }
     if settings.port == 0 {
         refuse("port", "must be 1 to 65535");
@@ -98,6 +101,9 @@ fn violations(settings: &ConnectionSettings) -> Vec<(String, String)> {
         refuse("username", "must not be empty and hold no NUL");
     }
     let tls = &settings.tls;
+    if is_socket(&settings.host) && tls.mode != TlsMode::Disabled {
+        refuse("tls.mode", TLS_AT_SOCKET);
+    }
     if tls.mode == TlsMode::Disabled && !(tls.ca_pem.is_empty() && tls.client_cert_pem.is_empty()) {
         refuse("tls.mode", "must not be disabled where certificates are given");
     }
@@ -107,4 +113,13 @@ fn violations(settings: &ConnectionSettings) -> Vec<(String, String)> {
         }
     }
     violations
+}
+
+/// A name, an address, or the file of a socket.
+fn host_violation(host: &str) -> Option<&'static str> {
+    if is_socket(host) {
+        return socket_violation(host);
+    }
+    (host.is_empty() || host.contains(['/', '\0']) || host.contains(char::is_whitespace))
+        .then_some("must be a host name, an address, or the absolute path of a Unix socket")
 }

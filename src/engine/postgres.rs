@@ -23,10 +23,13 @@ use sqlx::Connection;
 
 pub use self::source::PostgresSource;
 use self::{connect::Dialer, database::PostgresDatabase, pooler::DirectPlaces};
-use super::{Database, Engine, EngineOptions, PasswordRecipe, Probe, Target};
+use super::{
+    Database, Engine, EngineOptions, PasswordRecipe, Probe, Target,
+    reach::{TLS_AT_SOCKET, socket_violation},
+};
 use crate::model::{
     AccountId, Error, Result,
-    connection::{ConnectionSettings, EngineKind, TlsMode},
+    connection::{ConnectionSettings, EngineKind, TlsMode, is_socket},
 };
 
 const DEFAULT_PORT: u16 = 5432;
@@ -71,6 +74,9 @@ impl Engine for PostgresEngine {
             }
         }
         let tls = &settings.tls;
+        if is_socket(&settings.host) && tls.mode != TlsMode::Disabled {
+            refuse("tls.mode", TLS_AT_SOCKET);
+        }
         let verifies = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyFull);
         if !tls.ca_pem.is_empty() && !verifies {
             refuse("tls.ca_pem", "is only used by TLS_MODE_VERIFY_CA and TLS_MODE_VERIFY_FULL; set one of them");
@@ -106,13 +112,16 @@ impl Engine for PostgresEngine {
     }
 }
 
-/// Only a name or an address over TCP: a host that begins with `/` would be a Unix socket of dbkeeper's own machine.
+/// A name, an address, or the folder of a socket; a socket without a place in the file system is nobody's to configure.
 fn host_violation(host: &str) -> Option<&'static str> {
     if host.is_empty() {
         return Some("must be a host name or an address");
     }
-    if host.starts_with('/') || host.starts_with('@') {
-        return Some("must be a host name or an address; a Unix socket is not allowed");
+    if is_socket(host) {
+        return socket_violation(host);
+    }
+    if host.starts_with('@') {
+        return Some("must be a host name, an address, or the folder of a Unix socket");
     }
     let forbidden = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '/' | '@' | ',' | '=' | '\'' | '\\')

@@ -1,5 +1,5 @@
-//! The way to a database over the network: the host is looked up once, every address is checked against the policy of
-//! this server, and the address that was checked is the one that is dialled.
+//! The way to a database: the host is looked up once, every address is checked against the policy of this server, and the
+//! address that was checked is the one that is dialled. The same holds for a socket in the file system.
 //!
 //! The drivers dial by themselves and take a name or a Unix socket only. So each database gets a [`Passage`]: a socket of
 //! this process that the driver dials, behind which the checked address is dialled here. The driver keeps the host name
@@ -9,15 +9,17 @@ mod address;
 mod guard;
 mod passage;
 mod policy;
+mod socket;
 
 use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use async_trait::async_trait;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_util::task::TaskTracker;
 
 pub use address::AddressClass;
@@ -25,8 +27,56 @@ use address::Spelling;
 pub use guard::{LoginGuard, Refusal};
 pub use passage::Passage;
 pub use policy::{BasePolicy, Forbidden, OwnListeners, TargetPolicy};
+use socket::FoundSocket;
+pub use socket::{TLS_AT_SOCKET, socket_violation};
 
-use crate::model::{Error, Reason};
+use crate::model::{Error, Reason, connection::is_socket};
+
+/// Where a database listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// On a port of a host, which is a name or an address.
+    Network(String, u16),
+    /// At a socket in the file system of this machine.
+    Socket(PathBuf),
+}
+
+impl Destination {
+    /// Where host and port lead. Where the host is a path, `socket` says which file the engine means by it.
+    pub fn new(host: &str, port: u16, socket: impl FnOnce(&Path) -> PathBuf) -> Self {
+        if is_socket(host) { Self::Socket(socket(Path::new(host))) } else { Self::Network(host.to_owned(), port) }
+    }
+
+    /// What to look at where nothing answers.
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Network(..) => {
+                "check host and port, that the server runs and listens there, and the firewall between"
+            }
+            Self::Socket(_) => {
+                "check that the server runs and has its socket there, and that dbkeeper's user may write to the socket"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(host, port) => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What a tool that dials by itself is given: it was checked a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// An address.
+    Address(IpAddr),
+    /// The place of a socket, free of links.
+    Socket(PathBuf),
+}
 
 /// The network, so that a test can stand in for it.
 #[async_trait]
@@ -110,6 +160,17 @@ impl Reach {
         Ok(addresses)
     }
 
+    /// Checks a socket and connects to it.
+    async fn dial_socket(&self, path: &Path) -> Result<UnixStream, Unreached> {
+        let socket = FoundSocket::find(path, &self.0.policy.unix_sockets)?;
+        socket.connect().await.map_err(Unreached::NoAnswer)
+    }
+
+    /// The place of a socket that may be dialled.
+    fn socket(&self, path: &Path) -> Result<PathBuf, Unreached> {
+        FoundSocket::find(path, &self.0.policy.unix_sockets).map(|socket| socket.path)
+    }
+
     /// Looks a host up, checks, and connects to the first of its addresses that answers.
     async fn dial(&self, host: &str, port: u16) -> Result<(TcpStream, SocketAddr), Unreached> {
         let mut failure = None;
@@ -137,7 +198,7 @@ impl fmt::Debug for Reach {
 }
 
 /// ADDRESS_FORBIDDEN. It does not tell the address: what a name leads to inside is nobody's business outside.
-pub fn forbidden(host: &str, port: u16, why: Forbidden) -> Error {
+pub fn forbidden(place: &Destination, why: Forbidden) -> Error {
     let (kind, what, cure) = match why {
         Forbidden::Never(class) => {
             (class.as_str(), format!("is {}, which is never dialled", class.as_str()), "name the host of a database")
@@ -159,16 +220,21 @@ pub fn forbidden(host: &str, port: u16, why: Forbidden) -> Error {
             "has a port that is not in targets.ports".to_owned(),
             "use another port, or add it to targets.ports",
         ),
+        Forbidden::Socket => (
+            "unix socket",
+            "is a Unix socket outside of the folders in targets.unix_sockets".to_owned(),
+            "name a host that is reached over TCP, or add the folder of the socket to targets.unix_sockets",
+        ),
     };
-    Error::new(Reason::AddressForbidden, format!("{host}:{port} is not dialled, for its address {what}; {cure}"))
+    Error::new(Reason::AddressForbidden, format!("{place} is not dialled, for its address {what}; {cure}"))
         .with_metadata("address_class", kind)
         .with_metadata("hint", cure)
 }
 
 /// LOGIN_UNSAFE or, for what is no database at all, DATABASE_UNREACHABLE.
-pub fn refused(host: &str, port: u16, refusal: Refusal) -> Error {
+pub fn refused(place: &Destination, refusal: Refusal) -> Error {
     let (what, cure) = refusal.words();
-    Error::new(refusal.reason(), format!("what answers at {host}:{port} {what}; {cure}")).with_metadata("hint", cure)
+    Error::new(refusal.reason(), format!("what answers at {place} {what}; {cure}")).with_metadata("hint", cure)
 }
 
 #[cfg(test)]

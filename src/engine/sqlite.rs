@@ -4,6 +4,7 @@
 //! that this process holds on it.
 
 mod catalog;
+mod confine;
 mod connect;
 mod ddl;
 mod dump;
@@ -28,7 +29,7 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
 pub use self::{connect::SqliteSource, scratch::sweep_scratch};
 
@@ -98,20 +99,18 @@ impl Engine for SqliteEngine {
 
     async fn probe(&self, target: &Target) -> Result<Probe> {
         refuse_password(target)?;
-        let file = self.path(target)?.find()?;
+        let (place, limit) = (self.path(target)?, self.options.dial_timeout);
         let began = Instant::now();
         let look = async {
-            let mut connection = connect::reading_options(&file.path, self.options.dial_timeout).connect().await?;
-            let server = server_info(&mut connection).await?;
-            connection.close().await?;
-            Ok(server)
+            let mut connection = connect::open(&place, |path| connect::reading_options(path, limit)).await?;
+            let server = server_info(&mut connection).await;
+            // The answer is known; a file that does not close well changes nothing about it.
+            let _ = connection.close().await;
+            server.map_err(|error| from_sqlx(error, "cannot open the database"))
         };
-        let server = tokio::time::timeout(self.options.dial_timeout, look)
-            .await
-            .map_err(|_| {
-                Error::new(Reason::ConnectTimeout, "the file did not answer in time; its file system may hang")
-            })?
-            .map_err(|error| from_sqlx(error, "cannot open the database"))?;
+        let server = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
+            Err(Error::new(Reason::ConnectTimeout, "the file did not answer in time; its file system may hang"))
+        })?;
         Ok(Probe { server, latency: began.elapsed() })
     }
 
@@ -119,8 +118,13 @@ impl Engine for SqliteEngine {
         refuse_password(&target)?;
         let file = self.path(&target)?.find()?;
         let owner = PoolOwner::new(&target.account, target.connection.as_ref());
-        let pool = FilePool::new(&file.path, &owner, &target.settings.pool, &self.options.sessions);
-        let source = SqliteSource::new(&file.path, &target.settings.pool);
+        let source = SqliteSource::of(&target, &self.options)?;
+        let pool = FilePool::new(
+            SqliteSource::of(&target, &self.options)?,
+            &owner,
+            &target.settings.pool,
+            &self.options.sessions,
+        );
         let began = Instant::now();
         let mut first = source.open().await?;
         let took = began.elapsed();

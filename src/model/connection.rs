@@ -116,7 +116,7 @@ pub struct ConnectionSettings {
     pub display_name: String,
     /// The engine.
     pub engine: EngineKind,
-    /// Host name or address; empty for SQLite.
+    /// Host name, address, or path of a Unix socket; empty for SQLite.
     pub host: String,
     /// Port; 0 for SQLite.
     pub port: u16,
@@ -162,6 +162,11 @@ impl ConnectionSettings {
     pub fn shares_pool_with(&self, other: &Self) -> bool {
         self.reaches_the_same(other) && self.pool == other.pool && self.read_only == other.read_only
     }
+}
+
+/// Whether a host is the path of a Unix socket. No name and no address begins so.
+pub fn is_socket(host: &str) -> bool {
+    host.starts_with('/')
 }
 
 /// What is known of reaching a database.

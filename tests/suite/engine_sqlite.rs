@@ -1,5 +1,6 @@
 //! What is SQLite's own: paths, settings, statements that are refused, rebuilds of tables, files that stay or go.
 
+mod confinement;
 mod metrics;
 mod migrations;
 mod restores;

@@ -1,7 +1,7 @@
 //! Opens sessions: structured options only, one deadline over everything, and a session state of our own.
 
 use std::{
-    net::IpAddr,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use super::{error, row, server::Server};
 use crate::{
     engine::{
         EngineOptions, Target,
-        reach::{LoginGuard, Passage},
+        reach::{Checked, Destination, LoginGuard, Passage},
         session_pool::DialGates,
     },
     model::{
@@ -51,8 +51,9 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(target: &Target, engine: &EngineOptions) -> Result<Self> {
         let (settings, dial_timeout) = (&target.settings, engine.dial_timeout);
-        let (way, guard) = ((settings.host.as_str(), settings.port), LoginGuard::Mysql(settings.tls.mode));
-        let passage = Passage::open(&engine.reach, way, guard, dial_timeout, "").map_err(Error::internal)?;
+        let guard = LoginGuard::Mysql(settings.tls.mode);
+        let passage =
+            Passage::open(&engine.reach, destination(settings), guard, dial_timeout, "").map_err(Error::internal)?;
         Ok(Self {
             settings: settings.clone(),
             password: target.credentials.password.clone(),
@@ -133,10 +134,15 @@ impl Connector {
         }
     }
 
-    /// A checked address for a tool that dials by itself.
-    pub(super) async fn address(&self) -> Result<IpAddr> {
-        Ok(self.passage.address().await.map_err(|failure| error::unreached(failure, &self.settings))?.ip())
+    /// What a tool that dials by itself is given.
+    pub(super) async fn checked(&self) -> Result<Checked> {
+        self.passage.checked().await.map_err(|failure| error::unreached(failure, &self.settings))
     }
+}
+
+/// Where settings lead. A socket is named by its file, and has no port.
+pub(super) fn destination(settings: &ConnectionSettings) -> Destination {
+    Destination::new(&settings.host, settings.port, Path::to_owned)
 }
 
 /// Gives a new session its state and asks who answers.

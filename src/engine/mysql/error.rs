@@ -5,7 +5,10 @@ use std::{io, time::Duration};
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::{
-    engine::reach::{self, Unreached},
+    engine::{
+        mysql::connect::destination,
+        reach::{self, Destination, Unreached},
+    },
     model::{
         Detail, Error, Reason, StatementFailure,
         connection::{ConnectionSettings, TlsMode},
@@ -46,7 +49,7 @@ pub(super) fn is_interrupted(error: &sqlx::Error) -> bool {
 
 /// An error while a connection is made.
 pub(super) fn while_connecting(error: sqlx::Error, settings: &ConnectionSettings) -> Error {
-    let place = format!("{}:{}", settings.host, settings.port);
+    let place = destination(settings);
     match &error {
         sqlx::Error::Database(_) => from_server(error, settings),
         sqlx::Error::Tls(cause) => tls(&cause.to_string(), &place).caused_by(error),
@@ -61,19 +64,15 @@ pub(super) fn while_connecting(error: sqlx::Error, settings: &ConnectionSettings
     }
 }
 
-fn while_dialling(cause: &io::Error, place: &str) -> Error {
+fn while_dialling(cause: &io::Error, place: &Destination) -> Error {
     // A failed handshake reaches us as an input error with the words of the TLS library.
     if cause.kind() == io::ErrorKind::InvalidData || cause.to_string().contains("certificate") {
         return tls(&cause.to_string(), place);
     }
-    hinted(
-        Reason::DatabaseUnreachable,
-        format!("no connection to {place}: {}", cause.kind()),
-        "check host and port, that the server runs and listens there, and that no firewall stands between",
-    )
+    hinted(Reason::DatabaseUnreachable, format!("no connection to {place}: {}", cause.kind()), place.cure())
 }
 
-fn tls(cause: &str, place: &str) -> Error {
+fn tls(cause: &str, place: &Destination) -> Error {
     if cause.contains("does not support TLS") {
         return hinted(
             Reason::TlsUnavailable,
@@ -90,7 +89,7 @@ fn tls(cause: &str, place: &str) -> Error {
 
 /// The database was not reached, or broke the rules of a login.
 pub(super) fn unreached(failure: Unreached, settings: &ConnectionSettings) -> Error {
-    let (host, port) = (&settings.host, settings.port);
+    let (host, place) = (&settings.host, destination(settings));
     match failure {
         Unreached::HostUnusable(why) => hinted(Reason::HostUnknown, format!("the host {host:?} cannot be used"), why),
         Unreached::HostUnknown(cause) => {
@@ -104,9 +103,9 @@ pub(super) fn unreached(failure: Unreached, settings: &ConnectionSettings) -> Er
                 None => unknown,
             }
         }
-        Unreached::Forbidden(why) => reach::forbidden(host, port, why),
-        Unreached::NoAnswer(cause) => while_dialling(&cause, &format!("{host}:{port}")).caused_by(cause),
-        Unreached::Refused(refusal) => reach::refused(host, port, refusal),
+        Unreached::Forbidden(why) => reach::forbidden(&place, why),
+        Unreached::NoAnswer(cause) => while_dialling(&cause, &place).caused_by(cause),
+        Unreached::Refused(refusal) => reach::refused(&place, refusal),
     }
 }
 
@@ -114,7 +113,7 @@ pub(super) fn unreached(failure: Unreached, settings: &ConnectionSettings) -> Er
 pub(super) fn connect_timeout(settings: &ConnectionSettings, limit: Duration) -> Error {
     hinted(
         Reason::ConnectTimeout,
-        format!("{}:{} did not answer within {} s", settings.host, settings.port, limit.as_secs_f32()),
+        format!("{} did not answer within {} s", destination(settings), limit.as_secs_f32()),
         "check that this is a MySQL or MariaDB server and that no firewall drops the packets",
     )
 }
@@ -125,7 +124,7 @@ pub(super) fn while_using(error: sqlx::Error, settings: &ConnectionSettings) -> 
         sqlx::Error::Database(_) => from_server(error, settings),
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => hinted(
             Reason::DatabaseUnreachable,
-            format!("the connection to {}:{} broke", settings.host, settings.port),
+            format!("the connection to {} broke", destination(settings)),
             "repeat the call; where it happens again, look at the server's log",
         )
         .caused_by(error),

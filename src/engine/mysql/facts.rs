@@ -15,6 +15,7 @@ use crate::{
         Describe,
         certificate::{self, lost},
         facts::MAX_FULL_TEXT_INDEXES,
+        reach::Checked,
     },
     model::{
         Result,
@@ -64,7 +65,8 @@ impl Describe for MysqlDatabase {
         let limit = self.connector.dial_timeout;
         let look = async {
             let _gate = self.limits.gates.enter(&settings.host, settings.port).await;
-            let address = self.connector.address().await?;
+            // There is no TLS at a socket.
+            let Checked::Address(address) = self.connector.checked().await? else { return Ok(None) };
             let mut stream = TcpStream::connect((address, settings.port)).await.map_err(lost)?;
             let greeting = read_packet(&mut stream).await.map_err(lost)?;
             if !offers_tls(&greeting) {

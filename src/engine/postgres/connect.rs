@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    net::IpAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use crate::{
     engine::{
         EngineOptions, Target,
         monitor::APPLICATION_NAME,
-        reach::{LoginGuard, Passage},
+        reach::{Checked, Destination, LoginGuard, Passage},
         session_pool::DialGates,
     },
     model::{
@@ -62,15 +62,18 @@ impl Dialer {
         let settings = &target.settings;
         let credentials = &target.credentials;
         let client_key = credentials.client_key_pem.as_ref().map(ExposeSecret::expose_secret);
-        let (way, guard) = ((settings.host.as_str(), settings.port), LoginGuard::Postgres(settings.tls.mode));
-        // The driver makes a file name with the port of the folder that it is given.
-        let passage = Passage::open(&engine.reach, way, guard, timeout, &format!("/.s.PGSQL.{}", settings.port))
-            .map_err(Error::internal)?;
+        let socket = |folder: &Path| socket_file(folder, settings.port);
+        let (way, guard) =
+            (Destination::new(&settings.host, settings.port, socket), LoginGuard::Postgres(settings.tls.mode));
+        // The driver, too, makes a file name with the port of the folder that it is given.
+        let suffix = format!("/{}", socket_name(settings.port));
+        let passage = Passage::open(&engine.reach, way.clone(), guard, timeout, &suffix).map_err(Error::internal)?;
         Ok(Self {
             options: connect_options(settings, credentials.password.expose_secret(), client_key)?
                 .socket(passage.socket()),
             passage,
             place: Place {
+                destination: way,
                 host: settings.host.clone(),
                 port: settings.port,
                 database: settings.database.clone(),
@@ -132,9 +135,9 @@ impl Dialer {
         }
     }
 
-    /// A checked address for a tool that dials by itself.
-    pub(super) async fn address(&self) -> Result<IpAddr> {
-        Ok(self.passage.address().await.map_err(|failure| self.place.unreached(failure))?.ip())
+    /// What a tool that dials by itself is given.
+    pub(super) async fn checked(&self) -> Result<Checked> {
+        self.passage.checked().await.map_err(|failure| self.place.unreached(failure))
     }
 
     /// Who answers, in one round trip, and how old the server's session is. What stands in front of it is not looked at.
@@ -218,6 +221,15 @@ fn connect_options(
         }
     }
     Ok(options)
+}
+
+/// A server has one socket a port in a folder, and all who dial it know the folder only.
+pub(super) fn socket_file(folder: &Path, port: u16) -> PathBuf {
+    folder.join(socket_name(port))
+}
+
+fn socket_name(port: u16) -> String {
+    format!(".s.PGSQL.{port}")
 }
 
 fn ssl_mode(mode: TlsMode) -> PgSslMode {

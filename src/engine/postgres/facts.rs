@@ -15,6 +15,7 @@ use crate::{
         Describe,
         certificate::{self, lost},
         facts::MAX_FULL_TEXT_INDEXES,
+        reach::Checked,
     },
     model::{
         Result,
@@ -51,7 +52,8 @@ impl Describe for PostgresDatabase {
         let place = &dialer.place;
         let look = async {
             let _gate = self.limits().gates.enter(&place.host, place.port).await;
-            let address = dialer.address().await?;
+            // There is no TLS at a socket.
+            let Checked::Address(address) = dialer.checked().await? else { return Ok(None) };
             let mut stream = TcpStream::connect((address, place.port)).await.map_err(lost)?;
             stream.write_all(&SSL_REQUEST).await.map_err(lost)?;
             match stream.read_u8().await.map_err(lost)? {

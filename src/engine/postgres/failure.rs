@@ -6,7 +6,7 @@ use sqlx::postgres::PgDatabaseError;
 use tokio_rustls::rustls;
 
 use crate::{
-    engine::reach::{self, Unreached},
+    engine::reach::{self, Destination, Unreached},
     model::{Detail, Error, Reason},
 };
 
@@ -16,6 +16,7 @@ const RETRY_LATER: Duration = Duration::from_secs(10);
 /// Where a connection leads, for the texts.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
+    pub(super) destination: Destination,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: String,
@@ -32,9 +33,9 @@ impl Place {
             }
             Unreached::HostUnknown(None) => self.host_unknown(),
             Unreached::HostUnknown(Some(cause)) => self.host_unknown().caused_by(cause),
-            Unreached::Forbidden(why) => reach::forbidden(&self.host, self.port, why),
+            Unreached::Forbidden(why) => reach::forbidden(&self.destination, why),
             Unreached::NoAnswer(cause) => classify_io(cause, self),
-            Unreached::Refused(refusal) => reach::refused(&self.host, self.port, refusal),
+            Unreached::Refused(refusal) => reach::refused(&self.destination, refusal),
         }
     }
 
@@ -45,18 +46,12 @@ impl Place {
 
     pub(super) fn timed_out(&self) -> Error {
         let seconds = self.timeout.as_secs_f32();
-        let text = format!(
-            "{}:{} did not answer within {seconds} s; check host, port and the firewall between",
-            self.host, self.port
-        );
+        let text = format!("{} did not answer within {seconds} s; {}", self.destination, self.destination.cure());
         Error::new(Reason::ConnectTimeout, text).with(Detail::RetryAfter(RETRY_LATER))
     }
 
     fn unreachable(&self, what: &str) -> Error {
-        let text = format!(
-            "{}:{} cannot be reached: {what}; check that the server runs, its port and the firewall between",
-            self.host, self.port
-        );
+        let text = format!("{} cannot be reached: {what}; {}", self.destination, self.destination.cure());
         Error::new(Reason::DatabaseUnreachable, text).with(Detail::RetryAfter(RETRY_SOON))
     }
 }
@@ -166,7 +161,9 @@ fn classify_io(cause: io::Error, place: &Place) -> Error {
         return tls_failure(tls, place).caused_by(cause);
     }
     let what = match cause.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing listens on that port",
+        io::ErrorKind::ConnectionRefused => "nothing listens there",
+        io::ErrorKind::NotFound => "there is no such socket",
+        io::ErrorKind::PermissionDenied => "it is not open to dbkeeper's user",
         io::ErrorKind::TimedOut => return place.timed_out().caused_by(cause),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             "the connection was lost"

@@ -1,4 +1,4 @@
-//! A socket of this process through which a driver reaches a checked address.
+//! A socket of this process through which a driver reaches a checked address, or a checked socket.
 
 use std::{
     io,
@@ -9,12 +9,12 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixListener, UnixStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{LoginGuard, Reach, Refusal, Unreached};
+use super::{Checked, Destination, LoginGuard, Reach, Refusal, Unreached};
 
 /// Bytes that are carried at once in one direction.
 const BUFFER: usize = 16 << 10;
@@ -32,8 +32,7 @@ pub struct Passage {
 /// Where a passage leads.
 struct Way {
     reach: Reach,
-    host: String,
-    port: u16,
+    destination: Destination,
     guard: LoginGuard,
     /// One deadline over look-up and dial, for the driver that gave up does not tell.
     timeout: Duration,
@@ -45,7 +44,7 @@ impl Passage {
     /// Opens one. `suffix` is what the driver puts behind the path that it is given.
     pub fn open(
         reach: &Reach,
-        (host, port): (&str, u16),
+        destination: Destination,
         guard: LoginGuard,
         timeout: Duration,
         suffix: &str,
@@ -54,8 +53,7 @@ impl Passage {
         let listener = UnixListener::bind(format!("{}{suffix}", socket.display()))?;
         let way = Arc::new(Way {
             reach: reach.clone(),
-            host: host.to_owned(),
-            port,
+            destination,
             guard,
             timeout,
             last_failure: Mutex::default(),
@@ -76,10 +74,17 @@ impl Passage {
         last.take_if(|(when, _)| *when >= began).map(|(_, failure)| failure)
     }
 
-    /// A checked address for a tool that dials by itself: the one that answered last, where the host still has it.
-    pub async fn address(&self) -> Result<SocketAddr, Unreached> {
+    /// What a tool that dials by itself is given: of a host the address that answered last, where it still has that.
+    pub async fn checked(&self) -> Result<Checked, Unreached> {
+        match &self.way.destination {
+            Destination::Network(host, port) => Ok(Checked::Address(self.address(host, *port).await?.ip())),
+            Destination::Socket(path) => self.way.reach.socket(path).map(Checked::Socket),
+        }
+    }
+
+    async fn address(&self, host: &str, port: u16) -> Result<SocketAddr, Unreached> {
         let way = &self.way;
-        let look_up = tokio::time::timeout(way.timeout, way.reach.addresses(&way.host, way.port));
+        let look_up = tokio::time::timeout(way.timeout, way.reach.addresses(host, port));
         let timed_out = |_| Unreached::NoAnswer(io::ErrorKind::TimedOut.into());
         let addresses = look_up.await.map_err(timed_out)??;
         let last = *way.last_address.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,31 +113,45 @@ impl Way {
     /// Serves one call of the driver, to the end of its connection. Why it failed is noted before the driver sees its
     /// socket close.
     async fn carry(self: Arc<Self>, mut driver: UnixStream) {
-        let dial = tokio::time::timeout(self.timeout, self.reach.dial(&self.host, self.port));
-        let failure = match dial.await {
-            Ok(Ok((server, address))) => {
-                *self.last_address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
-                self.exchange(&mut driver, server).await.err().map(Unreached::Refused)
-            }
-            Ok(Err(failure)) => Some(failure),
-            Err(_) => Some(Unreached::NoAnswer(io::ErrorKind::TimedOut.into())),
+        let outcome = match &self.destination {
+            Destination::Network(host, port) => self.carry_to_host(&mut driver, host, *port).await,
+            Destination::Socket(path) => self.carry_to_socket(&mut driver, path).await,
         };
-        if let Some(failure) = failure {
+        if let Err(failure) = outcome {
             let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some((Instant::now(), failure));
         }
     }
 
-    /// Carries bytes until either end closes, or until the server asks for what it must not have. The two directions do not wait
-    /// for each other: a server that stops reading while it answers would otherwise hold both.
-    async fn exchange(&self, driver: &mut UnixStream, mut server: TcpStream) -> Result<(), Refusal> {
+    async fn carry_to_host(&self, driver: &mut UnixStream, host: &str, port: u16) -> Result<(), Unreached> {
+        let (mut server, address) = self.in_time(self.reach.dial(host, port)).await?;
+        *self.last_address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
         // A connection without these works as well, only slower to notice what happens.
         let _ = server.set_nodelay(true);
         let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE);
         let _ = socket2::SockRef::from(&server).set_tcp_keepalive(&keepalive);
+        self.exchange(driver, server.split()).await.map_err(Unreached::Refused)
+    }
+
+    async fn carry_to_socket(&self, driver: &mut UnixStream, path: &Path) -> Result<(), Unreached> {
+        let mut server = self.in_time(self.reach.dial_socket(path)).await?;
+        self.exchange(driver, server.split()).await.map_err(Unreached::Refused)
+    }
+
+    async fn in_time<T>(&self, dial: impl Future<Output = Result<T, Unreached>>) -> Result<T, Unreached> {
+        let dialled = tokio::time::timeout(self.timeout, dial).await;
+        dialled.unwrap_or_else(|_| Err(Unreached::NoAnswer(io::ErrorKind::TimedOut.into())))
+    }
+
+    /// Carries bytes until either end closes, or until the server asks for what it must not have. The two directions do not wait
+    /// for each other: a server that stops reading while it answers would otherwise hold both.
+    async fn exchange(
+        &self,
+        driver: &mut UnixStream,
+        (mut from_server, mut to_server): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    ) -> Result<(), Refusal> {
         let watch = Mutex::new(self.guard.watch());
         let (mut from_driver, mut to_driver) = driver.split();
-        let (mut from_server, mut to_server) = server.split();
         let up = async {
             let mut buffer = vec![0; BUFFER];
             while let Ok(length @ 1..) = from_driver.read(&mut buffer).await {
@@ -158,7 +177,7 @@ impl Way {
             outcome = down => outcome,
         };
         // The last bytes are on their way; a peer that is gone needs no good-bye.
-        let _ = server.shutdown().await;
+        let _ = to_server.shutdown().await;
         outcome
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -22,7 +23,7 @@ pub enum BasePolicy {
     Listed,
 }
 
-/// Which addresses and ports may be dialled. Some are never: see [`AddressClass`].
+/// Which addresses, ports and sockets may be dialled. Some are never: see [`AddressClass`].
 #[derive(Debug, Clone, Default)]
 pub struct TargetPolicy {
     /// What is allowed before the lists are looked at.
@@ -33,6 +34,8 @@ pub struct TargetPolicy {
     pub deny: Vec<IpNet>,
     /// Ports that may be dialled; empty: any.
     pub ports: Vec<RangeInclusive<u16>>,
+    /// Folders whose Unix sockets may be dialled; none: no socket may be.
+    pub unix_sockets: Vec<PathBuf>,
     /// Where this server itself listens.
     pub own: OwnListeners,
 }
@@ -76,6 +79,8 @@ pub enum Forbidden {
     Unlisted,
     /// `targets.ports` does not name its port.
     Port,
+    /// It is a Unix socket in no folder of `targets.unix_sockets`.
+    Socket,
 }
 
 impl TargetPolicy {

@@ -312,7 +312,7 @@ async fn both_directions_flow_while_both_are_full() {
     }
     let reach = over(&network, TargetPolicy::default());
     let guard = LoginGuard::Postgres(TlsMode::Required);
-    let way = ("10.0.0.1", 5432);
+    let way = Destination::Network("10.0.0.1".to_owned(), 5432);
     let passage = Passage::open(&reach, way, guard, std::time::Duration::from_secs(60), "").unwrap();
     let talk = async {
         // It answers with a flood before it reads the question.
@@ -348,4 +348,18 @@ async fn both_directions_flow_while_both_are_full() {
     };
     let both = async { tokio::join!(talk, ask) };
     tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("the passage is stuck");
+}
+
+#[tokio::test]
+async fn a_socket_that_was_looked_at_is_the_one_that_is_dialled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let looked_at = tokio::net::UnixListener::bind(&path).unwrap();
+    let found = FoundSocket::find(&path, &[folder.path().to_owned()]).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let (called, _) = tokio::join!(looked_at.accept(), async { found.connect().await.unwrap() });
+    called.unwrap();
+    other.set_nonblocking(true).unwrap();
+    assert_eq!(other.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }

@@ -14,16 +14,45 @@ use std::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::{error::from_sqlx, page_cache::PageCacheCounts};
+use super::{error::from_sqlx, page_cache::PageCacheCounts, path::DatabasePath};
 use crate::{
-    engine::session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool, SessionSource},
-    model::{Result, connection::PoolSettings},
+    engine::{
+        EngineOptions, Target,
+        session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool, SessionSource},
+    },
+    model::{Error, Reason, Result, connection::PoolSettings},
 };
 
 /// Longest wait of a query of ours for a lock that a writer holds.
 const READ_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Steps of SQLite's virtual machine between two looks at deadline and cancellation: some 100 microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 5_000;
+
+/// Opens the file of a database in the place where it is found now. What a folder was when the database was registered or
+/// opened before says nothing: it may be a link since.
+pub(super) async fn open(
+    place: &DatabasePath,
+    options: impl FnOnce(&Path) -> SqliteConnectOptions,
+) -> Result<SqliteConnection> {
+    let connect = async |path: &Path| {
+        let connected = options(path).connect().await;
+        connected.map_err(|error| from_sqlx(error, "cannot open the database"))
+    };
+    open_found(place, connect).await
+}
+
+/// SQLite opens by name, after the look. So there is another look behind it, which finds what was swapped meanwhile.
+async fn open_found<T>(place: &DatabasePath, open: impl AsyncFnOnce(&Path) -> Result<T>) -> Result<T> {
+    let found = place.find()?.path;
+    let opened = open(&found).await?;
+    if place.find()?.path != found {
+        return Err(Error::new(
+            Reason::DatabaseUnreachable,
+            "the folder of the database was replaced while the file was opened; try again",
+        ));
+    }
+    Ok(opened)
+}
 
 /// Options that open an existing file for reading and writing.
 pub(super) fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
@@ -83,21 +112,20 @@ pub(super) async fn set_limits(
 
 /// Opens the connections of the pool of one file, for reading only: what changes a database has a connection of its own.
 pub struct SqliteSource {
-    path: PathBuf,
+    place: DatabasePath,
     statement_timeout: Duration,
     watched: WatchedFile,
     page_cache: Arc<PageCacheCounts>,
 }
 
 impl SqliteSource {
-    /// Connections to a file.
-    pub fn new(path: &Path, settings: &PoolSettings) -> Self {
-        Self {
-            path: path.to_owned(),
-            statement_timeout: settings.statement_timeout,
-            watched: WatchedFile::new(path),
-            page_cache: Arc::new(PageCacheCounts::new()),
-        }
+    /// Connections to the file of a target, which must be there.
+    pub fn of(target: &Target, options: &EngineOptions) -> Result<Self> {
+        let settings = &target.settings;
+        let place = DatabasePath::parse_field(&options.sqlite_root, &target.account, &settings.database)?;
+        let watched = WatchedFile::new(&place.find()?.path);
+        let page_cache = Arc::new(PageCacheCounts::new());
+        Ok(Self { place, statement_timeout: settings.pool.statement_timeout, watched, page_cache })
     }
 }
 
@@ -109,8 +137,7 @@ impl SessionSource for SqliteSource {
     }
 
     async fn open(&self) -> Result<SqliteConnection> {
-        let opened = reading_options(&self.path, self.statement_timeout).connect().await;
-        opened.map_err(|error| from_sqlx(error, "cannot open the database"))
+        open(&self.place, |path| reading_options(path, self.statement_timeout)).await
     }
 
     async fn check(&self, _session: &mut SqliteConnection, age: Duration) -> bool {
@@ -141,8 +168,12 @@ pub(super) struct FilePool {
 
 impl FilePool {
     /// Makes the pool. It opens no connection yet.
-    pub(super) fn new(path: &Path, owner: &PoolOwner, settings: &PoolSettings, limits: &SessionLimits) -> Self {
-        let source = SqliteSource::new(path, settings);
+    pub(super) fn new(
+        source: SqliteSource,
+        owner: &PoolOwner,
+        settings: &PoolSettings,
+        limits: &SessionLimits,
+    ) -> Self {
         let page_cache = source.page_cache.clone();
         let pool = SessionPool::new(source, owner, settings.clone(), limits);
         Self { pool, statement_timeout: settings.statement_timeout, page_cache }
@@ -202,4 +233,32 @@ impl WatchedFile {
 /// Device and inode. Read without opening the file: closing a descriptor of it would free SQLite's locks.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+    use crate::model::AccountId;
+
+    /// Swaps a folder for a link between the look and the opening, which SQLite follows.
+    #[tokio::test]
+    async fn a_folder_that_is_swapped_while_the_file_is_opened_is_noticed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = root.path().join("default/team");
+        fs::create_dir_all(&folder).unwrap();
+        for place in [&folder, outside.path()] {
+            fs::write(place.join("x.db"), "").unwrap();
+        }
+        let account = AccountId::from_stored("default".to_owned());
+        let place = DatabasePath::parse_field(root.path(), &account, "team/x.db").unwrap();
+        let swap_and_connect = async |path: &Path| {
+            fs::rename(&folder, root.path().join("default/aside")).unwrap();
+            symlink(outside.path(), &folder).unwrap();
+            Ok(options(path, Duration::ZERO).connect().await.unwrap())
+        };
+        let error = open_found(&place, swap_and_connect).await.err().unwrap();
+        assert_eq!(error.reason(), Reason::InvalidField, "{error}");
+    }
 }

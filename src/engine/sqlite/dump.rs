@@ -58,17 +58,15 @@ impl Dump for SqliteDatabase {
         operation: &OperationId,
         cancellation: CancellationToken,
     ) -> Result<Box<dyn RunningDump>> {
-        let source = self.path()?.find()?;
+        let source = self.path()?;
+        source.find()?;
         let copy = ScratchFile::create(scratch::path(&self.options.scratch_directory, operation))
             .map_err(|cause| from_io(cause, "cannot make the scratch file of the dump"))?;
         // Ends the statement when the caller's future is dropped.
         let stop = cancellation.child_token();
         let _stop_on_drop = stop.clone().drop_guard();
 
-        let mut connection = connect::options(&source.path, self.pool_busy_timeout())
-            .connect()
-            .await
-            .map_err(|error| from_sqlx(error, "cannot open the database"))?;
+        let mut connection = connect::open(&source, |path| connect::options(path, self.pool_busy_timeout())).await?;
         let copied = copy_into(&mut connection, &copy, &stop).await;
         let _ = connection.close().await;
         copied.map_err(|error| damaged_source(error, &stop))?;
@@ -110,14 +108,12 @@ impl Dump for SqliteDatabase {
     }
 
     async fn count_rows(&self, database: &str) -> Result<Vec<TableCount>> {
-        let file = self.target_path(database)?.find()?;
-        let counts = async {
-            let mut connection = connect::reading_options(&file.path, self.pool_busy_timeout()).connect().await?;
-            let counts = count(&mut connection).await?;
-            connection.close().await?;
-            Ok(counts)
-        };
-        counts.await.map_err(|error| from_sqlx(error, "cannot count the rows"))
+        let place = self.target_path(database)?;
+        let mut connection =
+            connect::open(&place, |path| connect::reading_options(path, self.pool_busy_timeout())).await?;
+        let counts = count(&mut connection).await;
+        let _ = connection.close().await;
+        counts.map_err(|error| from_sqlx(error, "cannot count the rows"))
     }
 
     async fn decode(&self, input: DumpReader) -> Result<()> {

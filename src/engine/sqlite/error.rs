@@ -36,6 +36,11 @@ pub(super) fn is_interrupted(error: &sqlx::Error) -> bool {
     primary_code(error) == code::INTERRUPT
 }
 
+/// [`super::confine`] refused the statement.
+pub(super) fn is_denied(error: &sqlx::Error) -> bool {
+    primary_code(error) == code::AUTH
+}
+
 /// The file is no database, or a damaged one.
 pub(super) fn is_damaged(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), code::CORRUPT | code::NOTADB)

@@ -1,7 +1,7 @@
 //! Metrics of a file, on a connection of their own that lives for one sample: opening a file costs less than a query.
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::{
     SqliteDatabase, catalog,
@@ -74,14 +74,11 @@ async fn read_pages(connection: &mut SqliteConnection) -> Result<Pages, sqlx::Er
 
 impl SqliteDatabase {
     async fn watch(&self) -> Result<SqliteConnection> {
-        let file = self.path()?.find()?;
         let timeout = self.settings.pool.statement_timeout;
-        let open = async {
-            let mut connection = connect::reading_options(&file.path, timeout).connect().await?;
-            set_limits(&mut connection, Limits::timeout(timeout), None).await?;
-            Ok(connection)
-        };
-        open.await.map_err(|error| from_sqlx(error, "cannot open the database"))
+        let mut connection = connect::open(&self.path()?, |path| connect::reading_options(path, timeout)).await?;
+        let limited = set_limits(&mut connection, Limits::timeout(timeout), None).await;
+        limited.map_err(|error| from_sqlx(error, "cannot open the database"))?;
+        Ok(connection)
     }
 
     fn wal_bytes(&self) -> u64 {

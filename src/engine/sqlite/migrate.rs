@@ -1,6 +1,6 @@
 //! Migrations of a file: each on a connection of its own, under a lock that every dbkeeper respects.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,9 @@ impl Migrate for SqliteDatabase {
         limits: &MigrationLimits,
         cancellation: CancellationToken,
     ) -> Result<Box<dyn MigrationSession>> {
-        let file = self.path()?.find()?;
-        Ok(Box::new(SqliteSession::new(Arc::new(file), operation.clone(), limits.clone(), &cancellation)))
+        let place = self.path()?;
+        place.find()?;
+        Ok(Box::new(SqliteSession::new(place, operation.clone(), limits.clone(), &cancellation)))
     }
 
     /// A killed server's locks and transactions end with it. What can be left is a connection of this very process that

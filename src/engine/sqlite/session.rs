@@ -10,15 +10,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqliteConnection};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
+    confine::confine,
     connect::{self, Limits, set_limits},
     error::{self, from_io, from_sqlx},
     history,
     migrate::LOCK_FILE,
-    path::DatabaseFile,
+    path::DatabasePath,
     position,
     run_lock::RunLock,
     statement::{StatementKind, classify},
@@ -34,9 +35,13 @@ use crate::{
 /// Longest that SQLite itself waits for a lock; between two such waits the run looks whether it was cancelled.
 const LOCK_SLICE: Duration = Duration::from_millis(50);
 
+/// What is told of a statement that SQLite's parser found to be none of a migration.
+const NOT_ALLOWED: &str =
+    "the statement would reach another file, or a setting of the whole server, and is not allowed";
+
 /// A run.
 pub(super) struct SqliteSession {
-    file: Arc<DatabaseFile>,
+    place: DatabasePath,
     operation: OperationId,
     limits: MigrationLimits,
     /// Cancelled with the run, and when the session is dropped.
@@ -47,37 +52,44 @@ pub(super) struct SqliteSession {
 
 impl SqliteSession {
     pub(super) fn new(
-        file: Arc<DatabaseFile>,
+        place: DatabasePath,
         operation: OperationId,
         limits: MigrationLimits,
         cancellation: &CancellationToken,
     ) -> Self {
         let stop = cancellation.child_token();
         let stop_on_drop = stop.clone().drop_guard();
-        Self { file, operation, limits, stop, _stop_on_drop: stop_on_drop, lock: None }
+        Self { place, operation, limits, stop, _stop_on_drop: stop_on_drop, lock: None }
     }
 
     /// Opens a connection for one step.
-    pub(super) async fn connect(&self) -> Result<StepConnection, sqlx::Error> {
-        let mut connection = connect::options(&self.file.path, LOCK_SLICE).connect().await?;
+    async fn connect(&self) -> Result<StepConnection> {
+        let mut connection = connect::open(&self.place, |path| connect::options(path, LOCK_SLICE)).await?;
         let limits = Limits::cancelled_by(&self.stop);
-        set_limits(&mut connection, limits, self.kept_lock()).await?;
+        let prepared = async {
+            confine(&mut connection).await?;
+            set_limits(&mut connection, limits, self.kept_lock()).await
+        };
+        prepared.await.map_err(|error| from_sqlx(error, "cannot open the database"))?;
         Ok(StepConnection { connection, limits: self.limits.clone(), stop: self.stop.clone(), lock: self.kept_lock() })
+    }
+
+    async fn connect_for_step(&self) -> Result<StepConnection, StepError> {
+        let failed = |error| StepError::Other { error, outcome_unknown: false, statements_done: 0 };
+        self.connect().await.map_err(failed)
     }
 
     fn kept_lock(&self) -> Option<Arc<dyn Send + Sync>> {
         self.lock.clone().map(|lock| lock as Arc<dyn Send + Sync>)
     }
 
-    async fn read_history(&self) -> Result<Vec<HistoryEntry>, sqlx::Error> {
-        let mut step = self.connect().await?;
+    async fn read_history(mut step: StepConnection) -> Result<Vec<HistoryEntry>, sqlx::Error> {
         let entries = history::read(&mut step.connection).await?;
         step.connection.close().await?;
         Ok(entries)
     }
 
-    async fn create_history(&self) -> Result<(), sqlx::Error> {
-        let mut step = self.connect().await?;
+    async fn create_history(mut step: StepConnection) -> Result<(), sqlx::Error> {
         // Looking first spares a write where the table is there.
         if !history::exists(&mut step.connection).await? {
             step.begin().await?;
@@ -92,7 +104,7 @@ impl SqliteSession {
 impl MigrationSession for SqliteSession {
     async fn try_lock(&mut self) -> Result<bool> {
         if self.lock.is_none() {
-            let lock = RunLock::try_take(&self.file.side_file(LOCK_FILE), &self.operation)
+            let lock = RunLock::try_take(&self.place.find()?.side_file(LOCK_FILE), &self.operation)
                 .map_err(|cause| from_io(cause, "cannot take the lock of the run beside the database"))?;
             self.lock = lock.map(Arc::new);
         }
@@ -100,15 +112,17 @@ impl MigrationSession for SqliteSession {
     }
 
     async fn prepare_history(&mut self) -> Result<()> {
-        self.create_history().await.map_err(|error| from_sqlx(error, "cannot make the table dbkeeper_migrations"))
+        let made = Self::create_history(self.connect().await?).await;
+        made.map_err(|error| from_sqlx(error, "cannot make the table dbkeeper_migrations"))
     }
 
     async fn history(&mut self) -> Result<Vec<HistoryEntry>> {
-        self.read_history().await.map_err(|error| from_sqlx(error, "cannot read the history of migrations"))
+        let read = Self::read_history(self.connect().await?).await;
+        read.map_err(|error| from_sqlx(error, "cannot read the history of migrations"))
     }
 
     async fn run_in_transaction(&mut self, step: &MigrationStep) -> Result<(), StepError> {
-        let mut connection = self.connect().await.map_err(|error| unfinished(error, 0))?;
+        let mut connection = self.connect_for_step().await?;
         let outcome = connection.transact(step).await;
         // Closing rolls back what is open, before anything else of the run goes on.
         let _ = connection.connection.close().await;
@@ -116,7 +130,7 @@ impl MigrationSession for SqliteSession {
     }
 
     async fn run_journaled(&mut self, step: &MigrationStep) -> Result<(), StepError> {
-        let mut connection = self.connect().await.map_err(|error| unfinished(error, 0))?;
+        let mut connection = self.connect_for_step().await?;
         let outcome = connection.run_journaled(step).await;
         let _ = connection.connection.close().await;
         outcome
@@ -244,6 +258,8 @@ impl StepConnection {
         }
         let message = if error::is_interrupted(error) {
             "the statement ran longer than statement_timeout allows".to_owned()
+        } else if error::is_denied(error) {
+            NOT_ALLOWED.to_owned()
         } else {
             error::message(error)
         };

@@ -1,11 +1,15 @@
 //! Tells statements of a migration apart by their first words: which cannot run, and which need care around a
 //! transaction.
 //!
-//! ATTACH would open any file of the machine, and VACUUM INTO would write one, past the SQLite root. SQLite's authorizer
-//! and its limit on attached files are out of reach without unsafe code, so these are refused by their words. Triggers
-//! cannot hold them, and `load_extension()` is switched off inside SQLite.
+//! ATTACH would open any file of the machine, and VACUUM INTO would write one, past the SQLite root. They are refused here by
+//! their words, before anything runs and with a text that says why; what words hide is refused by [`super::confine`].
+//! Triggers cannot hold them, and `load_extension()` is switched off inside SQLite.
 
 use super::token::{Token, tokens};
+
+/// Settings that are those of the whole process: of the databases of every account, and of our own store.
+pub(super) const SERVER_WIDE_PRAGMAS: [&str; 4] =
+    ["temp_store_directory", "data_store_directory", "hard_heap_limit", "soft_heap_limit"];
 
 /// What matters about a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +57,10 @@ pub(super) fn classify(text: &str) -> Result<StatementKind, &'static str> {
 }
 
 fn classify_one(statement: &[Token<'_>]) -> Result<StatementKind, &'static str> {
-    let second = statement.get(1);
+    if let Some(explained) = explained(statement) {
+        // It is not run, but some of PRAGMA takes effect while it is read.
+        return classify_one(explained).map(|_| StatementKind::Ordinary);
+    }
     let Some(head) = statement.first() else {
         return Ok(StatementKind::Ordinary);
     };
@@ -75,11 +82,20 @@ fn classify_one(statement: &[Token<'_>]) -> Result<StatementKind, &'static str> 
         () if head.is("BEGIN") => StatementKind::Begin,
         () if head.is_any(&["COMMIT", "END"]) => StatementKind::Commit,
         () if head.is("ROLLBACK") && !to_savepoint(statement) => StatementKind::Rollback,
-        () if head.is("EXPLAIN") && second.is_some_and(|token| token.is_any(&["ATTACH", "DETACH"])) => {
-            return Err("ATTACH and DETACH are not allowed");
-        }
         () => StatementKind::Ordinary,
     })
+}
+
+/// What stands behind EXPLAIN or EXPLAIN QUERY PLAN.
+fn explained<'a, 'b>(statement: &'b [Token<'a>]) -> Option<&'b [Token<'a>]> {
+    let (head, rest) = statement.split_first()?;
+    if !head.is("EXPLAIN") {
+        return None;
+    }
+    match rest {
+        [query, plan, rest @ ..] if query.is("QUERY") && plan.is("PLAN") => Some(rest),
+        _ => Some(rest),
+    }
 }
 
 fn to_savepoint(statement: &[Token<'_>]) -> bool {
@@ -91,8 +107,8 @@ fn pragma(statement: &[Token<'_>]) -> Result<StatementKind, &'static str> {
     let qualified = statement.get(2).is_some_and(|token| token.is_symbol("."));
     let at = if qualified { 3 } else { 1 };
     let name = statement.get(at).and_then(Token::name).unwrap_or_default().to_ascii_lowercase();
-    if matches!(name.as_str(), "temp_store_directory" | "data_store_directory") {
-        return Err("this PRAGMA is not allowed: it would move the temporary files of the whole server");
+    if SERVER_WIDE_PRAGMAS.contains(&name.as_str()) {
+        return Err("this PRAGMA is not allowed: it would set temporary files or memory of the whole server");
     }
     let value = match statement.get(at + 1) {
         Some(token) if token.is_symbol("=") || token.is_symbol("(") => statement.get(at + 2),
@@ -173,6 +189,15 @@ mod tests {
             "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END; ATTACH 'x' AS y",
             "VACUUM main INTO '/tmp/x'",
             "PRAGMA temp_store_directory = '/tmp'",
+            "PRAGMA main.[temp_store_directory]('/tmp')",
+            "EXPLAIN PRAGMA temp_store_directory = '/tmp'",
+            "explain query plan pragma hard_heap_limit = 1",
+            "PRAGMA soft_heap_limit(1)",
+            "EXPLAIN ATTACH 'x' AS y",
+            // SQLite takes a mark of the byte order for white space, and parentheses for a part of a parameter's name.
+            "\u{feff}ATTACH 'x' AS y",
+            "SELECT $a('); ATTACH 'x' AS y; SELECT $b(')",
+            "SELECT @a::b('); ATTACH 'x' AS y; SELECT :b(')",
         ] {
             assert!(classify(text).is_err(), "{text}");
         }

@@ -97,6 +97,8 @@ fn next(rest: &str) -> (usize, Option<TokenKind>) {
     let bytes = rest.as_bytes();
     match bytes[0] {
         byte if byte.is_ascii_whitespace() || byte == 0x0b => (1, None),
+        // A mark of the byte order is white space, but within a word.
+        _ if rest.starts_with('\u{feff}') => ('\u{feff}'.len_utf8(), None),
         b'-' if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), None),
         b'/' if rest.starts_with("/*") => (rest[2..].find("*/").map_or(rest.len(), |end| end + 4), None),
         quote @ (b'\'' | b'"' | b'`') => {
@@ -105,10 +107,10 @@ fn next(rest: &str) -> (usize, Option<TokenKind>) {
         }
         b'[' => (rest.find(']').map_or(rest.len(), |end| end + 1), Some(TokenKind::Quoted)),
         b'x' | b'X' if bytes.get(1) == Some(&b'\'') => (1 + quoted_length(&bytes[1..], b'\''), Some(TokenKind::Text)),
-        b'?' | b'@' | b':' | b'#' => (1 + run(&bytes[1..], is_word), Some(TokenKind::Parameter)),
+        b'?' => (1 + run(&bytes[1..], |byte| byte.is_ascii_digit()), Some(TokenKind::Parameter)),
+        b'@' | b':' | b'#' | b'$' => (parameter_length(bytes), Some(TokenKind::Parameter)),
         b'0'..=b'9' => (number_length(bytes), Some(TokenKind::Number)),
         b'.' if bytes.get(1).is_some_and(u8::is_ascii_digit) => (number_length(bytes), Some(TokenKind::Number)),
-        b'$' => (run(bytes, is_word), Some(TokenKind::Parameter)),
         byte if is_word(byte) => (run(bytes, is_word), Some(TokenKind::Word)),
         _ => (operator_length(rest), Some(TokenKind::Symbol)),
     }
@@ -120,6 +122,27 @@ fn is_word(byte: u8) -> bool {
 
 fn run(bytes: &[u8], of: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|byte| !of(*byte)).unwrap_or(bytes.len())
+}
+
+/// Length of a parameter with a name, which may be one of Tcl: with `::` in it, and text in parentheses at its end.
+fn parameter_length(bytes: &[u8]) -> usize {
+    let mut length = 1;
+    let mut is_named = false;
+    loop {
+        match &bytes[length..] {
+            [byte, ..] if is_word(*byte) => {
+                is_named = true;
+                length += 1;
+            }
+            [b':', b':', ..] => length += 2,
+            [b'(', inner @ ..] if is_named => {
+                let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(*byte, 0x0b | b')');
+                let end = inner.iter().position(ends).unwrap_or(inner.len());
+                return length + 1 + end + usize::from(inner.get(end) == Some(&b')'));
+            }
+            _ => return length,
+        }
+    }
 }
 
 /// Length of a quoted text; a doubled quote stands for one inside.
@@ -180,6 +203,13 @@ mod tests {
             texts("1.5e-3+.5 0x1F-1 ?1 :a $b a->>'x'||b"),
             ["1.5e-3", "+", ".5", "0x1F", "-", "1", "?1", ":a", "$b", "a", "->>", "'x'", "||", "b"]
         );
+    }
+
+    #[test]
+    fn what_only_sqlite_reads_so() {
+        assert_eq!(texts("\u{feff}a\u{feff}b \u{feff}c"), ["a\u{feff}b", "c"]);
+        assert_eq!(texts("$a(';') @a::b(x)y :c('d e') ?1a"), ["$a(';')", "@a::b(x)", "y", ":c('d", "e", "') ?1a"]);
+        assert_eq!(texts("?1a $(b) #::e($"), ["?1", "a", "$", "(", "b", ")", "#::e($"]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::model::{
     Error, Result,
-    connection::{Connection, ConnectionSettings, EngineKind, PoolSettings, ReplicaSettings, TlsMode, TlsSettings},
+    connection::{
+        Connection, ConnectionSettings, EngineKind, PoolSettings, ReplicaSettings, TlsMode, TlsSettings, is_socket,
+    },
 };
 
 const MAX_LABELS: usize = 64;
@@ -167,7 +169,8 @@ fn check_tls(
 fn default_tls(host: &str, engine: Option<EngineKind>) -> TlsMode {
     let loopback =
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    if loopback || engine == Some(EngineKind::Sqlite) { TlsMode::Disabled } else { TlsMode::VerifyFull }
+    let stays_here = loopback || is_socket(host) || engine == Some(EngineKind::Sqlite);
+    if stays_here { TlsMode::Disabled } else { TlsMode::VerifyFull }
 }
 
 /// A stored password goes only to the place that it was given for: a change of host, port, user or TLS needs it again.

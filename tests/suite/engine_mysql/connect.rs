@@ -128,7 +128,7 @@ fn settings_that_cannot_work_are_refused_with_their_fields() {
     let account = AccountId::from_stored("default".to_owned());
     let mut settings = MariadbServer::shared().settings("mysql");
     engine().check_settings(&account, &settings).unwrap();
-    settings.host = "/run/mysqld/mysqld.sock".to_owned();
+    settings.host = "/run/../mysqld.sock".to_owned();
     settings.port = 0;
     settings.tls.mode = TlsMode::VerifyFull;
     settings.tls.ca_pem = "no certificate".to_owned();

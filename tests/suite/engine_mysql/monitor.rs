@@ -6,7 +6,7 @@ use std::{
 };
 
 use dbkeeper::{
-    engine::{Engine, Sessions},
+    engine::{Database, Engine, Sessions},
     model::{
         metric::{MetricKind, RawSample, SampleTiers},
         session::Session,
@@ -147,6 +147,57 @@ async fn a_replica_is_told_by_its_channels_and_not_by_being_read_only() {
     let sample = metrics.sample(SampleTiers { tables: false }).await.unwrap();
     let channel = sample.points.iter().find(|point| point.name == "mysql.replica.io_running").unwrap();
     assert_eq!((channel.value, channel.attributes[0].1.as_str()), (0.0, "far"));
+}
+
+#[tokio::test]
+async fn a_replica_tells_how_far_it_is_behind_and_what_of_it_stands_still() {
+    let (primary, replica) = MariadbServer::new_replicated();
+    let name = primary.create_database();
+    primary.sql(&name, "CREATE TABLE t (id INT PRIMARY KEY)");
+    let sql = format!("SELECT 1 FROM information_schema.tables WHERE table_schema = '{name}'");
+    until(async || replica.sql("mysql", &sql) == "1").await;
+    let of_primary = engine().open(primary.target(&name)).await.unwrap();
+    let vitals = of_primary.require_metrics().unwrap().vitals().await.unwrap();
+    assert!(!vitals.in_recovery && vitals.findings.is_empty(), "{vitals:?}");
+    assert_eq!(channel(&*of_primary).await, (None, None, None));
+
+    let database = engine().open(replica.target(&name)).await.unwrap();
+    let vitals = async || database.require_metrics().unwrap().vitals().await.unwrap();
+    until(async || channel(&*database).await == (Some(1.0), Some(1.0), Some(0.0))).await;
+    let well = vitals().await;
+    assert!(well.in_recovery && well.findings.is_empty(), "{well:?}");
+
+    // Held back, it is behind by the age of what it has not applied.
+    replica.sql("mysql", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 3600; START SLAVE");
+    primary.sql(&name, "INSERT INTO t VALUES (1)");
+    until(async || channel(&*database).await.2 >= Some(1.0)).await;
+    assert_eq!((channel(&*database).await.0, channel(&*database).await.1), (Some(1.0), Some(1.0)));
+    assert_eq!(replica.sql(&name, "SELECT count(*) FROM t"), "0");
+
+    for (thread, io, sql, finding) in [
+        ("SQL_THREAD", 1.0, 0.0, "the replication channel applies nothing"),
+        ("IO_THREAD", 0.0, 1.0, "the replication channel receives nothing"),
+    ] {
+        replica.sql("mysql", &format!("START SLAVE; STOP SLAVE {thread}"));
+        // It knows no lag then.
+        until(async || channel(&*database).await == (Some(io), Some(sql), None)).await;
+        assert_eq!(vitals().await.findings, [finding]);
+    }
+}
+
+/// What a sample tells of the one channel of a server: it receives, it applies, seconds behind.
+async fn channel(database: &dyn Database) -> (Option<f64>, Option<f64>, Option<f64>) {
+    let sample = database.require_metrics().unwrap().sample(SampleTiers { tables: false }).await.unwrap();
+    let value = |name: &str| sample.points.iter().find(|point| point.name == name).map(|point| point.value);
+    (value("mysql.replica.io_running"), value("mysql.replica.sql_running"), value("mysql.replica.lag"))
+}
+
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(120);
+    while !holds().await {
+        assert!(Instant::now() < give_up, "it did not come to hold in time");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::sqlite::SqliteFolder;
 
-fn step(version: &str, statements: &[&str]) -> MigrationStep {
+pub(super) fn step(version: &str, statements: &[&str]) -> MigrationStep {
     let statement = |text: &&str| Statement { text: (*text).to_owned(), line: 1, column: 1 };
     MigrationStep {
         set: MigrationSetId::from_stored("set".to_owned()),
@@ -24,7 +24,7 @@ fn step(version: &str, statements: &[&str]) -> MigrationStep {
     }
 }
 
-async fn session(database: &dyn Database) -> Box<dyn MigrationSession> {
+pub(super) async fn session(database: &dyn Database) -> Box<dyn MigrationSession> {
     let limits = MigrationLimits { lock_timeout: Duration::from_millis(100), ..MigrationLimits::default() };
     let migrate = database.migrate().unwrap();
     let mut session = migrate.begin_run(&OperationId::generate(), &limits, CancellationToken::new()).await.unwrap();

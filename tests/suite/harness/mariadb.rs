@@ -1,4 +1,5 @@
-//! MariaDB servers of the test run: one that takes passwords in clear and one that demands TLS.
+//! MariaDB servers of the test run: one that takes passwords in clear, one that demands TLS, and two of which one copies from
+//! the other.
 //!
 //! Each is started at its first use and lives as long as the test process. A shell that holds the reading end of
 //! a pipe watches over it: however the process ends, the pipe closes, and the shell stops the server and removes its folder.
@@ -40,6 +41,11 @@ const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 & server=$!
 static SHARED: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(None, &[]));
 static WITH_TLS: LazyLock<MariadbServer> = LazyLock::new(|| MariadbServer::start(Some(Certificates::generate()), &[]));
 
+static REPLICATED: LazyLock<(MariadbServer, MariadbServer)> = LazyLock::new(MariadbServer::new_replicated);
+
+/// Whom a replica logs in to its primary as.
+const COPIER: &str = "copier";
+
 /// A running server.
 pub(crate) struct MariadbServer {
     folder: PathBuf,
@@ -61,6 +67,34 @@ impl MariadbServer {
         &WITH_TLS
     }
 
+    /// A server and one that copies from it by global transaction ids, both without TLS. One test uses them.
+    pub(crate) fn replicated() -> (&'static Self, &'static Self) {
+        let (primary, replica) = &*REPLICATED;
+        (primary, replica)
+    }
+
+    /// A primary and a replica of one test.
+    pub(crate) fn new_replicated() -> (Self, Self) {
+        let primary = Self::with_settings(&["--log-bin=binlog", "--server-id=101", "--gtid-strict-mode=ON"]);
+        let replica = Self::with_settings(&["--relay-log=relay", "--server-id=102", "--read-only=ON"]);
+        // Both begin as they were installed, and what was done to the primary since is not copied.
+        primary.sql(
+            "mysql",
+            &format!(
+                "CREATE USER {COPIER} IDENTIFIED BY '{COPIER}'; GRANT REPLICATION SLAVE ON *.* TO {COPIER}; RESET MASTER"
+            ),
+        );
+        replica.sql(
+            "mysql",
+            &format!(
+                "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = '{COPIER}', \
+                 MASTER_PASSWORD = '{COPIER}', MASTER_USE_GTID = slave_pos; START SLAVE",
+                primary.port
+            ),
+        );
+        (primary, replica)
+    }
+
     /// A server of one test, with settings of its own.
     pub(crate) fn with_settings(settings: &[&str]) -> Self {
         Self::start(None, settings)
@@ -69,6 +103,11 @@ impl MariadbServer {
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
     }
 
     /// The password of the administrator, and of every user that a test makes with it.
@@ -149,10 +188,6 @@ impl MariadbServer {
         // A client that cannot connect closes its input; its status tells then.
         let _ = client.stdin.take().expect("mariadb has an input").write_all(input);
         client.wait_with_output().expect("mariadb ends")
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.join("socket")
     }
 
     fn start(certificates: Option<Certificates>, settings: &[&str]) -> Self {

@@ -73,6 +73,11 @@ impl PostgresServer {
         (primary, standby)
     }
 
+    /// The folder with its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port

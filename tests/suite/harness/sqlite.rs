@@ -37,14 +37,19 @@ impl SqliteFolder {
 
     /// An engine over the folders.
     pub(crate) fn engine(&self) -> Arc<dyn Engine> {
-        Arc::new(SqliteEngine::new(EngineOptions {
+        Arc::new(SqliteEngine::new(self.options()))
+    }
+
+    /// What an engine over the folders is built with.
+    pub(crate) fn options(&self) -> EngineOptions {
+        EngineOptions {
             sqlite_root: self.root.path().to_owned(),
             scratch_directory: self.scratch.path().to_owned(),
             reach: dbkeeper::engine::Reach::default(),
             dial_timeout: Duration::from_secs(60),
             tool_directories: Vec::new(),
             sessions: Default::default(),
-        }))
+        }
     }
 
     /// The folder of all accounts.
@@ -119,6 +124,12 @@ impl SqliteFolder {
         let mut connection = self.connect(database).await;
         connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.expect("the script runs");
         connection.close().await.expect("the connection closes");
+    }
+
+    /// Makes a database in a folder that is there, and runs a script in it.
+    pub(crate) async fn run_new(&self, database: &str, sql: &str) {
+        std::fs::File::create_new(self.path(database)).expect("the file is new");
+        self.run(database, sql).await;
     }
 
     /// The first column of every row, as text.

@@ -177,7 +177,7 @@ async fn sqlite_state(session: &mut SqliteConnection) -> Vec<String> {
 async fn nothing_of_an_sqlite_connection_is_left_for_the_next_lease() {
     let folder = SqliteFolder::new();
     let database = folder.create_database();
-    let pool = pool_of_one(SqliteSource::new(&folder.path(&database), &Default::default()));
+    let pool = pool_of_one(SqliteSource::of(&folder.target(&database), &folder.options()).unwrap());
     let mut lease = pool.acquire().await.unwrap();
     let fresh = sqlite_state(&mut lease).await;
     for sql in [

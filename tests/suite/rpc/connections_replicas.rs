@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     conformance::{Fixture, mariadb::MariadbFixture, postgres::PostgresFixture},
-    harness::{postgres::PostgresServer, server::TestServer, sqlite::SqliteFolder},
+    harness::{mariadb::MariadbServer, postgres::PostgresServer, server::TestServer, sqlite::SqliteFolder},
 };
 
 /// A database of a server of its own.
@@ -51,48 +51,195 @@ async fn worth(client: &Client, name: &str) -> v1::ReplicaStatus {
     shown.details.unwrap().replicas.remove(0)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_go_to_a_replica_as_long_as_it_keeps_up() {
-    let (primary, standby) = PostgresServer::replicated();
-    let database = primary.create_database();
-    primary.psql(&database, "CREATE TABLE before (id int)");
-    until(async || standby.psql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{database}'")) == "1")
-        .await;
+/// A server and one that copies from it.
+trait Pair {
+    /// A connection to a database of the primary.
+    fn primary(&self, database: &str) -> v1::Connection;
+    /// The same on the replica.
+    fn replica(&self, database: &str) -> v1::Connection;
+    /// Makes a database on the primary, and waits for it on the replica.
+    async fn create_database(&self) -> String;
+    /// Runs SQL on the primary.
+    fn run(&self, database: &str, sql: &str);
+    /// The replica goes on receiving and applies nothing.
+    fn hold(&self);
+    /// Ends that.
+    fn go_on(&self);
+    /// The replica copies no more.
+    fn stop(&self);
+    /// Ends that.
+    fn start(&self);
+}
+
+struct PostgresPair {
+    primary: &'static PostgresServer,
+    standby: &'static PostgresServer,
+    /// How the standby finds its primary.
+    way: String,
+}
+
+impl PostgresPair {
+    fn new() -> Self {
+        let (primary, standby) = PostgresServer::replicated();
+        let way = standby.psql("postgres", "SELECT current_setting('primary_conninfo')");
+        Self { primary, standby, way }
+    }
+
+    fn copy_from(&self, way: &str) {
+        self.standby.psql("postgres", &format!("ALTER SYSTEM SET primary_conninfo = '{}'", way.replace('\'', "''")));
+        self.standby.psql("postgres", "SELECT pg_reload_conf()");
+    }
+}
+
+impl Pair for PostgresPair {
+    fn primary(&self, database: &str) -> v1::Connection {
+        on(self.primary, database)
+    }
+
+    fn replica(&self, database: &str) -> v1::Connection {
+        on(self.standby, database)
+    }
+
+    async fn create_database(&self) -> String {
+        let database = self.primary.create_database();
+        let sql = format!("SELECT 1 FROM pg_database WHERE datname = '{database}'");
+        until(async || self.standby.psql("postgres", &sql) == "1").await;
+        database
+    }
+
+    fn run(&self, database: &str, sql: &str) {
+        self.primary.psql(database, sql);
+    }
+
+    fn hold(&self) {
+        self.standby.psql("postgres", "SELECT pg_wal_replay_pause()");
+    }
+
+    fn go_on(&self) {
+        self.standby.psql("postgres", "SELECT pg_wal_replay_resume()");
+    }
+
+    fn stop(&self) {
+        self.copy_from("");
+    }
+
+    fn start(&self) {
+        self.copy_from(&self.way);
+    }
+}
+
+struct MariadbPair {
+    primary: &'static MariadbServer,
+    replica: &'static MariadbServer,
+}
+
+impl MariadbPair {
+    fn new() -> Self {
+        let (primary, replica) = MariadbServer::replicated();
+        Self { primary, replica }
+    }
+}
+
+impl Pair for MariadbPair {
+    fn primary(&self, database: &str) -> v1::Connection {
+        settings(&self.primary.target(database))
+    }
+
+    fn replica(&self, database: &str) -> v1::Connection {
+        settings(&self.replica.target(database))
+    }
+
+    async fn create_database(&self) -> String {
+        let database = self.primary.create_database();
+        let sql = format!("SELECT 1 FROM information_schema.schemata WHERE schema_name = '{database}'");
+        until(async || self.replica.sql("mysql", &sql) == "1").await;
+        database
+    }
+
+    fn run(&self, database: &str, sql: &str) {
+        self.primary.sql(database, sql);
+    }
+
+    fn hold(&self) {
+        self.replica.sql("mysql", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 3600; START SLAVE");
+    }
+
+    fn go_on(&self) {
+        self.replica.sql("mysql", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 0; START SLAVE");
+    }
+
+    fn stop(&self) {
+        self.replica.sql("mysql", "STOP SLAVE SQL_THREAD");
+    }
+
+    fn start(&self) {
+        self.replica.sql("mysql", "START SLAVE SQL_THREAD");
+    }
+}
+
+/// Reads go to the replica while it keeps up, else to the primary, and every answer says which served.
+async fn check_reads(pair: &impl Pair) {
+    let database = pair.create_database().await;
+    pair.run(&database, "CREATE TABLE before_it (id int)");
     let server = TestServer::start().await;
     let client = server.client();
-    register(&client, "copy", on(standby, &database)).await;
-    let shop = v1::Connection { replicas: replicas(&["connections/copy"], 2000), ..on(primary, &database) };
+    register(&client, "copy", pair.replica(&database)).await;
+    let shop = v1::Connection { replicas: replicas(&["connections/copy"], 2000), ..pair.primary(&database) };
     let shop = register(&client, "shop", shop).await.name;
-    until(async || listed(&client, &shop).await == ("connections/copy".to_owned(), vec!["before".to_owned()])).await;
+    let (by_copy, by_primary) = ("connections/copy".to_owned(), String::new());
+    until(async || listed(&client, &shop).await == (by_copy.clone(), vec!["before_it".to_owned()])).await;
 
     // Every read of the schema says who served it; what needs the primary goes there.
     let request = v1::GetDatabaseRequest { connection: shop.clone() };
-    assert_eq!(client.schemas().get_database(request).await.unwrap().into_inner().served_by, "connections/copy");
-    let request = v1::GetTableRequest { connection: shop.clone(), table: "before".to_owned(), ..Default::default() };
-    assert_eq!(client.schemas().get_table(request).await.unwrap().into_inner().served_by, "connections/copy");
-    let request = v1::StreamTablesRequest { connection: shop.clone(), ..Default::default() };
-    let mut tables = client.schemas().stream_tables(request).await.unwrap().into_inner();
-    let mut summary = None;
-    while let Some(message) = tables.message().await.unwrap() {
-        if let Some(v1::stream_tables_response::Event::Summary(last)) = message.event {
-            summary = Some(last);
-        }
-    }
-    assert_eq!(summary.unwrap().served_by, "connections/copy");
+    assert_eq!(client.schemas().get_database(request).await.unwrap().into_inner().served_by, by_copy);
+    let request = v1::GetTableRequest { connection: shop.clone(), table: "before_it".to_owned(), ..Default::default() };
+    assert_eq!(client.schemas().get_table(request).await.unwrap().into_inner().served_by, by_copy);
+    assert_eq!(streamed(&client, &shop).await, by_copy);
     let request = v1::GetCapabilitiesRequest { connection: shop.clone() };
     let capabilities = client.connections().get_capabilities(request).await.unwrap().into_inner().capabilities;
-    assert!(capabilities.iter().all(|capability| !capability.missing.contains("standby")), "{capabilities:?}");
+    let told = format!("{capabilities:?}");
+    assert!(!told.contains("standby") && !told.contains("read_only") && !told.contains("read-only"), "{told}");
 
-    standby.psql("postgres", "SELECT pg_wal_replay_pause()");
-    primary.psql(&database, "CREATE TABLE after (id int)");
-    let both = vec!["after".to_owned(), "before".to_owned()];
-    until(async || listed(&client, &shop).await == (String::new(), both.clone())).await;
-    let behind = worth(&client, &shop).await;
-    assert!(!behind.serves && behind.fault.contains("behind, 2s are allowed"), "{behind:?}");
-
-    standby.psql("postgres", "SELECT pg_wal_replay_resume()");
-    until(async || listed(&client, &shop).await == ("connections/copy".to_owned(), both.clone())).await;
+    pair.hold();
+    pair.run(&database, "CREATE TABLE after_it (id int)");
+    let both = vec!["after_it".to_owned(), "before_it".to_owned()];
+    until(async || listed(&client, &shop).await == (by_primary.clone(), both.clone())).await;
+    // How it was held may show before how far it is behind.
+    until(async || worth(&client, &shop).await.fault.contains("behind, 2s are allowed")).await;
+    assert!(!worth(&client, &shop).await.serves);
+    pair.go_on();
+    until(async || listed(&client, &shop).await == (by_copy.clone(), both.clone())).await;
     until(async || worth(&client, &shop).await.serves).await;
+
+    pair.stop();
+    until(async || listed(&client, &shop).await == (by_primary.clone(), both.clone())).await;
+    let stopped = worth(&client, &shop).await;
+    assert!(!stopped.serves && !stopped.fault.is_empty(), "{stopped:?}");
+    pair.start();
+    until(async || listed(&client, &shop).await == (by_copy.clone(), both.clone())).await;
+}
+
+/// Which replica served a stream of tables.
+async fn streamed(client: &Client, connection: &str) -> String {
+    let request = v1::StreamTablesRequest { connection: connection.to_owned(), ..Default::default() };
+    let mut tables = client.schemas().stream_tables(request).await.unwrap().into_inner();
+    let mut served_by = None;
+    while let Some(message) = tables.message().await.unwrap() {
+        if let Some(v1::stream_tables_response::Event::Summary(last)) = message.event {
+            served_by = Some(last.served_by);
+        }
+    }
+    served_by.expect("a stream ends with its summary")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_to_a_postgresql_replica_as_long_as_it_keeps_up() {
+    check_reads(&PostgresPair::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_to_a_mariadb_replica_as_long_as_it_keeps_up() {
+    check_reads(&MariadbPair::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,9 +247,11 @@ async fn what_is_no_replica_of_this_server_serves_nothing_and_is_told() {
     let server = TestServer::start().await;
     let client = server.client();
     let (_, standby) = PostgresServer::replicated();
+    let (_, replica) = MariadbServer::replicated();
     register(&client, "stranger", settings(&PostgresFixture::new().target("postgres"))).await;
     register(&client, "foreign", on(standby, "postgres")).await;
     register(&client, "maria", settings(&MariadbFixture::new().target("mysql"))).await;
+    register(&client, "copying", settings(&replica.target("mysql"))).await;
     let dead = v1::Connection { port: 1, ..on(standby, "postgres") };
     register(&client, "dead", dead).await;
     let postgres = settings(&PostgresFixture::new().target("postgres"));
@@ -112,6 +261,7 @@ async fn what_is_no_replica_of_this_server_serves_nothing_and_is_told() {
         ("two", &postgres, "connections/foreign", "does not copy from connections/two"),
         ("three", &maria, "connections/maria", "is no replica: it takes writes of its own"),
         ("four", &postgres, "connections/dead", "cannot be reached"),
+        ("five", &maria, "connections/copying", "does not copy from connections/five"),
     ] {
         let connection = v1::Connection { replicas: replicas(&[replica], 10_000), ..connection.clone() };
         let name = register(&client, id, connection).await.name;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     engine::{
         mysql::{connect::Connector, server::Server},
+        reach::Checked,
         tool::{self, SECRET_PATH, ToolName, ToolRun},
     },
     model::{Result, connection::TlsMode},
@@ -58,12 +59,16 @@ impl Tool {
     /// certificate has proved the name.
     pub(super) async fn run(&self, connector: &Connector) -> Result<ToolRun> {
         let tls = &connector.settings.tls;
-        let address = connector.address().await?.to_string();
         let compares_name = tls.mode == TlsMode::VerifyFull || (self.is_mariadb && tls.mode == TlsMode::VerifyCa);
-        let host = if compares_name { &connector.settings.host } else { &address };
+        let place = match connector.checked().await? {
+            Checked::Address(_) if compares_name => Place::Host(connector.settings.host.clone()),
+            Checked::Address(address) => Place::Host(address.to_string()),
+            // An option file is text. A path that is none is not found then.
+            Checked::Socket(path) => Place::Socket(path.to_string_lossy().into_owned()),
+        };
         let mut run = ToolRun::new(self.path.clone())
             .argument(format!("--defaults-file={SECRET_PATH}"))
-            .secret_file(option_file(connector, host, self.is_mariadb))
+            .secret_file(option_file(connector, &place, self.is_mariadb))
             .secret_file(Zeroizing::new(tls.ca_pem.clone().into_bytes()));
         if let (false, Some(key)) = (tls.client_cert_pem.is_empty(), &connector.client_key_pem) {
             run = run
@@ -83,7 +88,13 @@ fn short_version(path: &Path, line: &str) -> String {
     format!("{name} {version}")
 }
 
-fn option_file(connector: &Connector, host: &str, mariadb_tool: bool) -> Zeroizing<Vec<u8>> {
+/// Where a tool is sent.
+enum Place {
+    Host(String),
+    Socket(String),
+}
+
+fn option_file(connector: &Connector, place: &Place, mariadb_tool: bool) -> Zeroizing<Vec<u8>> {
     let settings = &connector.settings;
     let mut file = Zeroizing::new(String::from("[client]\n"));
     let mut set = |option: &str, value: &str| {
@@ -94,10 +105,18 @@ fn option_file(connector: &Connector, host: &str, mariadb_tool: bool) -> Zeroizi
     };
     set("user", &settings.username);
     set("password", connector.password.expose_secret());
-    set("host", host);
-    set("port", &settings.port.to_string());
-    // Without it `localhost` would mean a socket in the file system.
-    set("protocol", "TCP");
+    match place {
+        Place::Host(host) => {
+            set("host", host);
+            set("port", &settings.port.to_string());
+            // Without it `localhost` would mean a socket in the file system.
+            set("protocol", "TCP");
+        }
+        Place::Socket(path) => {
+            set("socket", path);
+            set("protocol", "SOCKET");
+        }
+    }
     set("default-character-set", "utf8mb4");
     set("max-allowed-packet", "1G");
     // A server must not be able to ask for files of this machine. A tool that has no such option never sends any.

@@ -76,6 +76,10 @@ fn column(found: &MySqlRow, names: &[&str]) -> Option<String> {
     let named =
         |name: &&str| found.columns().iter().position(|column| sqlx::Column::name(column).eq_ignore_ascii_case(name));
     let index = names.iter().find_map(named)?;
+    // MariaDB gives its numbers without a sign.
+    if let Ok(Some(number)) = found.try_get::<Option<u64>, _>(index) {
+        return Some(number.to_string());
+    }
     if let Ok(Some(number)) = found.try_get::<Option<i64>, _>(index) {
         return Some(number.to_string());
     }

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     engine::{
-        postgres::connect::Dialer,
+        postgres::connect::{Dialer, socket_file},
+        reach::Checked,
         tool::{self, SECRET_PATH, ToolName, ToolRun},
     },
     model::{Detail, Error, Reason, Result, connection::TlsMode},
@@ -111,8 +112,8 @@ fn versioned_directories() -> Vec<PathBuf> {
 }
 
 /// A run of a tool that logs in to a database under the application name. Everything that libpq would look for in a home
-/// directory or guess is set; the password, the certificates and the key lie in files without a name. It dials the address
-/// that was checked, and compares the certificate with the name.
+/// directory or guess is set; the password, the certificates and the key lie in files without a name. It dials what was
+/// checked, and compares the certificate with the name.
 pub(super) async fn connected(program: PathBuf, dialer: &Dialer, application_name: &str) -> Result<ToolRun> {
     let place = &dialer.place;
     let password = dialer.password.expose_secret();
@@ -121,12 +122,11 @@ pub(super) async fn connected(program: PathBuf, dialer: &Dialer, application_nam
     }
     let escaped = Zeroizing::new(password.replace('\\', "\\\\").replace(':', "\\:"));
     let line = Zeroizing::new(format!("*:*:*:*:{}\n", escaped.as_str()).into_bytes());
-    let run = ToolRun::new(program)
+    let run = with_place(ToolRun::new(program), dialer)
+        .await?
         .argument("--no-password")
         .variable("HOME", "/nonexistent")
         .variable("PGPASSFILE", SECRET_PATH)
-        .variable("PGHOST", &place.host)
-        .variable("PGHOSTADDR", dialer.address().await?.to_string())
         .variable("PGPORT", place.port.to_string())
         .variable("PGUSER", &place.username)
         .variable("PGAPPNAME", application_name)
@@ -135,6 +135,19 @@ pub(super) async fn connected(program: PathBuf, dialer: &Dialer, application_nam
         .variable("PGGSSENCMODE", "disable")
         .secret_file(line);
     Ok(with_tls(run, dialer))
+}
+
+/// The name with its checked address, or the folder of the checked socket.
+async fn with_place(run: ToolRun, dialer: &Dialer) -> Result<ToolRun> {
+    let place = &dialer.place;
+    Ok(match dialer.checked().await? {
+        Checked::Address(address) => run.variable("PGHOST", &place.host).variable("PGHOSTADDR", address.to_string()),
+        Checked::Socket(path) => match path.parent() {
+            Some(folder) if socket_file(folder, place.port) == path => run.variable("PGHOST", folder),
+            // A link inside of the folder gave the socket another name, which libpq does not know how to ask for.
+            _ => run.variable("PGHOST", &place.host),
+        },
+    })
 }
 
 fn with_tls(mut run: ToolRun, dialer: &Dialer) -> ToolRun {

@@ -30,7 +30,9 @@ class _TlsMode:
 class _TlsModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TlsMode.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     TLS_MODE_UNSPECIFIED: _TlsMode.ValueType  # 0
-    """Not given: TLS_MODE_DISABLED for a loopback host, else TLS_MODE_VERIFY_FULL."""
+    """Not given: TLS_MODE_DISABLED for a loopback host or a Unix socket, where no other
+    mode is taken, else TLS_MODE_VERIFY_FULL.
+    """
     TLS_MODE_DISABLED: _TlsMode.ValueType  # 1
     """In clear."""
     TLS_MODE_REQUIRED: _TlsMode.ValueType  # 2
@@ -46,7 +48,9 @@ class TlsMode(_TlsMode, metaclass=_TlsModeEnumTypeWrapper):
     """How the traffic to a database is protected."""
 
 TLS_MODE_UNSPECIFIED: TlsMode.ValueType  # 0
-"""Not given: TLS_MODE_DISABLED for a loopback host, else TLS_MODE_VERIFY_FULL."""
+"""Not given: TLS_MODE_DISABLED for a loopback host or a Unix socket, where no other
+mode is taken, else TLS_MODE_VERIFY_FULL.
+"""
 TLS_MODE_DISABLED: TlsMode.ValueType  # 1
 """In clear."""
 TLS_MODE_REQUIRED: TlsMode.ValueType  # 2
@@ -366,9 +370,15 @@ class Connection(google.protobuf.message.Message):
     engine: dbkeeper.v1.common_pb2.Engine.ValueType
     """The engine. Required; cannot be changed."""
     host: builtins.str
-    """Host name or address; required but for SQLite, where it must be empty."""
+    """Host name or address; required but for SQLite, where it must be empty. What begins with
+    `/` is a Unix socket: for PostgreSQL its folder, `/run/postgresql`, for MariaDB and MySQL
+    the file, `/run/mysqld/mysqld.sock`. It must lie in a folder that the server's
+    configuration names (`targets.unix_sockets`), else using it is ADDRESS_FORBIDDEN.
+    """
     port: builtins.int
-    """TCP port. 0: the engine's own (5432, 3306). Must be 0 for SQLite."""
+    """TCP port. 0: the engine's own (5432, 3306). Must be 0 for SQLite. At a Unix socket of
+    PostgreSQL the number in its name (`.s.PGSQL.5432`), of MariaDB and MySQL not used.
+    """
     database: builtins.str
     """Database on that server. For SQLite the path of the file, relative to the
     server's SQLite root; it cannot lead out of it. Required.
