@@ -178,8 +178,8 @@ impl Builder {
         let store_was_lost = copy.recover(&vault).await?;
         let keys = secrets::server_keys(store, &vault).await?;
         copy.keep().await;
-        let access =
-            Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(settings::other_ways(config)?));
+        let other_ways = settings::other_ways(config, &process.tracker)?;
+        let access = Arc::new(AccessService::new(store.clone(), keys.pepper).with_other_ways(other_ways));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
         let services = Services::build(config, store, vault, access.clone(), keys.repository, process).await?;
