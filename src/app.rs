@@ -193,8 +193,8 @@ impl Builder {
     async fn open(&self, unlocked: Unlocked) -> Result<(Parts, Opened)> {
         let Self { config, store, process } = self;
         let Unlocked { vault, audit, pepper, token, repository, store_was_lost } = unlocked;
-        let access = AccessService::new(store.clone(), pepper).with_other_ways(settings::other_ways(config)?);
-        let access = Arc::new(access);
+        let other_ways = settings::other_ways(config, &process.tracker)?;
+        let access = Arc::new(AccessService::new(store.clone(), pepper).with_other_ways(other_ways));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
         let services = Services::build(config, store, vault, access.clone(), repository, process).await?;
@@ -222,11 +222,20 @@ impl Builder {
 
     /// Opens the server when there is a key; never returns.
     async fn wait_for_key(&self, unsealed: Option<mpsc::Receiver<Unsealed>>, opener: Opener) {
+        let mut serving: Option<VaultService> = None;
         if let Some(mut unsealed) = unsealed {
             while let Some(Unsealed { vault, call, wrong_keys, waiting }) = unsealed.recv().await {
-                let outcome = self.serve_with(vault, call, wrong_keys, &opener).await;
+                // A second key that was on its way must not build the services and take up the operations once more.
+                let outcome = match &serving {
+                    Some(serving) => Ok(serving.clone()),
+                    None => self.serve_with(vault, call, wrong_keys, &opener).await,
+                };
                 match &outcome {
-                    Ok(_) => tracing::info!("vault unsealed, serving"),
+                    Ok(opened) if serving.is_none() => {
+                        tracing::info!("vault unsealed, serving");
+                        serving = Some(opened.clone());
+                    }
+                    Ok(_) => {}
                     Err(error) => tracing::error!(error = %error, "services of the unsealed vault not started"),
                 }
                 waiting.answer(outcome);

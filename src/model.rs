@@ -16,6 +16,7 @@ pub mod migration;
 pub mod name;
 pub mod operation;
 pub mod page;
+pub mod removal;
 pub mod request;
 pub mod schema;
 pub mod session;
@@ -23,7 +24,7 @@ pub mod time;
 pub mod vault;
 
 pub use access::{AuthenticationMethod, ClientCertificate, Grant, Permission, Permissions, Role};
-pub use context::{CallContext, Caller};
+pub use context::{CallContext, Caller, Validity};
 pub use error::{Detail, Error, ErrorKind, Reason, Result, StatementFailure};
 pub use id::{AccountId, ApiKeyId, BackupId, ConnectionId, MigrationSetId, OperationId, RequestId};
 pub use request::RequestKey;

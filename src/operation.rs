@@ -205,8 +205,15 @@ impl Operations {
         Ok(Page { items: items.collect(), next: found.next, total: found.total })
     }
 
-    /// Asks an operation to stop. One that has ended is returned as it is.
+    /// Asks an operation to stop, as [`Operations::stop`]. PERMISSION_MISSING where the caller could not have started it.
     pub async fn cancel(&self, context: &CallContext, id: &OperationId) -> Result<Operation> {
+        let kind = self.get(context, id).await?.spec.kind();
+        context.caller.require(kind.permission())?;
+        self.stop(context, id).await
+    }
+
+    /// Asks an operation to stop, whoever may start one of its kind. One that has ended is returned as it is.
+    pub async fn stop(&self, context: &CallContext, id: &OperationId) -> Result<Operation> {
         self.inner.store.request_cancel(context.account(), id).await?;
         if let Some(live) = self.live(context.account(), id) {
             live.cancel();

@@ -26,6 +26,7 @@ use ring::{
 };
 use secrecy::ExposeSecret;
 use serde_json::json;
+use tokio_util::task::TaskTracker;
 
 use crate::report::{Figure, Target};
 
@@ -98,7 +99,7 @@ async fn access(folder: &Path, source: KeySource) -> AccessService {
         leeway: Duration::ZERO,
         mapping,
     };
-    let tokens = Some(Tokens::new(rules));
+    let tokens = Some(Tokens::new(rules, TaskTracker::new()));
     AccessService::new(store, pepper).with_other_ways(OtherWays { tokens, certificates: Vec::new() })
 }
 

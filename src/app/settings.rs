@@ -72,13 +72,13 @@ pub(super) fn engine(
 }
 
 /// The ways to prove who one is that the configuration adds to API keys.
-pub(super) fn other_ways(config: &Config) -> Result<OtherWays> {
+pub(super) fn other_ways(config: &Config, tracker: &TaskTracker) -> Result<OtherWays> {
     let rules = config.access.certificate_rules().into_iter();
     let certificates = rules.map(|rule| CertificateRule { name: rule.name, account: rule.account, grant: rule.grant });
-    Ok(OtherWays { tokens: tokens(&config.access.jwt)?, certificates: certificates.collect() })
+    Ok(OtherWays { tokens: tokens(&config.access.jwt, tracker)?, certificates: certificates.collect() })
 }
 
-fn tokens(jwt: &config::Jwt) -> Result<Option<Tokens>> {
+fn tokens(jwt: &config::Jwt, tracker: &TaskTracker) -> Result<Option<Tokens>> {
     let (Some(issuer), Some(audience)) = (jwt.issuer.clone(), jwt.audience.clone()) else { return Ok(None) };
     let source = match (&jwt.jwks_file, &jwt.jwks_url) {
         (Some(file), _) => token::KeySource::File(file.clone()),
@@ -91,7 +91,8 @@ fn tokens(jwt: &config::Jwt) -> Result<Option<Tokens>> {
         role_claim: jwt.role_claim.clone(),
         roles: jwt.role_rules(),
     };
-    Ok(Some(Tokens::new(TokenRules { source, issuer, audience, leeway: jwt.leeway, mapping })))
+    let rules = TokenRules { source, issuer, audience, leeway: jwt.leeway, mapping };
+    Ok(Some(Tokens::new(rules, tracker.clone())))
 }
 
 fn targets(targets: &config::Targets, own: &OwnListeners) -> TargetPolicy {

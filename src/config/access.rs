@@ -209,5 +209,7 @@ fn certificate_rule(text: &str) -> Option<CertificateRule> {
     let (account, role) = identity.split_once(':')?;
     let known = ["dns", "uri", "email", "cn"].contains(&kind) && !value.is_empty();
     let account = AccountId::parse(account, "").ok().filter(|_| known)?;
-    Some(CertificateRule { name: name.to_owned(), account, grant: grant(role)? })
+    // Names of hosts are the same in capitals, and those that certificates show are compared in small letters.
+    let name = if kind == "dns" { name.to_ascii_lowercase() } else { name.to_owned() };
+    Some(CertificateRule { name, account, grant: grant(role)? })
 }

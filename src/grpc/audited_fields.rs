@@ -51,6 +51,17 @@ pub(super) fn of(message: &MessageDescriptor, encoded: &[u8]) -> AuditedFields {
     found
 }
 
+/// What is taken of the names of resources that a call removed beside what it names: as many as of a message, and how many
+/// there were.
+pub(super) fn of_removed(names: &[String]) -> AuditedFields {
+    let mut found = AuditedFields::default();
+    names.iter().for_each(|name| found.resource(name));
+    if !names.is_empty() {
+        found.parameter(&format!("removed:{}", names.len()));
+    }
+    found
+}
+
 /// Fields of one message that belong together.
 #[derive(Default)]
 struct Parts {
@@ -270,6 +281,15 @@ mod tests {
         };
         let fields = found("CreateBackupRequest", &request);
         assert_eq!(fields.resources, ["connections/shop", "connections/shop/backups/first"]);
+    }
+
+    #[test]
+    fn of_what_was_removed_the_first_are_named_and_all_are_counted() {
+        assert_eq!(of_removed(&[]), AuditedFields::default());
+        let names: Vec<String> = (0..MOST + 1).map(|number| format!("operations/o{number}")).collect();
+        let fields = of_removed(&names);
+        assert_eq!(fields.resources, names[..MOST]);
+        assert_eq!(fields.parameters, [format!("removed:{}", MOST + 1)]);
     }
 
     #[test]

@@ -17,13 +17,16 @@ use std::{future::Future, net::IpAddr};
 
 use prost::Message;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{
     layers::{self, audit::CallAudit},
     status,
 };
-use crate::model::{CallContext, Error, RequestId, Result};
+use crate::model::{CallContext, Error, RequestId, Result, removal::Removed};
+
+/// Most resources that the answer to a deletion names.
+const MAX_TOLD: usize = 100;
 
 /// A call that was let in, as it travels in the extensions of its request.
 #[derive(Clone)]
@@ -69,6 +72,38 @@ where
     let request_id = call.context.request_id.clone();
     let answer = recorded(call.audit.as_ref(), call.context, message, handler).await;
     answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+}
+
+/// Runs a unary handler that deletes a resource. The names of what it removes with it stand in the record, however the
+/// call ends, and in the metadata of the answer.
+pub async fn deletion<M, F>(
+    request: Request<M>,
+    handler: impl FnOnce(CallContext, M, Removed) -> F,
+) -> Result<Response<()>, Status>
+where
+    M: Message,
+    F: Future<Output = Result<()>>,
+{
+    let removed = Removed::default();
+    let audit = request.extensions().get::<ActiveCall>().and_then(|call| call.audit.clone());
+    if let Some(audit) = audit {
+        audit.removes(&removed).await;
+    }
+    let mut answer = unary(request, |context, message| handler(context, message, removed.clone())).await?;
+    tell_removed(answer.metadata_mut(), &removed.names());
+    Ok(answer)
+}
+
+fn tell_removed(metadata: &mut MetadataMap, removed: &[String]) {
+    if !removed.is_empty() {
+        metadata.insert("dbkeeper-removed-count", removed.len().into());
+    }
+    for name in removed.iter().take(MAX_TOLD) {
+        // Names of ours are made of letters, digits and dashes.
+        if let Ok(value) = name.parse() {
+            metadata.append("dbkeeper-removed", value);
+        }
+    }
 }
 
 /// Runs the handler between the two halves of its record, where it leaves one: the intent here, the outcome in the

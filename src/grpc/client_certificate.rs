@@ -2,7 +2,7 @@
 
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-use crate::model::{ClientCertificate, Timestamp};
+use crate::model::{ClientCertificate, Timestamp, Validity};
 
 /// Names and end of a certificate in DER; absent where it cannot be read.
 pub(super) fn read(der: &[u8]) -> Option<ClientCertificate> {
@@ -16,7 +16,8 @@ pub(super) fn read(der: &[u8]) -> Option<ClientCertificate> {
     let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     names.extend(common.map(|name| format!("cn:{name}")));
     let seconds = certificate.validity().not_after.timestamp();
-    Some(ClientCertificate { names, expires: Timestamp::from_micros(seconds.saturating_mul(1_000_000)) })
+    let expires = Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+    Some(ClientCertificate { names, expires, validity: Validity::default() })
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {

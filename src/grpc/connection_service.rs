@@ -1,11 +1,11 @@
 //! ConnectionService.
 
-use std::{sync::OnceLock, time::Instant};
+use std::time::Instant;
 
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{long_poll, unary},
+    call::{deletion, long_poll, unary},
     convert::{
         connection as convert, connection_details as details, connection_status as status, enum_from_proto, etag,
         pool as convert_pool, required,
@@ -21,9 +21,6 @@ use crate::{
         order::ConnectionOrder, rotation::Rotation,
     },
 };
-
-/// Most resources that the answer to a delete names.
-const MAX_TOLD: usize = 100;
 
 /// Answers for ConnectionService.
 pub struct ConnectionAdapter {
@@ -56,21 +53,6 @@ fn in_connection(error: Error) -> Error {
 
 fn scope<'a>(context: &'a CallContext, method: &'static str, selection: &'a [&'a str; 2]) -> ListScope<'a> {
     ListScope { account: context.account(), method, selection }
-}
-
-/// Puts into the metadata of an answer what went with the connection.
-fn tell_removed(mut answer: Response<()>, removed: &[String]) -> Response<()> {
-    let metadata = answer.metadata_mut();
-    if !removed.is_empty() {
-        metadata.insert("dbkeeper-removed-count", removed.len().into());
-    }
-    for name in removed.iter().take(MAX_TOLD) {
-        // Names of ours are made of letters, digits and dashes.
-        if let Ok(value) = name.parse() {
-            metadata.append("dbkeeper-removed", value);
-        }
-    }
-    answer
 }
 
 #[async_trait]
@@ -142,17 +124,13 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
     }
 
     async fn delete_connection(&self, request: Request<v1::DeleteConnectionRequest>) -> Result<Response<()>, Status> {
-        let removed = OnceLock::new();
-        let answer = unary(request, async |context, message| {
+        deletion(request, async |context, message, removed| {
             let id = name::parse_connection(&message.name, "name")?;
             let expected = etag::revision_from_etag(&message.etag)?;
             let how = DeleteConnection { expected, validate_only: message.validate_only, force: message.force };
-            let gone = self.connections.delete(&context, &id, how).await?;
-            removed.get_or_init(|| gone);
-            Ok(())
+            self.connections.delete(&context, &id, how, &removed).await
         })
-        .await?;
-        Ok(tell_removed(answer, removed.get().map(Vec::as_slice).unwrap_or_default()))
+        .await
     }
 
     async fn test_connection(

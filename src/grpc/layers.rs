@@ -270,11 +270,12 @@ pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     Error::internal(format!("a handler panicked: {}", text.unwrap_or_default()))
 }
 
-/// The error of a stream that outlives the credentials that it was opened with.
+/// The error of a stream that outlives what it was opened with: the credentials, or the account that they are of.
 pub(super) fn credentials_ended() -> Error {
     Error::new(
         Reason::CredentialsEnded,
-        "the credentials that this call was made with have expired or were revoked; call again with new ones",
+        "the credentials that this call was made with have ended: they expired, were revoked or replaced, or went with \
+         their account or authority; call again with new ones",
     )
 }
 

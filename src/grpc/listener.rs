@@ -2,6 +2,7 @@
 //! bytes, so that a peer that connects and says nothing holds a place for seconds only.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -10,15 +11,16 @@ use std::{
     time::Duration,
 };
 
+use rustls_pki_types::CertificateDer;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 
-use super::{client_certificate, settings::ServerSettings, tls::Acceptor};
+use super::{client_certificate, settings::ServerSettings, tls::Terms};
 use crate::model::{ClientCertificate, Error, Result};
 
 /// Length of what every HTTP/2 client sends first; no request of gRPC-Web is shorter. What it says is for hyper to read.
@@ -90,7 +92,7 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
 /// How a connection is opened.
 #[derive(Clone)]
 pub(super) struct Opening {
-    pub(super) tls: Option<Acceptor>,
+    pub(super) tls: Option<watch::Receiver<Terms>>,
     pub(super) handshakes: Arc<Semaphore>,
     pub(super) timeout: Duration,
 }
@@ -98,36 +100,66 @@ pub(super) struct Opening {
 impl Accepted {
     /// Shakes hands where there is TLS, and waits for the first bytes.
     pub(super) async fn open(self, opening: &Opening) -> io::Result<OpenConnection> {
-        let (stream, certificate): (Box<dyn Stream>, _) = match &opening.tls {
+        let (stream, shown): (Box<dyn Stream>, _) = match opening.tls.clone() {
             None => (Box::new(self.stream), None),
-            Some(acceptor) => {
-                let stream = timeout(opening.timeout, shake_hands(self.stream, acceptor, opening)).await??;
-                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-                let certificate = shown.and_then(|der| client_certificate::read(der)).map(Arc::new);
-                (Box::new(stream), certificate)
+            Some(mut terms) => {
+                let stream = timeout(opening.timeout, shake_hands(self.stream, &mut terms, opening)).await??;
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| Shown::read(chain, terms));
+                (Box::new(stream), shown)
             }
         };
         let stream = timeout(opening.timeout, Begun::read(stream)).await??;
-        Ok(OpenConnection { stream, certificate, _slot: self.slot })
+        Ok(OpenConnection { stream, shown, _slot: self.slot })
     }
 }
 
 async fn shake_hands(
     stream: TcpStream,
-    acceptor: &Acceptor,
+    terms: &mut watch::Receiver<Terms>,
     opening: &Opening,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     // A peer that says nothing waits here, where it is in nobody's way.
     stream.peek(&mut [0]).await?;
     let _turn = opening.handshakes.acquire().await.map_err(io::Error::other)?;
-    acceptor.current().accept(stream).await
+    // What comes after these terms is a change for who holds them.
+    let acceptor = terms.borrow_and_update().acceptor.clone();
+    acceptor.accept(stream).await
+}
+
+/// A client certificate that one of our authorities signed, as the handshake found.
+pub(super) struct Shown {
+    pub(super) certificate: Arc<ClientCertificate>,
+    /// It and what came with it, in DER.
+    chain: Vec<CertificateDer<'static>>,
+    /// By which it was looked at, and those that come after.
+    terms: watch::Receiver<Terms>,
+}
+
+impl Shown {
+    fn read(chain: &[CertificateDer<'_>], terms: watch::Receiver<Terms>) -> Option<Self> {
+        let certificate = client_certificate::read(chain.first()?)?;
+        let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
+        Some(Self { certificate: Arc::new(certificate), chain, terms })
+    }
+
+    /// Ends what the certificate is good for once none of the authorities vouches for it any more.
+    pub(super) async fn look_after(mut self) -> Infallible {
+        while self.terms.changed().await.is_ok() {
+            if !self.terms.borrow_and_update().vouch_for(&self.chain) {
+                self.certificate.validity.end();
+                break;
+            }
+        }
+        // Once is for good, and a server that stops changes no terms.
+        std::future::pending().await
+    }
 }
 
 /// A connection whose client has begun to speak HTTP.
 pub(super) struct OpenConnection {
     pub(super) stream: Begun,
     /// What the client showed, where it showed one of ours.
-    pub(super) certificate: Option<Arc<ClientCertificate>>,
+    pub(super) shown: Option<Shown>,
     _slot: OwnedSemaphorePermit,
 }
 

@@ -141,6 +141,19 @@ mod tests {
     }
 
     #[test]
+    fn who_may_start_an_operation_is_who_may_cancel_it() {
+        let policies = MethodPolicies::of_contract().unwrap();
+        for kind in crate::model::operation::OperationKind::ALL {
+            let started_by = |policy: &MethodPolicy| {
+                let method = policy.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+                method == kind.as_str().replace('_', "")
+            };
+            let policy = policies.iter().find(|policy| started_by(policy)).unwrap();
+            assert_eq!(policy.permission, kind.permission(), "{}", policy.path);
+        }
+    }
+
+    #[test]
     fn a_method_without_a_permission_is_named() {
         let mut set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
         // The decoded set has lost our own options, which is what a method without them looks like.

@@ -5,6 +5,7 @@
 //! keeps what it is good at: the messages, the routes, the generated services.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, OnceLock},
@@ -26,7 +27,7 @@ use tower::Layer;
 use super::{
     health::Readiness,
     layers::{AuditSink, Authenticator, Edge, EdgeService, Unsealed},
-    listener::{Accepted, Listener, Opening},
+    listener::{Accepted, Listener, Opening, Shown},
     options::MethodPolicies,
     proto::FILE_DESCRIPTOR_SET,
     rate::RateLimit,
@@ -70,7 +71,7 @@ impl GrpcServer {
         let readiness = Readiness::new(HealthReporter::new(), &parts.routes.services).await;
         let routes = complete(parts.routes, &readiness)?;
         let opening = Opening {
-            tls: tls.as_ref().map(Tls::acceptor),
+            tls: tls.as_ref().map(Tls::terms),
             handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
             timeout: settings.handshake_timeout,
         };
@@ -131,6 +132,13 @@ fn per_second(count: u32) -> RateLimit {
 async fn accept(listener: &Listener, connections: &Connections) {
     loop {
         connections.spawn(listener.accept().await);
+    }
+}
+
+async fn look_after(shown: Option<Shown>) -> Infallible {
+    match shown {
+        Some(shown) => shown.look_after().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -214,13 +222,22 @@ impl Connections {
             Ok(connection) => connection,
             Err(cause) => return tracing::debug!(%peer, %cause, "connection not opened"),
         };
-        let service = EdgeService::new(Arc::clone(&self.edge), self.routes.clone(), peer, connection.certificate);
+        let certificate = connection.shown.as_ref().map(|shown| Arc::clone(&shown.certificate));
+        let service = EdgeService::new(Arc::clone(&self.edge), self.routes.clone(), peer, certificate);
         let io = TokioIo::new(connection.stream);
-        let ended = if self.edge.settings.web {
-            let service = TowerToHyperService::new(GrpcWebLayer::new().layer(service));
-            self.until_stopped(self.http.serve_connection(io, service)).await
-        } else {
-            self.until_stopped(self.http.serve_connection(io, TowerToHyperService::new(service))).await
+        let served = async {
+            if self.edge.settings.web {
+                let service = TowerToHyperService::new(GrpcWebLayer::new().layer(service));
+                self.until_stopped(self.http.serve_connection(io, service)).await
+            } else {
+                self.until_stopped(self.http.serve_connection(io, TowerToHyperService::new(service))).await
+            }
+        };
+        let ended = tokio::select! {
+            // Authorities that were taken out are heard of before the next call is.
+            biased;
+            never = look_after(connection.shown) => match never {},
+            ended = served => ended,
         };
         if let Err(cause) = ended {
             tracing::debug!(%peer, %cause, "connection ended");

@@ -1,11 +1,9 @@
 //! The server's own certificate and the authorities of its clients, read again when their files change.
 
-use std::{
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{path::Path, sync::Arc};
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use tokio::sync::watch;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -23,18 +21,27 @@ use crate::model::{Error, Result};
 pub(super) struct Tls {
     files: TlsFiles,
     web: bool,
-    current: Acceptor,
+    current: watch::Sender<Terms>,
     /// Hash of all files as they were last looked at, good or bad.
     seen: blake3::Hash,
 }
 
-/// Shakes hands as the files say at the moment.
+/// What the files say at the moment.
 #[derive(Clone)]
-pub(super) struct Acceptor(Arc<RwLock<TlsAcceptor>>);
+pub(super) struct Terms {
+    /// Shakes hands.
+    pub(super) acceptor: TlsAcceptor,
+    /// The authorities of clients; absent: no client may show a certificate.
+    authorities: Option<Arc<dyn ClientCertVerifier>>,
+}
 
-impl Acceptor {
-    pub(super) fn current(&self) -> TlsAcceptor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+impl Terms {
+    /// True where an authority vouches for the certificate of a client; the certificates behind the first lead to it.
+    pub(super) fn vouch_for(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let (Some(authorities), Some((certificate, between))) = (&self.authorities, chain.split_first()) else {
+            return false;
+        };
+        authorities.verify_client_cert(certificate, between, UnixTime::now()).is_ok()
     }
 }
 
@@ -42,12 +49,13 @@ impl Tls {
     /// Reads the files. HTTP/1.1 is offered beside HTTP/2 to browsers only.
     pub(super) async fn load(files: TlsFiles, web: bool) -> Result<Self> {
         let content = Content::read(&files).await?;
-        let current = Acceptor(Arc::new(RwLock::new(content.acceptor(web)?)));
+        let current = watch::Sender::new(content.terms(web)?);
         Ok(Self { files, web, current, seen: content.hash() })
     }
 
-    pub(super) fn acceptor(&self) -> Acceptor {
-        self.current.clone()
+    /// What the files say, now and later.
+    pub(super) fn terms(&self) -> watch::Receiver<Terms> {
+        self.current.subscribe()
     }
 
     /// Takes new files over whenever they change. What cannot be used is logged and the old stays.
@@ -68,9 +76,9 @@ impl Tls {
             return Ok(());
         }
         self.seen = hash;
-        let acceptor = content.acceptor(self.web)?;
-        // A whole new configuration, so that no session of before goes on under an authority that was taken out.
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        // A whole new configuration, so that no session of before is taken up again under an authority that was taken out.
+        // Connections that are open look at it by themselves.
+        self.current.send_replace(content.terms(self.web)?);
         tracing::info!("certificate reloaded");
         Ok(())
     }
@@ -110,13 +118,14 @@ impl Content {
             .finalize()
     }
 
-    fn acceptor(&self, web: bool) -> Result<TlsAcceptor> {
+    fn terms(&self, web: bool) -> Result<Terms> {
         let resolver = Arc::new(SingleCertAndKey::from(self.certified_key()?));
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(Error::internal)?;
-        let builder = match self.client_verifier()? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
+        let authorities = self.client_verifier()?;
+        let builder = match authorities.clone() {
+            Some(authorities) => builder.with_client_cert_verifier(authorities),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(resolver);
@@ -124,7 +133,7 @@ impl Content {
         if web {
             config.alpn_protocols.push(b"http/1.1".to_vec());
         }
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(Terms { acceptor: TlsAcceptor::from(Arc::new(config)), authorities })
     }
 
     /// A client may show a certificate and need not: the other ways to prove who one is stay open.
@@ -174,7 +183,7 @@ mod tests {
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         fs::write(&files.certificate, made.cert.pem()).unwrap();
         let mut tls = Tls::load(files.clone(), false).await.unwrap();
-        let used = |tls: &Tls| Arc::as_ptr(tls.current.current().config());
+        let used = |tls: &Tls| Arc::as_ptr(tls.current.borrow().acceptor.config());
         let first = used(&tls);
         tls.reload().await.unwrap();
 

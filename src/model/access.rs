@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{id::AccountId, time::Timestamp};
+use super::{context::Validity, id::AccountId, time::Timestamp};
 
 /// The account that the first start makes. Its administrators are those of the server.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -171,13 +171,15 @@ pub enum AuthenticationMethod {
 }
 
 /// A TLS client certificate that one of our authorities signed, as far as it says who shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ClientCertificate {
     /// Its names with their kinds: `dns:NAME`, `uri:NAME`, `email:NAME` of the subject's alternative names, then `cn:NAME` of
     /// the subject.
     pub names: Vec<String>,
     /// When it ends.
     pub expires: Timestamp,
+    /// How long our authorities vouch for it: one can be taken out while the connection is open.
+    pub validity: Validity,
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub struct AuditedCall {
     pub request_id: String,
     /// Names of the resources that the request, or the answer to it, names.
     pub resources: Vec<String>,
-    /// Names of the switches that the request turns on, paths of its update mask, and recipients of an export.
+    /// Names of the switches that the request turns on, paths of its update mask, and recipients of an export; for an outcome
+    /// also how much was removed.
     pub parameters: Vec<String>,
 }
 
@@ -53,8 +54,11 @@ pub struct AuditOutcome {
     pub reason: String,
     /// Resources as they stand after the call, each with its etag: `connections/shop r2`.
     pub versions: Vec<String>,
-    /// Names of the resources in the answer that the request does not name, such as one that was made.
+    /// Names of the resources in the answer that the request does not name, such as one that was made, and of those that
+    /// the call removed.
     pub resources: Vec<String>,
+    /// What only the end tells: `removed:{count}`.
+    pub parameters: Vec<String>,
 }
 
 macro_rules! kinds {
@@ -133,6 +137,7 @@ impl AuditRecord {
                 call.resources.push(name);
             }
         }
+        call.parameters.extend(outcome.parameters);
         let kind = if intent == 0 { AuditKind::Refusal } else { AuditKind::Outcome };
         let (code, reason, versions) = (outcome.code, outcome.reason, outcome.versions);
         Self { kind, intent, code, reason, versions, ..Self::intent(call) }

@@ -1,7 +1,11 @@
 //! Who calls, until when, and how the work learns that nobody waits any more.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -10,6 +14,57 @@ use super::{
     id::{AccountId, ApiKeyId, RequestId},
     time::Timestamp,
 };
+
+/// How long something that a call rests on holds, which can change while the call runs. Clones share it; the default holds
+/// for ever.
+#[derive(Debug, Clone, Default)]
+pub struct Validity(Arc<watch::Sender<Option<Timestamp>>>);
+
+impl Validity {
+    /// It ends at a moment; absent: never.
+    pub fn set_end(&self, end: Option<Timestamp>) {
+        self.0.send_replace(end);
+    }
+
+    /// It ends at once.
+    pub fn end(&self) {
+        self.set_end(Some(Timestamp::now()));
+    }
+
+    /// Its end has come.
+    pub fn has_ended(&self) -> bool {
+        self.0.borrow().is_some_and(|end| end <= Timestamp::now())
+    }
+
+    /// True where nobody but the one who asks holds it.
+    pub fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    /// Waits for its end, wherever that is moved to meanwhile.
+    pub async fn ended(&self) {
+        let mut end = self.0.subscribe();
+        loop {
+            let seen = *end.borrow_and_update();
+            if self.has_ended() {
+                return;
+            }
+            tokio::select! {
+                () = until(seen) => {}
+                // The sender is held here, so this ends with a change and with nothing else.
+                _ = end.changed() => {}
+            }
+        }
+    }
+}
+
+/// Waits for a moment; absent: for ever.
+async fn until(moment: Option<Timestamp>) {
+    match moment {
+        Some(moment) => tokio::time::sleep(Timestamp::now().until(moment)).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -28,8 +83,10 @@ pub struct Caller {
     pub permissions: Permissions,
     /// When its credentials end.
     pub expires: Option<Timestamp>,
-    /// Cancelled when its credentials are taken back before that.
-    pub revoked: CancellationToken,
+    /// How long its credentials hold: they can be taken back before that.
+    pub validity: Validity,
+    /// How long its account is there, where its credentials do not know of it.
+    pub account_validity: Validity,
 }
 
 impl Caller {
@@ -44,7 +101,8 @@ impl Caller {
             role: grant.role,
             permissions,
             expires: None,
-            revoked: CancellationToken::new(),
+            validity: Validity::default(),
+            account_validity: Validity::default(),
         }
     }
 
@@ -55,15 +113,10 @@ impl Caller {
 
     /// Waits until the credentials have expired or were taken back.
     pub async fn credentials_ended(&self) {
-        let expired = async {
-            match self.expires {
-                Some(expires) => tokio::time::sleep(Timestamp::now().until(expires)).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = self.revoked.cancelled() => {}
-            () = expired => {}
+            () = until(self.expires) => {}
+            () = self.validity.ended() => {}
+            () = self.account_validity.ended() => {}
         }
     }
 
@@ -142,7 +195,26 @@ mod tests {
         let lasting = caller();
         let copy = lasting.clone();
         assert!(futures::FutureExt::now_or_never(copy.credentials_ended()).is_none());
-        lasting.revoked.cancel();
+        lasting.validity.end();
         copy.credentials_ended().await;
+
+        let orphaned = caller();
+        orphaned.account_validity.end();
+        orphaned.credentials_ended().await;
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_moved_is_heard_of_by_who_waits() {
+        let validity = Validity::default();
+        let waiting = tokio::spawn({
+            let validity = validity.clone();
+            async move { validity.ended().await }
+        });
+        validity.set_end(Some(Timestamp::now().after(Duration::from_secs(3600))));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished() && !validity.has_ended());
+        validity.set_end(Some(Timestamp::now().after(Duration::from_millis(20))));
+        waiting.await.unwrap();
+        assert!(validity.has_ended());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    access::Permission,
     backup::VerifyLevel,
     error::{Detail, Error, Reason, StatementFailure},
     id::{ConnectionId, MigrationSetId, OperationId},
@@ -75,7 +76,8 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    const ALL: [Self; 6] = [
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
         Self::ApplyMigrations,
         Self::RevertMigrations,
         Self::CreateBackup,
@@ -99,6 +101,17 @@ impl OperationKind {
     /// Reads what `as_str` wrote.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What a caller must hold to start one, and so to cancel one: that of the method in the contract.
+    pub const fn permission(self) -> Permission {
+        match self {
+            Self::ApplyMigrations | Self::RevertMigrations | Self::CreateBackup | Self::VerifyBackup => {
+                Permission::Operate
+            }
+            Self::RestoreBackup => Permission::Restore,
+            Self::RotateMasterKey => Permission::System,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who may call: API keys, and the callers behind them.
 
+mod accounts;
 mod cache;
 pub mod key_text;
 pub mod keys;
@@ -16,6 +17,7 @@ use std::{
     sync::Arc,
 };
 
+use accounts::AccountValidities;
 use cache::KeyCache;
 use key_text::KeyText;
 use known::KnownKey;
@@ -26,7 +28,7 @@ use uses::Uses;
 use crate::{
     model::{
         AccountId, ApiKeyId, AuthenticationMethod, CallContext, Caller, ClientCertificate, Error, Grant, Permission,
-        Reason, Result, Timestamp, access::DEFAULT_ACCOUNT, api_key::ApiKey, name,
+        Reason, Result, Timestamp, Validity, access::DEFAULT_ACCOUNT, api_key::ApiKey, name,
     },
     store::{Store, api_key::StoredKey},
     vault::Pepper,
@@ -62,6 +64,7 @@ pub struct AccessService {
     store: Store,
     pepper: Pepper,
     cache: KeyCache,
+    accounts: AccountValidities,
     uses: Uses,
     other_ways: OtherWays,
 }
@@ -69,7 +72,8 @@ pub struct AccessService {
 impl AccessService {
     /// A service over the store; `pepper` makes the digests of keys.
     pub fn new(store: Store, pepper: Pepper) -> Self {
-        Self { store, pepper, cache: KeyCache::default(), uses: Uses::default(), other_ways: OtherWays::default() }
+        let (cache, accounts) = (KeyCache::default(), AccountValidities::default());
+        Self { store, pepper, cache, accounts, uses: Uses::default(), other_ways: OtherWays::default() }
     }
 
     /// The service with other ways to prove who one is.
@@ -155,19 +159,26 @@ impl AccessService {
         if let Some(caller) = tokens.remembered(token, now) {
             return Ok(caller);
         }
-        let (caller, version) = tokens.verify(token, now).await?;
-        self.check_account(&caller.account).await?;
+        let (mut caller, version) = tokens.verify(token, now).await?;
+        caller.account_validity = self.account_validity(&caller.account).await?;
         tokens.remember(token, version, caller.clone());
         Ok(caller)
     }
 
-    /// The caller behind a client certificate. CERTIFICATE_EXPIRED where it ended while its connection was open;
-    /// IDENTITY_UNMAPPED where no rule knows one of its names.
+    /// The caller behind a client certificate. CERTIFICATE_EXPIRED where it ended while its connection was open,
+    /// CREDENTIALS_ENDED where no authority vouches for it any more; IDENTITY_UNMAPPED where no rule knows one of its names.
     pub async fn authenticate_certificate(&self, certificate: &ClientCertificate) -> Result<Caller> {
         if certificate.expires <= Timestamp::now() {
             return Err(Error::new(
                 Reason::CertificateExpired,
                 format!("the client certificate expired at {}; connect again with a new one", certificate.expires),
+            ));
+        }
+        if certificate.validity.has_ended() {
+            return Err(Error::new(
+                Reason::CredentialsEnded,
+                "the authority of the client certificate was taken out of this server's; connect again with a \
+                 certificate of one that is in, or send an API key",
             ));
         }
         let known = self.other_ways.certificates.iter().find(|rule| certificate.names.contains(&rule.name));
@@ -177,12 +188,26 @@ impl AccessService {
                 "no name of the client certificate is in access.certificates of this server; add it, or send an API key",
             )
         })?;
-        self.check_account(&rule.account).await?;
+        let account_validity = self.account_validity(&rule.account).await?;
         let principal = format!("certificate/{}", rule.name);
         let method = AuthenticationMethod::ClientCertificate;
         let mut caller = Caller::new(rule.account.clone(), principal, method, rule.grant);
         caller.expires = Some(certificate.expires);
+        caller.validity = certificate.validity.clone();
+        caller.account_validity = account_validity;
         Ok(caller)
+    }
+
+    /// How long an account is there, which must be there now.
+    async fn account_validity(&self, account: &AccountId) -> Result<Validity> {
+        loop {
+            let generation = self.accounts.generation();
+            self.check_account(account).await?;
+            // One that was deleted meanwhile is looked at again.
+            if let Some(validity) = self.accounts.validity(account, generation) {
+                return Ok(validity);
+            }
+        }
     }
 
     async fn check_account(&self, account: &AccountId) -> Result<()> {
@@ -248,7 +273,7 @@ impl AccessService {
         stored
     }
 
-    /// Forgets the keys of an account that was deleted.
+    /// Forgets the callers of an account that may have been deleted: the next call of each looks it up again.
     pub fn forget_account(&self, account: &AccountId) {
         self.cache.remove_account(account);
         if let Some(tokens) = &self.other_ways.tokens {
@@ -256,16 +281,24 @@ impl AccessService {
         }
     }
 
+    /// Ends what the callers of an account that was deleted have open, whatever they showed.
+    pub fn end_account(&self, account: &AccountId) {
+        self.accounts.end(account);
+        self.cache.end_account(account);
+    }
+
     async fn known(&self, id: &ApiKeyId) -> Result<Arc<KnownKey>> {
-        let generation = match self.cache.get(id) {
-            Ok(known) => return Ok(known),
-            Err(generation) => generation,
-        };
-        let stored = self.store.stored_key(id).await?.ok_or_else(|| invalid_key("there is no such key"))?;
-        let revocation = self.cache.revocation(id, &stored.key.account);
-        let known = Arc::new(KnownKey::new(stored, revocation));
-        self.cache.insert(generation, known.clone());
-        Ok(known)
+        loop {
+            let generation = match self.cache.get(id) {
+                Ok(known) => return Ok(known),
+                Err(generation) => generation,
+            };
+            let stored = self.store.stored_key(id).await?.ok_or_else(|| invalid_key("there is no such key"))?;
+            // Where a key was written meanwhile, what was read may be out of date, and is read again.
+            if let Some(known) = self.cache.insert(generation, stored) {
+                return Ok(known);
+            }
+        }
     }
 }
 

@@ -108,8 +108,16 @@ impl AccountService {
             return connections.map(|_| ());
         }
         self.access.forget_account(id);
-        for connection in connections? {
+        let connections = connections.inspect_err(|error| {
+            // A delete before this one may have come so far, and its end was not heard of.
+            if error.reason() == Reason::AccountNotFound {
+                self.access.end_account(id);
+            }
+        })?;
+        self.access.end_account(id);
+        for connection in connections {
             self.pools.close(id, &connection);
+            self.pools.statuses().forget(id, &connection);
         }
         Ok(())
     }

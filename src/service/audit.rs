@@ -25,7 +25,7 @@ use crate::{
         },
         page::{Page, PageRequest},
     },
-    store::Store,
+    store::{Store, audit::AuditEnd},
     vault::AuditKey,
 };
 use allowance::{Allowance, Verdict};
@@ -43,9 +43,25 @@ pub fn operators_account() -> AccountId {
 /// Writes and reads the audit log.
 pub struct AuditService {
     writer: Writer,
-    /// Intents of calls that run.
-    running: Mutex<HashSet<(AccountId, u64)>>,
+    calls: Mutex<Calls>,
     refusals: Mutex<Allowance>,
+}
+
+/// Calls of this process that have no outcome yet.
+#[derive(Default)]
+struct Calls {
+    /// Whose intent is being written, by what is known of it before: an event may be seen before its sequence is told.
+    beginning: HashSet<(AccountId, String, Timestamp)>,
+    /// That run, by the sequences of their intents.
+    running: HashSet<(AccountId, u64)>,
+}
+
+impl Calls {
+    fn hold(&self, event: &AuditEvent) -> bool {
+        let AuditRecord { call, time, .. } = &event.record;
+        self.running.contains(&(call.account.clone(), event.sequence))
+            || self.beginning.contains(&(call.account.clone(), call.request_id.clone(), *time))
+    }
 }
 
 impl AuditService {
@@ -53,7 +69,7 @@ impl AuditService {
     pub fn new(store: Store, key: AuditKey, tracker: TaskTracker) -> Self {
         Self {
             writer: Writer::new(store, key, tracker),
-            running: Mutex::default(),
+            calls: Mutex::default(),
             refusals: Mutex::new(Allowance::default()),
         }
     }
@@ -69,7 +85,13 @@ impl AuditService {
     /// Writes that a call is about to run, and returns the sequence of the event. AUDIT_UNAVAILABLE where it cannot be
     /// written: the call must not run.
     pub async fn intend(&self, call: &AuditedCall) -> Result<u64> {
-        let sequence = self.writer.append(AuditRecord::intent(call.clone())).await.map_err(|cause| {
+        let record = AuditRecord::intent(call.clone());
+        let key = (call.account.clone(), call.request_id.clone(), record.time);
+        lock(&self.calls).beginning.insert(key.clone());
+        let written = self.writer.append(record).await;
+        let mut calls = lock(&self.calls);
+        calls.beginning.remove(&key);
+        let sequence = written.map_err(|cause| {
             Error::new(
                 Reason::AuditUnavailable,
                 "the call was not begun, because the audit log cannot be written; the server's operator finds the \
@@ -77,7 +99,7 @@ impl AuditService {
             )
             .caused_by(cause)
         })?;
-        lock(&self.running).insert((call.account.clone(), sequence));
+        calls.running.insert((call.account.clone(), sequence));
         Ok(sequence)
     }
 
@@ -86,7 +108,7 @@ impl AuditService {
         if let Err(error) = self.writer.append(AuditRecord::outcome(call.clone(), intent, outcome)).await {
             tracing::error!(error = %error, account = %call.account, intent, "outcome of a call not recorded");
         }
-        lock(&self.running).remove(&(call.account.clone(), intent));
+        lock(&self.calls).running.remove(&(call.account.clone(), intent));
     }
 
     /// Writes that a call was refused before it ran, as long as the allowance of its account lasts; what is over is
@@ -124,21 +146,28 @@ impl AuditService {
         page: &PageRequest,
     ) -> Result<Page<(AuditEvent, Option<AuditCompletion>)>> {
         let found = self.store().audit_events(context.account(), filter, page).await?;
-        let items = found.items.into_iter().map(|(event, outcome)| {
-            let completion = (event.record.kind == AuditKind::Intent).then(|| self.completion(&event, outcome));
-            (event, completion)
-        });
-        Ok(Page { items: items.collect(), next: found.next, total: found.total })
+        let mut items = Vec::with_capacity(found.items.len());
+        for (event, outcome) in found.items {
+            let completion = match event.record.kind {
+                AuditKind::Intent => Some(self.completion(&event, outcome).await?),
+                _ => None,
+            };
+            items.push((event, completion));
+        }
+        Ok(Page { items, next: found.next, total: found.total })
     }
 
-    fn completion(&self, event: &AuditEvent, outcome: Option<(u64, String, String)>) -> AuditCompletion {
-        match outcome {
-            Some((sequence, code, reason)) => AuditCompletion::Ended { sequence, code, reason },
-            None if lock(&self.running).contains(&(event.record.call.account.clone(), event.sequence)) => {
-                AuditCompletion::Running
-            }
-            None => AuditCompletion::Unknown,
+    async fn completion(&self, event: &AuditEvent, outcome: Option<AuditEnd>) -> Result<AuditCompletion> {
+        let ended = |(sequence, code, reason)| AuditCompletion::Ended { sequence, code, reason };
+        if let Some(outcome) = outcome {
+            return Ok(ended(outcome));
         }
+        if lock(&self.calls).hold(event) {
+            return Ok(AuditCompletion::Running);
+        }
+        // It may have ended since the events were read: its outcome is written before it counts as ended.
+        let outcome = self.store().audit_outcome(&event.record.call.account, event.sequence).await?;
+        Ok(outcome.map_or(AuditCompletion::Unknown, ended))
     }
 
     /// The head of the caller's log as it stands; before the first event the start.

@@ -30,6 +30,25 @@ pub struct StoredKey {
     pub previous_digest: Option<Vec<u8>>,
 }
 
+impl StoredKey {
+    /// True where the secret of this digest is the key's, be it for a while only.
+    pub fn takes(&self, digest: &[u8]) -> bool {
+        self.digest == digest || self.previous_digest.as_deref() == Some(digest)
+    }
+
+    /// When the secret of a digest ends: with the key, or before it where it was replaced. `now` where it is the key's no more.
+    pub fn end_of(&self, digest: &[u8], now: Timestamp) -> Option<Timestamp> {
+        let replaced = if self.digest == digest {
+            None
+        } else if self.takes(digest) {
+            self.key.previous_until
+        } else {
+            Some(now)
+        };
+        [self.key.expires, self.key.revoked, replaced].into_iter().flatten().min()
+    }
+}
+
 /// What a change of a key must keep to.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyChange<'a> {
@@ -125,7 +144,7 @@ impl Store {
         id: &ApiKeyId,
         rules: KeyChange<'_>,
         change: impl FnOnce(&mut StoredKey) -> Result<()>,
-    ) -> Result<Option<ApiKey>> {
+    ) -> Result<Option<StoredKey>> {
         let mut transaction = self.begin().await?;
         if let Some((caller, request)) = rules.request {
             let earlier = remember(&mut transaction, caller, Some(request), &name::api_key(account, id)).await?;
@@ -153,13 +172,13 @@ impl Store {
             check_administered(&mut transaction, account, id, now).await?;
         }
         if rules.dry {
-            return Ok(Some(stored.key));
+            return Ok(Some(stored));
         }
         stored.key.revision += 1;
         stored.key.updated = now;
         write(&mut transaction, &stored).await?;
         transaction.commit().await.map_err(failed)?;
-        Ok(Some(stored.key))
+        Ok(Some(stored))
     }
 
     /// Notes when and from where keys were used last.

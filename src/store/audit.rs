@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use chain::mac as audit_mac;
+pub use list::AuditEnd;
 
 /// A place in a chain as the store holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

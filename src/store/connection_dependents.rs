@@ -33,9 +33,14 @@ impl Dependents {
     pub fn names(&self) -> Vec<String> {
         let operations = self.operations.iter().map(name::operation);
         let backups = self.backups.iter().map(BackupName::to_string);
-        let primaries = self.primaries.iter().map(|id| format!("{}/replicas", name::connection(id)));
+        let primaries = self.primaries.iter().map(replicas_of);
         operations.chain(backups).chain(primaries).collect()
     }
+}
+
+/// The list of replicas that a connection has.
+pub fn replicas_of(primary: &ConnectionId) -> String {
+    format!("{}/replicas", name::connection(primary))
 }
 
 impl Store {

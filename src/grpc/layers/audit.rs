@@ -26,6 +26,7 @@ use crate::{
     model::{
         AccountId, CallContext, Error, RequestId, Result,
         audit::{AuditOutcome, AuditedCall},
+        removal::Removed,
     },
 };
 
@@ -62,6 +63,8 @@ struct State {
     call: AuditedCall,
     stage: Stage,
     answered: Option<AuditOutcome>,
+    /// What the call removes beside what it names.
+    removed: Option<Removed>,
 }
 
 enum Stage {
@@ -83,7 +86,7 @@ impl CallAudit {
     ) -> Self {
         let caller = &context.caller;
         let call = call(&policy, caller.account.clone(), caller.principal.clone(), peer, &context.request_id);
-        let state = Mutex::new(State { call, stage: Stage::Waiting, answered: None });
+        let state = Mutex::new(State { call, stage: Stage::Waiting, answered: None, removed: None });
         Self(Arc::new(Shared { sink, policy, tracker, by_stream: AtomicBool::new(false), state }))
     }
 
@@ -124,8 +127,14 @@ impl CallAudit {
             reason: String::new(),
             versions: fields.versions,
             resources: fields.resources,
+            parameters: Vec::new(),
         };
         self.0.state.lock().await.answered = Some(outcome);
+    }
+
+    /// Records with the outcome, whatever it is, what the call has removed by then.
+    pub(in crate::grpc) async fn removes(&self, removed: &Removed) {
+        self.0.state.lock().await.removed = Some(removed.clone());
     }
 
     fn is_by_stream(&self) -> bool {
@@ -145,11 +154,16 @@ impl CallAudit {
     /// Writes how the call ended. Only the first end counts.
     pub(in crate::grpc) async fn end(&self, failure: Option<(Code, String)>) {
         let mut state = self.0.state.lock().await;
-        let outcome = match (failure, state.answered.take()) {
+        let mut outcome = match (failure, state.answered.take()) {
             (Some((code, reason)), _) => failed(code, reason),
             (None, Some(answered)) => answered,
             (None, None) => failed(Code::Ok, String::new()),
         };
+        if let Some(removed) = state.removed.take() {
+            let fields = audited_fields::of_removed(&removed.names());
+            outcome.resources.extend(fields.resources);
+            outcome.parameters.extend(fields.parameters);
+        }
         match std::mem::replace(&mut state.stage, Stage::Ended) {
             Stage::Intended(intent) => self.0.sink.conclude(&state.call, intent, outcome).await,
             // The message was not one that a handler could be given.
@@ -237,7 +251,8 @@ fn call(
 }
 
 fn failed(code: Code, reason: String) -> AuditOutcome {
-    AuditOutcome { code: code_name(code).to_owned(), reason, versions: Vec::new(), resources: Vec::new() }
+    let code = code_name(code).to_owned();
+    AuditOutcome { code, reason, versions: Vec::new(), resources: Vec::new(), parameters: Vec::new() }
 }
 
 /// The code as gRPC writes it.

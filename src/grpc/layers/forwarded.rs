@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::model::api_key::AddressRange;
 
@@ -17,10 +17,11 @@ pub(super) fn caller_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Addre
     if !is_trusted(caller) {
         return caller;
     }
-    let values: Vec<&str> = headers.get_all(HEADER).iter().filter_map(|value| value.to_str().ok()).collect();
-    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-        // What cannot be read ends the chain at the proxy that passed it on.
-        let Some(address) = parse(hop.trim()) else { return caller };
+    let lines: Vec<&HeaderValue> = headers.get_all(HEADER).iter().collect();
+    for hop in lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
+        // What cannot be read, be it text or not, ends the chain at the proxy that passed it on.
+        let address = std::str::from_utf8(hop).ok().and_then(|hop| parse(hop.trim()));
+        let Some(address) = address else { return caller };
         caller = address.to_canonical();
         if !is_trusted(caller) {
             return caller;
@@ -40,10 +41,15 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, trusted: &[&str], headers: &[&str]) -> String {
+        let lines: Vec<&[u8]> = headers.iter().map(|line| line.as_bytes()).collect();
+        seen_in(peer, trusted, &lines)
+    }
+
+    fn seen_in(peer: &str, trusted: &[&str], headers: &[&[u8]]) -> String {
         let trusted: Vec<_> = trusted.iter().map(|text| AddressRange::parse(text, "f").unwrap()).collect();
         let mut map = HeaderMap::new();
         for value in headers {
-            map.append(HEADER, value.parse().unwrap());
+            map.append(HEADER, HeaderValue::from_bytes(value).unwrap());
         }
         caller_address(peer.parse().unwrap(), &map, &trusted).to_string()
     }
@@ -59,6 +65,10 @@ mod tests {
         assert_eq!(seen("10.0.0.1", proxies, &["127.0.0.1", "203.0.113.9, 10.0.0.2"]), "203.0.113.9", "two proxies");
         assert_eq!(seen("10.0.0.1", proxies, &["10.0.0.3, 10.0.0.2"]), "10.0.0.3", "a caller among the proxies");
         assert_eq!(seen("10.0.0.1", proxies, &["203.0.113.9, rubbish"]), "10.0.0.1", "what cannot be read ends it");
+        let lines = [&b"127.0.0.1"[..], b"\xff"];
+        assert_eq!(seen_in("10.0.0.1", proxies, &lines), "10.0.0.1", "so does what is no text");
+        let lines = [&b"127.0.0.1, \xff, 203.0.113.9"[..]];
+        assert_eq!(seen_in("10.0.0.1", proxies, &lines), "203.0.113.9", "what a proxy wrote behind it counts");
         assert_eq!(seen("::ffff:10.0.0.1", proxies, &["203.0.113.9:4711"]), "203.0.113.9");
         assert_eq!(seen("2001:db8::1", proxies, &["[2001:db9::7]:443"]), "2001:db9::7");
     }

@@ -6,13 +6,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
 };
 
-use tokio_util::sync::CancellationToken;
-
 use super::known::KnownKey;
-use crate::model::{AccountId, ApiKeyId};
+use crate::{
+    model::{AccountId, ApiKeyId, Timestamp, Validity},
+    store::api_key::StoredKey,
+};
 
-/// Keys that are kept; beyond it the cache begins anew, which costs one read a key. Streams that were opened before
-/// are then not told when their key is revoked.
+/// Keys that are kept; beyond it the cache begins anew, which costs one read a key.
 const MAX_ENTRIES: usize = 10_000;
 
 /// The cache.
@@ -25,7 +25,13 @@ struct State {
     generation: u64,
     entries: HashMap<ApiKeyId, Arc<KnownKey>>,
     /// What streams of a key listen to. It outlives the entry, which goes with each change of the key.
-    revocations: HashMap<ApiKeyId, (AccountId, CancellationToken)>,
+    secrets: HashMap<ApiKeyId, Secrets>,
+}
+
+/// The secrets of a key that are taken, by their digests, with how long they hold.
+struct Secrets {
+    account: AccountId,
+    validities: Vec<(Vec<u8>, Validity)>,
 }
 
 impl KeyCache {
@@ -35,51 +41,50 @@ impl KeyCache {
         state.entries.get(id).cloned().ok_or(state.generation)
     }
 
-    /// What streams of a key listen to.
-    pub(super) fn revocation(&self, id: &ApiKeyId, account: &AccountId) -> CancellationToken {
-        let mut state = self.write();
-        if state.revocations.len() >= MAX_ENTRIES {
-            state.revocations.clear();
-        }
-        let entry = state.revocations.entry(id.clone());
-        entry.or_insert_with(|| (account.clone(), CancellationToken::new())).1.clone()
-    }
-
-    /// Puts in what was read, unless something was written since.
-    pub(super) fn insert(&self, generation: u64, known: Arc<KnownKey>) {
+    /// Puts in what was read. Absent where something was written since: it has to be read again, for a key that was
+    /// revoked meanwhile would be let in once more, with a stream that nobody tells.
+    pub(super) fn insert(&self, generation: u64, stored: StoredKey) -> Option<Arc<KnownKey>> {
         let mut state = self.write();
         if state.generation != generation {
-            return;
+            return None;
         }
-        if state.entries.len() >= MAX_ENTRIES {
-            state.entries.clear();
-        }
-        state.entries.insert(known.id().clone(), known);
+        state.make_room();
+        let known = state.secrets_of(&stored).known(stored);
+        state.entries.insert(known.id().clone(), known.clone());
+        Some(known)
     }
 
-    /// Takes out a key that was written.
+    /// Takes out a key of which it is not known whether it was written.
     pub(super) fn remove(&self, id: &ApiKeyId) {
         let mut state = self.write();
         state.generation += 1;
         state.entries.remove(id);
     }
 
-    /// Tells the streams of a key that it was revoked.
-    pub(super) fn revoke(&self, id: &ApiKeyId) {
-        if let Some((_, revocation)) = self.write().revocations.remove(id) {
-            revocation.cancel();
+    /// Takes out a key that was written, and tells the streams of its secrets how long these hold now.
+    pub(super) fn written(&self, stored: &StoredKey) {
+        let mut state = self.write();
+        state.generation += 1;
+        state.entries.remove(&stored.key.id);
+        if let Some(secrets) = state.secrets.get_mut(&stored.key.id) {
+            secrets.settle(stored);
         }
     }
 
-    /// Takes out the keys of an account that was deleted, and tells their streams.
+    /// Takes out the keys of an account that may have been deleted.
     pub(super) fn remove_account(&self, account: &AccountId) {
         let mut state = self.write();
         state.generation += 1;
         state.entries.retain(|_, known| known.account() != account);
-        state.revocations.retain(|_, (owner, revocation)| {
-            let stays = owner != account;
+    }
+
+    /// Takes out the keys of an account that was deleted, and tells their streams.
+    pub(super) fn end_account(&self, account: &AccountId) {
+        self.remove_account(account);
+        self.write().secrets.retain(|_, secrets| {
+            let stays = secrets.account != *account;
             if !stays {
-                revocation.cancel();
+                secrets.validities.iter().for_each(|(_, validity)| validity.end());
             }
             stays
         });
@@ -87,5 +92,51 @@ impl KeyCache {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Lets go of all that no call needs, where there is too much. What a call listens to stays, and entries go first: one
+    /// that outlived what it hands out would hand out what nobody ends.
+    fn make_room(&mut self) {
+        if self.entries.len() < MAX_ENTRIES && self.secrets.len() < MAX_ENTRIES {
+            return;
+        }
+        self.entries.clear();
+        self.secrets.retain(|_, secrets| !secrets.validities.iter().all(|(_, validity)| validity.is_unshared()));
+    }
+
+    fn secrets_of(&mut self, stored: &StoredKey) -> &mut Secrets {
+        let new = || Secrets { account: stored.key.account.clone(), validities: Vec::new() };
+        let secrets = self.secrets.entry(stored.key.id.clone()).or_insert_with(new);
+        secrets.settle(stored);
+        secrets
+    }
+}
+
+impl Secrets {
+    /// Tells each secret how long it holds by what is stored. Those that are taken no more are forgotten.
+    fn settle(&mut self, stored: &StoredKey) {
+        self.validities.retain(|(digest, validity)| {
+            let end = stored.end_of(digest, Timestamp::now());
+            validity.set_end(end);
+            stored.takes(digest)
+        });
+    }
+
+    fn known(&mut self, stored: StoredKey) -> Arc<KnownKey> {
+        let current = self.validity(&stored, &stored.digest);
+        let previous = stored.previous_digest.as_ref().map(|digest| self.validity(&stored, digest));
+        Arc::new(KnownKey::new(stored, current, previous))
+    }
+
+    fn validity(&mut self, stored: &StoredKey, digest: &[u8]) -> Validity {
+        if let Some((_, validity)) = self.validities.iter().find(|(known, _)| known == digest) {
+            return validity.clone();
+        }
+        let validity = Validity::default();
+        validity.set_end(stored.end_of(digest, Timestamp::now()));
+        self.validities.push((digest.to_vec(), validity.clone()));
+        validity
     }
 }

@@ -247,13 +247,12 @@ impl AccessService {
     ) -> Result<Option<ApiKey>> {
         visible(context, account)?;
         let changed = self.store.change_api_key(account, id, rules, change).await;
-        // Also after a failure: a commit whose answer was lost may have been one.
-        self.cache.remove(id);
-        let changed = changed?;
-        if !rules.dry && changed.as_ref().is_some_and(|key| key.revoked.is_some()) {
-            self.cache.revoke(id);
+        match &changed {
+            Ok(Some(stored)) if !rules.dry => self.cache.written(stored),
+            // Also after a failure: a commit whose answer was lost may have been one.
+            _ => self.cache.remove(id),
         }
-        Ok(changed.map(|key| self.with_use(key)))
+        Ok(changed?.map(|stored| self.with_use(stored.key)))
     }
 
     fn with_use(&self, mut key: ApiKey) -> ApiKey {

@@ -6,11 +6,9 @@ use std::{
     time::Duration,
 };
 
-use tokio_util::sync::CancellationToken;
-
 use super::key_text::KeyText;
 use crate::{
-    model::{AccountId, ApiKeyId, Caller, Timestamp, api_key::KeyUse},
+    model::{AccountId, ApiKeyId, Caller, Timestamp, Validity, api_key::KeyUse},
     store::api_key::StoredKey,
     vault::Pepper,
 };
@@ -22,18 +20,22 @@ const USE_GRAIN: Duration = Duration::from_secs(60);
 pub(super) struct KnownKey {
     stored: StoredKey,
     caller: Caller,
+    /// Who calls with the secret before the last rotation.
+    previous: Option<Caller>,
     last_use: Mutex<Option<KeyUse>>,
 }
 
 impl KnownKey {
-    pub(super) fn new(stored: StoredKey, revoked: CancellationToken) -> Self {
+    pub(super) fn new(stored: StoredKey, current: Validity, previous: Option<Validity>) -> Self {
         let key = &stored.key;
         let mut caller = Caller::of_key(key.account.clone(), key.id.clone(), key.grant);
         caller.permissions = key.permissions();
         caller.expires = key.expires;
-        caller.revoked = revoked;
+        caller.validity = current;
+        let until = [key.expires, key.previous_until].into_iter().flatten().min();
+        let previous = previous.map(|validity| Caller { expires: until, validity, ..caller.clone() });
         let last_use = Mutex::new(key.last_use);
-        Self { stored, caller, last_use }
+        Self { stored, caller, previous, last_use }
     }
 
     pub(super) fn id(&self) -> &ApiKeyId {
@@ -59,17 +61,7 @@ impl KnownKey {
         use crate::model::api_key::KeyState;
         let key = &self.stored.key;
         // The secret comes first, so that only who has it can move the log.
-        if !pepper.verify(text.secret(), &self.stored.digest) {
-            let previous = self.stored.previous_digest.as_ref().zip(key.previous_until);
-            match previous {
-                Some((digest, until)) if pepper.verify(text.secret(), digest) => {
-                    if until <= now {
-                        return Err("the secret was rotated and its time is over");
-                    }
-                }
-                _ => return Err("the secret is not that of the key"),
-            }
-        }
+        let caller = self.caller_with(text, now, pepper)?;
         match key.state(now) {
             KeyState::Active => {}
             KeyState::Expired => return Err("the key has expired"),
@@ -78,7 +70,24 @@ impl KnownKey {
         if !key.allows(address) {
             return Err("the key is not allowed from this address");
         }
-        Ok(self.caller.clone())
+        Ok(caller.clone())
+    }
+
+    fn caller_with(&self, text: &KeyText, now: Timestamp, pepper: &Pepper) -> Result<&Caller, &'static str> {
+        if pepper.verify(text.secret(), &self.stored.digest) {
+            return Ok(&self.caller);
+        }
+        let previous = self.stored.previous_digest.as_ref().zip(self.stored.key.previous_until);
+        match (previous, &self.previous) {
+            (Some((digest, until)), Some(caller)) if pepper.verify(text.secret(), digest) => {
+                if until <= now {
+                    Err("the secret was rotated and its time is over")
+                } else {
+                    Ok(caller)
+                }
+            }
+            _ => Err("the secret is not that of the key"),
+        }
     }
 
     /// It was let in from this address before.

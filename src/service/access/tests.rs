@@ -1,8 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
-use crate::model::Permission;
-use crate::vault::{MasterKeys, Vault};
+use crate::{
+    model::{Permission, RequestId},
+    vault::{MasterKeys, Vault},
+};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -50,4 +54,59 @@ async fn a_well_formed_key_with_another_secret_is_refused() {
     let forged = format!("{body}_{:08x}", crc32fast::hash(body.as_bytes()));
     assert!(KeyText::parse(&forged).is_some(), "the forged key must be well formed for this test to mean anything");
     assert_eq!(service.authenticate(&forged, HERE).await.unwrap_err().reason(), Reason::ApiKeyInvalid);
+}
+
+fn default_account() -> AccountId {
+    AccountId::parse(DEFAULT_ACCOUNT, "account").unwrap()
+}
+
+/// A new key: its id and its text.
+async fn key(service: &AccessService) -> (ApiKeyId, String) {
+    use secrecy::ExposeSecret;
+    let text = service.create_key(default_account(), "of the test", Grant::ALL).await.unwrap();
+    let text = text.expose_secret().to_owned();
+    (KeyText::parse(&text).unwrap().id().clone(), text)
+}
+
+async fn revoke(service: &AccessService, id: &ApiKeyId) {
+    let caller = Caller::new(default_account(), "test", AuthenticationMethod::ApiKey, Grant::ALL);
+    let request_id = RequestId::generate();
+    let context = CallContext { caller, request_id, deadline: None, cancellation: CancellationToken::new() };
+    service.revoke(&context, &default_account(), id, None, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_revocation_lets_nobody_in_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path()).await;
+    key(&service).await;
+    let (id, text) = key(&service).await;
+    // A call that looks the key up is as far as this when the key is revoked.
+    let Err(generation) = service.cache.get(&id) else { panic!("nobody has used the key") };
+    let read = service.store.stored_key(&id).await.unwrap().unwrap();
+    revoke(&service, &id).await;
+    assert!(service.cache.insert(generation, read).is_none(), "it has to read again");
+    assert_eq!(service.authenticate(&text, HERE).await.unwrap_err().reason(), Reason::ApiKeyInvalid);
+}
+
+#[tokio::test]
+async fn a_cache_that_begins_anew_still_tells_who_was_let_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path()).await;
+    let other = service.store.stored_key(&key(&service).await.0).await.unwrap().unwrap();
+    let fill = |turn: u32| {
+        for number in 0..10_001 {
+            let mut other = other.clone();
+            other.key.id = ApiKeyId::from_stored(format!("{turn}-{number}"));
+            let Err(generation) = service.cache.get(&other.key.id) else { panic!("it is new") };
+            service.cache.insert(generation, other);
+        }
+    };
+    let (id, text) = key(&service).await;
+    let before = service.authenticate(&text, HERE).await.unwrap();
+    fill(1);
+    let between = service.authenticate(&text, HERE).await.unwrap();
+    fill(2);
+    revoke(&service, &id).await;
+    assert!(before.validity.has_ended() && between.validity.has_ended());
 }

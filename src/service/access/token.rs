@@ -20,6 +20,7 @@ use std::{
 use claims::Claims;
 pub use claims::Mapping;
 use keys::Keys;
+use tokio_util::task::TaskTracker;
 
 use crate::model::{AccountId, AuthenticationMethod, Caller, Error, Reason, Result, Timestamp};
 
@@ -72,9 +73,9 @@ struct Remembered {
 }
 
 impl Tokens {
-    /// Without keys yet: they are loaded with the first token, or by [`Tokens::refresh`].
-    pub fn new(rules: TokenRules) -> Self {
-        Self { keys: Keys::new(rules.source.clone()), rules, remembered: Mutex::default() }
+    /// Without keys yet: they are loaded with the first token, or by [`Tokens::refresh`], in tasks of `tracker`.
+    pub fn new(rules: TokenRules, tracker: TaskTracker) -> Self {
+        Self { keys: Keys::new(rules.source.clone(), tracker), rules, remembered: Mutex::default() }
     }
 
     /// True where a text has the form of a token, and so is none of our keys.
@@ -87,7 +88,7 @@ impl Tokens {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let caller = remembered.callers.get(blake3::hash(token.as_bytes()).as_bytes())?;
         let in_time = caller.expires.is_some_and(|expires| now < expires);
-        let good = in_time && remembered.version == self.keys.version();
+        let good = in_time && !caller.account_validity.has_ended() && remembered.version == self.keys.version();
         good.then(|| caller.clone())
     }
 

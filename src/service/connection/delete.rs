@@ -4,10 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::ConnectionService;
 use crate::{
-    model::{CallContext, ConnectionId, Error, ErrorKind, OperationId, Reason, Result, Timestamp, name},
+    model::{
+        CallContext, ConnectionId, Error, ErrorKind, OperationId, Reason, Result, Timestamp, name, removal::Removed,
+    },
     operation::Operations,
     service::backup::BackupService,
-    store::{connection::etag_mismatch, connection_dependents::Dependents},
+    store::{
+        connection::etag_mismatch,
+        connection_dependents::{Dependents, replicas_of},
+    },
 };
 
 /// Longest wait for an operation that was cancelled.
@@ -34,13 +39,18 @@ pub struct DeleteConnection {
 }
 
 impl ConnectionService {
-    /// Forgets a registered database, its credentials and its pool, and ends what works on it. Returns the names of the
-    /// dependents that were removed with it, or would be.
-    pub async fn delete(&self, context: &CallContext, id: &ConnectionId, how: DeleteConnection) -> Result<Vec<String>> {
+    /// Forgets a registered database, its credentials and its pool, and ends what works on it. The dependents that are
+    /// removed with it, or would be, are noted in `removed`.
+    pub async fn delete(
+        &self,
+        context: &CallContext,
+        id: &ConnectionId,
+        how: DeleteConnection,
+        removed: &Removed,
+    ) -> Result<()> {
         let account = context.account();
         if how.validate_only && !how.force {
-            self.store.check_delete_connection(account, id, how.expected).await?;
-            return Ok(Vec::new());
+            return self.store.check_delete_connection(account, id, how.expected).await;
         }
         if how.force {
             let record = self.store.connection(account, id).await?;
@@ -49,24 +59,24 @@ impl ConnectionService {
             }
         }
         if how.validate_only {
-            return Ok(self.store.dependents(account, id).await?.names());
+            self.store.dependents(account, id).await?.names().into_iter().for_each(|name| removed.note(name));
+            return Ok(());
         }
         let _turn = self.turns.take(account, id)?;
         if !how.force {
             self.store.delete_connection(account, id, how.expected).await?;
             self.gone(context, id);
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let mut removed = Vec::new();
         for _ in 0..ROUNDS {
             let dependents = self.store.dependents(account, id).await?;
-            self.remove(context, id, &dependents).await?;
-            removed.extend(dependents.names());
+            self.remove(context, id, &dependents, removed).await?;
             match self.store.delete_connection(account, id, how.expected).await {
                 Ok(()) => {
                     self.gone(context, id);
-                    tracing::info!(connection = %id, removed = removed.len(), "connection deleted with its dependents");
-                    return Ok(removed);
+                    let removed = removed.names().len();
+                    tracing::info!(connection = %id, removed, "connection deleted with its dependents");
+                    return Ok(());
                 }
                 // Somebody began something meanwhile.
                 Err(error) if error.reason() == Reason::ConnectionInUse => {}
@@ -85,20 +95,32 @@ impl ConnectionService {
         self.readers.forget(context.account(), id);
     }
 
-    async fn remove(&self, context: &CallContext, id: &ConnectionId, dependents: &Dependents) -> Result<()> {
+    async fn remove(
+        &self,
+        context: &CallContext,
+        id: &ConnectionId,
+        dependents: &Dependents,
+        removed: &Removed,
+    ) -> Result<()> {
         let removal = self.removal.as_ref().ok_or_else(|| Error::internal("nothing can remove dependents here"))?;
         for operation in &dependents.operations {
-            cancel(&removal.operations, context, operation).await?;
+            removal.operations.stop(context, operation).await?;
+            removed.note(name::operation(operation));
+            ended(&removal.operations, context, operation).await?;
         }
         for backup in &dependents.backups {
             match removal.backups.delete(context, backup, false).await {
                 // Somebody else was faster.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                outcome => outcome?,
+                outcome => {
+                    outcome?;
+                    removed.note(backup.to_string());
+                }
             }
         }
         for primary in &dependents.primaries {
             self.forget_replica(context, primary, id).await?;
+            removed.note(replicas_of(primary));
         }
         Ok(())
     }
@@ -119,9 +141,8 @@ impl ConnectionService {
     }
 }
 
-/// Cancels an operation and waits until it has ended.
-async fn cancel(operations: &Operations, context: &CallContext, id: &OperationId) -> Result<()> {
-    operations.cancel(context, id).await?;
+/// Waits until an operation that was asked to stop has ended.
+async fn ended(operations: &Operations, context: &CallContext, id: &OperationId) -> Result<()> {
     if operations.wait(context, id, CANCEL_LIMIT).await?.ended.is_some() {
         return Ok(());
     }

@@ -7,8 +7,10 @@ use crate::model::{
     page::{Page, PageRequest},
 };
 
-/// An event with the outcome of the call, where it is an intent that has one: sequence, code, reason.
-type ListedEvent = (AuditEvent, Option<(u64, String, String)>);
+/// Outcome of a call: sequence, code, reason.
+pub type AuditEnd = (u64, String, String);
+/// An event with the outcome of the call, where it is an intent that has one.
+type ListedEvent = (AuditEvent, Option<AuditEnd>);
 
 impl Store {
     /// A page of events, the newest first. The sort key is the sequence.
@@ -63,5 +65,18 @@ impl Store {
         });
         let events = listed.collect::<Result<Vec<_>>>()?;
         Ok(Page::cut(events, page.size, |(event, _)| vec![event.sequence.to_string()]))
+    }
+
+    /// The outcome of the call behind an intent, where it has one.
+    pub async fn audit_outcome(&self, account: &AccountId, intent: u64) -> Result<Option<AuditEnd>> {
+        let found: Option<(i64, String, String)> = sqlx::query_as(
+            "SELECT sequence, code, reason FROM audit_events WHERE account = $1 AND intent = $2 AND intent > 0",
+        )
+        .bind(account.as_str())
+        .bind(to_stored(intent))
+        .fetch_optional(self.reader())
+        .await
+        .map_err(failed)?;
+        Ok(found.map(|(sequence, code, reason)| (from_stored(sequence), code, reason)))
     }
 }

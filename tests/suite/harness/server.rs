@@ -87,6 +87,11 @@ impl TestServer {
         self.config.backup.directory.clone()
     }
 
+    /// File of the authorities of clients, where there is one.
+    pub(crate) fn client_ca_file(&self) -> PathBuf {
+        self.config.server.tls_client_ca_file.clone().expect("a server that takes client certificates")
+    }
+
     /// File of the master key.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.config.vault.key_file.clone()

@@ -8,9 +8,12 @@ use tonic::{Code, Status};
 
 use super::{
     answer::{assert_field, assert_refused, assert_says},
-    support::{back_up, issue, key_of, make_account, register, register_sample, settings},
+    support::{back_up, end_of, issue, key_of, make_account, register, register_sample, settings, watch},
 };
-use crate::harness::{server::TestServer, sqlite::SqliteFolder};
+use crate::harness::{
+    server::{TestServer, in_time},
+    sqlite::SqliteFolder,
+};
 
 async fn delete(client: &Client, name: &str, force: bool) -> Result<(), Status> {
     let request = v1::DeleteAccountRequest { name: name.to_owned(), force, ..Default::default() };
@@ -116,15 +119,22 @@ async fn an_account_in_use_is_deleted_by_force_alone_and_its_keys_end_with_it() 
         ..Default::default()
     };
     register(&tenant, "files", connection).await;
+    let mut watching = watch(&tenant).await;
+    watching.message().await.unwrap().expect("where the stream begins");
 
     let error = delete(&root, "accounts/tenant", false).await.unwrap_err();
     assert_refused(&error, Code::FailedPrecondition, "ACCOUNT_IN_USE");
     assert_says(&error, "1 connections");
     tenant.access().who_am_i(v1::WhoAmIRequest {}).await.expect("a refusal changes nothing");
+    let target = Some(v1::test_connection_request::Target::Name("connections/files".to_owned()));
+    tenant.connections().test_connection(v1::TestConnectionRequest { target }).await.unwrap();
+    let told = in_time(watching.message()).await.expect("and ends nothing");
+    assert!(told.is_some());
 
     delete(&root, "accounts/tenant", true).await.unwrap();
     let error = tenant.access().who_am_i(v1::WhoAmIRequest {}).await.unwrap_err();
     assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
+    assert_refused(&end_of(watching).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
     assert_eq!(names(&root, 0).await, ["accounts/default"]);
     let error = delete(&root, "accounts/tenant", false).await.unwrap_err();
     assert_refused(&error, Code::NotFound, "ACCOUNT_NOT_FOUND");

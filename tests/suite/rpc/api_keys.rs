@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use super::{
     answer::{assert_field, assert_no_leak, assert_refused, assert_says},
-    support::{issue, key_of, make_account, viewer},
+    support::{end_of, issue, key_of, make_account, viewer, watch},
 };
 use crate::harness::server::TestServer;
 
@@ -152,22 +152,48 @@ async fn an_open_stream_ends_when_its_key_is_revoked() {
     let server = TestServer::start().await;
     let client = server.client();
     let (name, text) = issue(&client, DEFAULT, viewer("watches")).await;
-    let watcher = server.client_with(&text);
-    let request = v1::WatchConnectionStatusesRequest::default();
-    let mut watch = watcher.connections().watch_connection_statuses(request).await.unwrap().into_inner();
+    let watching = watch(&server.client_with(&text)).await;
     // A change of the key in between has it read anew, and the stream still belongs to it.
     let renamed = v1::ApiKey { name: name.clone(), display_name: "Watches on".to_owned(), ..Default::default() };
     update(&client, renamed, &[]).await.unwrap();
     who(&server, &text).await.unwrap();
     revoke(&client, &name).await.unwrap();
-    let ended = crate::harness::server::in_time(async {
-        loop {
-            if let Err(error) = watch.message().await {
-                return error;
-            }
-        }
-    });
-    assert_refused(&ended.await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+    assert_refused(&end_of(watching).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_the_text_that_it_was_opened_with() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let (name, first) = issue(&client, DEFAULT, viewer("watches")).await;
+    let open = async |text: &SecretString| watch(&server.client_with(text)).await;
+    let before = open(&first).await;
+    let second = SecretString::from(rotate(&client, &name, 3600, "").await.unwrap().key);
+    let streams = [before, open(&first).await, open(&second).await];
+    let third = SecretString::from(rotate(&client, &name, 0, "").await.unwrap().key);
+    for stream in streams {
+        assert_refused(&end_of(stream).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+    }
+
+    // Those of the old text end with the overlap.
+    let before = open(&third).await;
+    let fourth = SecretString::from(rotate(&client, &name, 5, "").await.unwrap().key);
+    let until = who(&server, &third).await.unwrap().expire_time.expect("the old text has an end of its own");
+    let until = std::time::SystemTime::try_from(until).unwrap();
+    let during = open(&third).await;
+    let lasting = open(&fourth).await;
+    for stream in [before, during] {
+        assert_refused(&end_of(stream).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+    }
+    assert!(std::time::SystemTime::now() >= until, "they ended before their time");
+    assert_eq!(who(&server, &fourth).await.unwrap().expire_time, None);
+
+    // An end that is set afterwards is theirs, too.
+    let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    let ending = v1::ApiKey { name, expire_time: Some(soon.into()), ..Default::default() };
+    update(&client, ending, &["expire_time"]).await.unwrap();
+    assert_refused(&end_of(lasting).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
+    assert!(std::time::SystemTime::now() >= soon, "it ended before its time");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

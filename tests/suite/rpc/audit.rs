@@ -227,6 +227,30 @@ async fn calls_at_one_time_stand_in_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_of_a_server_that_lives_is_told_as_unknown() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let calling = (0..4).map(|number| {
+        let (client, done) = (client.clone(), &done);
+        async move {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                call(&client, &format!("c{number}")).await;
+            }
+        }
+    });
+    let looking = async {
+        for _ in 0..400 {
+            for event in list(&client, v1::ListAuditEventsRequest { page_size: 20, ..Default::default() }).await {
+                assert_ne!(event.completion(), AuditCompletion::Unknown, "{event:?}");
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(join_all(calling), looking);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_found_by_time_actor_method_and_resource_page_by_page() {
     let server = TestServer::start().await;
     let client = server.client();

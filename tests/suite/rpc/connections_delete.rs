@@ -63,6 +63,20 @@ async fn a_connection_goes_with_its_dependents_only_where_that_is_asked_for() {
 
     let gone = client.connections().delete_connection(delete(false, true, &shop.etag)).await.unwrap();
     assert_eq!(told(gone.metadata()), (Some("3"), expected.to_vec()));
+    // The audit log has them, too, and of the calls that removed nothing none.
+    let deletions = v1::ListAuditEventsRequest { method: "DeleteConnection".to_owned(), ..Default::default() };
+    let events = client.access().list_audit_events(deletions).await.unwrap().into_inner().audit_events;
+    let [outcome, intent, dry, ..] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(outcome.intent_sequence, intent.sequence);
+    assert_eq!(outcome.resources, [&[shop.name.as_str()][..], &expected].concat());
+    assert_eq!((&intent.resources[..], &intent.parameters[..]), (&[shop.name.clone()][..], &["force".to_owned()][..]));
+    assert_eq!(outcome.parameters, ["force", "removed:3"]);
+    assert_eq!(dry.parameters, ["validate_only", "force", "removed:3"]);
+    let refused = events.iter().find(|event| event.reason == "CONNECTION_IN_USE" && event.intent_sequence > 0).unwrap();
+    assert_eq!(refused.resources, [shop.name.as_str()]);
+    let whole = client.access().verify_audit_log(v1::VerifyAuditLogRequest::default()).await.unwrap().into_inner();
+    assert!(whole.intact, "{whole:?}");
+
     let ended = ended(&client, operation).await;
     assert_eq!(ended.state(), v1::OperationState::Cancelled, "{:?}", ended.error);
     let error = client.backups().get_backup(v1::GetBackupRequest { name: backup }).await.unwrap_err();

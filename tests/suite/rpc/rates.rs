@@ -21,10 +21,17 @@ async fn who(server: &TestServer, key: &SecretString) -> Result<(), Status> {
 
 /// A call with a header that a proxy, or whoever pretends to be one, has set.
 async fn who_forwarded(server: &TestServer, key: &SecretString, forwarded: &str) -> Result<(), Status> {
+    who_forwarded_in(server, key, &[forwarded.as_bytes()]).await
+}
+
+/// The same with a header of several lines, which need not be text.
+async fn who_forwarded_in(server: &TestServer, key: &SecretString, lines: &[&[u8]]) -> Result<(), Status> {
     let channel = tonic::transport::Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
     let mut request = Request::new(v1::WhoAmIRequest {});
     request.metadata_mut().insert("authorization", format!("Bearer {}", key.expose_secret()).parse().unwrap());
-    request.metadata_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+    for line in lines {
+        request.metadata_mut().append("x-forwarded-for", (*line).try_into().unwrap());
+    }
     let mut client = v1::access_service_client::AccessServiceClient::new(channel);
     client.who_am_i(request).await.map(drop)
 }
@@ -102,6 +109,14 @@ async fn a_forwarded_header_counts_from_trusted_proxies_alone() {
     let used = server.client().access().get_api_key(v1::GetApiKeyRequest { name }).await.unwrap().into_inner();
     assert_eq!(used.last_use_address, "203.0.113.9");
     let error = who_forwarded(&server, &key, "203.0.113.9, 198.51.100.1").await.unwrap_err();
+    assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
+
+    // The proxy has added the true address to a line of the caller's that is no text.
+    let forged = [&b"203.0.113.9"[..], b"\xff, 198.51.100.1"];
+    let error = who_forwarded_in(&server, &key, &forged).await.unwrap_err();
+    assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
+    let forged = [&b"203.0.113.9"[..], b"\xff"];
+    let error = who_forwarded_in(&server, &key, &forged).await.unwrap_err();
     assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
 
     for _ in 0..3 {

@@ -6,7 +6,7 @@ use dbkeeper::{
     model::connection::{EngineKind, TlsMode},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use v1::OperationState;
 
 use crate::{
@@ -144,6 +144,24 @@ pub(super) async fn make_account(client: &Client, id: &str) -> v1::Account {
     let account = v1::Account { display_name: format!("Account {id}"), ..Default::default() };
     let request = v1::CreateAccountRequest { account_id: id.to_owned(), account: Some(account), ..Default::default() };
     client.access().create_account(request).await.expect("the account is made").into_inner()
+}
+
+/// Opens a stream that goes on for as long as its caller may listen.
+pub(super) async fn watch(client: &Client) -> Streaming<v1::WatchConnectionStatusesResponse> {
+    let request = v1::WatchConnectionStatusesRequest::default();
+    client.connections().watch_connection_statuses(request).await.expect("the stream opens").into_inner()
+}
+
+/// What ends a stream that must end.
+pub(super) async fn end_of(mut stream: Streaming<v1::WatchConnectionStatusesResponse>) -> Status {
+    let ended = async {
+        loop {
+            if let Err(error) = stream.message().await {
+                return error;
+            }
+        }
+    };
+    in_time(ended).await
 }
 
 /// Waits for an operation that must succeed.

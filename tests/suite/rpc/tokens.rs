@@ -21,7 +21,7 @@ use tonic::{Code, Status};
 
 use super::{
     answer::{assert_refused, assert_says},
-    support::make_account,
+    support::{end_of, make_account, until, watch},
 };
 use crate::harness::server::TestServer;
 
@@ -120,8 +120,10 @@ async fn a_token_is_a_caller_of_the_account_and_role_in_its_claims() {
     let identity = who(&server, &foreign).await.unwrap();
     assert_eq!(identity.account, "accounts/tenant");
     assert!(identity.permissions().all(|held| held != v1::Permission::System));
+    let watching = watch(&server.client_with(&foreign.clone().into())).await;
     let request = v1::DeleteAccountRequest { name: "accounts/tenant".to_owned(), ..Default::default() };
     server.client().access().delete_account(request).await.unwrap();
+    assert_refused(&end_of(watching).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
     let error = who(&server, &foreign).await.unwrap_err();
     assert_refused(&error, Code::PermissionDenied, "IDENTITY_UNMAPPED");
 
@@ -183,11 +185,12 @@ async fn a_token_that_is_not_right_in_every_part_is_refused() {
     assert_says(&error, "expired");
 }
 
-/// A web server with a JWK set: what it answers can be changed, and it counts.
+/// A web server with a JWK set: what it answers can be changed and held back, and it counts.
 struct Provider {
     url: String,
     set: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
+    answering: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Provider {
@@ -195,12 +198,14 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let (set, asked) = (Arc::new(Mutex::new(set)), Arc::new(AtomicUsize::new(0)));
-        let (answers, count) = (set.clone(), asked.clone());
+        let answering: Arc<tokio::sync::Mutex<()>> = Arc::default();
+        let (answers, count, turn) = (set.clone(), asked.clone(), Arc::clone(&answering));
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request).await;
                 count.fetch_add(1, Ordering::SeqCst);
+                let _turn = turn.lock().await;
                 let body = answers.lock().unwrap().clone();
                 let status = if body.is_empty() { "503 Service Unavailable" } else { "200 OK" };
                 let answer =
@@ -208,7 +213,7 @@ impl Provider {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { url, set, asked }
+        Self { url, set, asked, answering }
     }
 
     fn now_has(&self, set: String) {
@@ -235,7 +240,7 @@ async fn a_new_key_of_the_provider_is_read_at_once_and_unknown_ones_once_a_minut
     let provider = Provider::start(set(&[&first])).await;
     let server = server_at(&provider.url).await;
     // The start has the keys read in the background; tokens that come meanwhile wait for that reading.
-    super::support::until(async || provider.asked() > 0).await;
+    until(async || provider.asked() > 0).await;
     let old = first.sign(&claims(&["dev"]));
     who(&server, &old).await.unwrap();
     who(&server, &first.sign(&claims(&["dba"]))).await.unwrap();
@@ -251,6 +256,36 @@ async fn a_new_key_of_the_provider_is_read_at_once_and_unknown_ones_once_a_minut
         assert_refused(&who(&server, &token).await.unwrap_err(), Code::Unauthenticated, "TOKEN_INVALID");
     }
     assert_eq!(provider.asked(), 2, "unknown keys make the server ask");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_leaves_does_not_cut_short_what_others_wait_for() {
+    let (first, second) = (Signer::new("first"), Signer::new("second"));
+    let provider = Provider::start(set(&[&first])).await;
+    let server = server_at(&provider.url).await;
+    // The keys of the start, so that no token has caused a reading yet.
+    until(async || provider.asked() > 0).await;
+    who(&server, &first.sign(&claims(&["dev"]))).await.unwrap();
+    assert_eq!(provider.asked(), 1);
+
+    provider.now_has(set(&[&second]));
+    let held_back = provider.answering.lock().await;
+    let unknown = first.sign_under(&json!({"alg": "EdDSA", "kid": "unknown"}), &claims(&["dev"]));
+    let client = server.client_with(&unknown.into());
+    let leaving = tokio::spawn(async move { client.access().who_am_i(v1::WhoAmIRequest {}).await });
+    until(async || provider.asked() == 2).await;
+    leaving.abort();
+    leaving.await.unwrap_err();
+
+    let client = server.client_with(&second.sign(&claims(&["dev"])).into());
+    let waiting = tokio::spawn(async move { client.access().who_am_i(v1::WhoAmIRequest {}).await });
+    // Calls of others are answered meanwhile, and the server takes note of who left and who came.
+    for _ in 0..5 {
+        server.client().access().who_am_i(v1::WhoAmIRequest {}).await.unwrap();
+    }
+    drop(held_back);
+    waiting.await.unwrap().expect("the reading went on");
+    assert_eq!(provider.asked(), 2, "and served who came while it was under way");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

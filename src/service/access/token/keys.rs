@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::task::TaskTracker;
+
 use super::{KeySource, fetch, invalid, jwk, jwk::Key};
 use crate::model::{Detail, Error, Reason, Result};
 
@@ -17,11 +20,19 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// The keys.
 pub(super) struct Keys {
     source: KeySource,
+    held: Arc<Held>,
+    /// What was read last. Held while it is read, so that one reading serves all who wait.
+    reading: Arc<Mutex<Reading>>,
+    /// Runs the readings: a caller who leaves must not cut one short that the tokens of others wait for.
+    tracker: TaskTracker,
+}
+
+/// The keys that were read last.
+#[derive(Default)]
+struct Held {
     current: RwLock<Arc<Vec<Key>>>,
     /// Counts the sets that were different from the one before.
     version: AtomicU64,
-    /// What was read last. Held while it is read, so that one reading serves all who wait.
-    reading: tokio::sync::Mutex<Reading>,
 }
 
 #[derive(Default)]
@@ -33,12 +44,12 @@ struct Reading {
 }
 
 impl Keys {
-    pub(super) fn new(source: KeySource) -> Self {
-        Self { source, current: RwLock::default(), version: AtomicU64::new(0), reading: tokio::sync::Mutex::default() }
+    pub(super) fn new(source: KeySource, tracker: TaskTracker) -> Self {
+        Self { source, held: Arc::default(), reading: Arc::default(), tracker }
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.held.version.load(Ordering::Acquire)
     }
 
     /// The key of an id and the version of the set that it is in. A token without an id is checked with the only key, where
@@ -47,14 +58,15 @@ impl Keys {
         if let Some(found) = self.known(kid) {
             return Ok(found);
         }
-        let mut reading = self.reading.lock().await;
+        // Who leaves while waiting leaves nothing behind: one reading at a time is all that callers can cause.
+        let mut reading = self.reading.clone().lock_owned().await;
         // Another call may have read them while this one waited.
         if let Some(found) = self.known(kid) {
             return Ok(found);
         }
         if reading.asked.is_none_or(|asked| asked.elapsed() >= PAUSE) {
             reading.asked = Some(Instant::now());
-            self.read(&mut reading).await?;
+            self.read(reading).await?;
         } else if reading.failed {
             return Err(unavailable(reading.asked, "the last reading of the keys failed a moment ago"));
         }
@@ -63,14 +75,14 @@ impl Keys {
 
     /// Reads the keys again now.
     pub(super) async fn refresh(&self) -> Result<()> {
-        let mut reading = self.reading.lock().await;
-        self.read(&mut reading).await
+        let reading = self.reading.clone().lock_owned().await;
+        self.read(reading).await
     }
 
     fn known(&self, kid: Option<&str>) -> Option<(Key, u64)> {
         // The version first: a key from a newer set under an older number is forgotten early, never kept too long.
         let version = self.version();
-        let keys = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let keys = self.held.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let key = match kid {
             Some(kid) => keys.iter().find(|key| key.kid.as_deref() == Some(kid)),
             None => keys.first().filter(|_| keys.len() == 1),
@@ -78,19 +90,24 @@ impl Keys {
         key.map(|key| (key.clone(), version))
     }
 
-    async fn read(&self, reading: &mut Reading) -> Result<()> {
-        reading.failed = true;
-        let text = fetch::read(&self.source).await.map_err(|cause| unavailable(reading.asked, cause))?;
-        if text != reading.text {
-            let keys = jwk::parse_set(&text).map_err(|cause| unavailable(reading.asked, cause))?;
-            tracing::info!(keys = keys.len(), "keys of the identity provider read");
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-            self.version.fetch_add(1, Ordering::AcqRel);
-            reading.text = text;
-        }
-        reading.failed = false;
-        Ok(())
+    async fn read(&self, reading: OwnedMutexGuard<Reading>) -> Result<()> {
+        let task = self.tracker.spawn(read(self.source.clone(), self.held.clone(), reading));
+        task.await.unwrap_or_else(|cause| Err(Error::internal(cause)))
     }
+}
+
+async fn read(source: KeySource, held: Arc<Held>, mut reading: OwnedMutexGuard<Reading>) -> Result<()> {
+    reading.failed = true;
+    let text = fetch::read(&source).await.map_err(|cause| unavailable(reading.asked, cause))?;
+    if text != reading.text {
+        let keys = jwk::parse_set(&text).map_err(|cause| unavailable(reading.asked, cause))?;
+        tracing::info!(keys = keys.len(), "keys of the identity provider read");
+        *held.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        held.version.fetch_add(1, Ordering::AcqRel);
+        reading.text = text;
+    }
+    reading.failed = false;
+    Ok(())
 }
 
 fn unavailable(asked: Option<Instant>, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -695,7 +695,7 @@ class RotateApiKeyRequest(google.protobuf.message.Message):
     @property
     def overlap(self) -> google.protobuf.duration_pb2.Duration:
         """How long the old text is taken beside the new one, up to 30 days. Absent: 1 day. Zero: every
-        older text ends at once.
+        older text ends at once, with the streams that were opened with it.
         """
 
     def __init__(

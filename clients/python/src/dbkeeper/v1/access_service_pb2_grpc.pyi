@@ -67,8 +67,8 @@ class AccessServiceStub:
         dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Deletes an account with its keys, migration sets and ended operations. Its keys are
-    refused from then on. The databases themselves, and SQLite files, are not touched.
+    """Deletes an account with its keys, migration sets and ended operations. Its callers are
+    refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
     (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
     have not ended, and always for `accounts/default`.
@@ -123,7 +123,7 @@ class AccessServiceStub:
         dbkeeper.v1.access_service_pb2.IssuedApiKey,
     ]
     """Gives an API key a new text and tells it, this once; its name stays. The old text is
-    taken until the overlap has passed. A repeat with the same request_id returns the key without its
+    taken until the overlap has passed; then streams that were opened with it end, with CREDENTIALS_ENDED. A repeat with the same request_id returns the key without its
     text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
     INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
     FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
@@ -205,8 +205,8 @@ class AccessServiceAsyncStub:
         dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
         google.protobuf.empty_pb2.Empty,
     ]
-    """Deletes an account with its keys, migration sets and ended operations. Its keys are
-    refused from then on. The databases themselves, and SQLite files, are not touched.
+    """Deletes an account with its keys, migration sets and ended operations. Its callers are
+    refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
     (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
     have not ended, and always for `accounts/default`.
@@ -261,7 +261,7 @@ class AccessServiceAsyncStub:
         dbkeeper.v1.access_service_pb2.IssuedApiKey,
     ]
     """Gives an API key a new text and tells it, this once; its name stays. The old text is
-    taken until the overlap has passed. A repeat with the same request_id returns the key without its
+    taken until the overlap has passed; then streams that were opened with it end, with CREDENTIALS_ENDED. A repeat with the same request_id returns the key without its
     text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
     INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
     FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is
@@ -355,8 +355,8 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.access_service_pb2.DeleteAccountRequest,
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
-        """Deletes an account with its keys, migration sets and ended operations. Its keys are
-        refused from then on. The databases themselves, and SQLite files, are not touched.
+        """Deletes an account with its keys, migration sets and ended operations. Its callers are
+        refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
         Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
         (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
         have not ended, and always for `accounts/default`.
@@ -423,7 +423,7 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.access_service_pb2.IssuedApiKey, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.IssuedApiKey]]:
         """Gives an API key a new text and tells it, this once; its name stays. The old text is
-        taken until the overlap has passed. A repeat with the same request_id returns the key without its
+        taken until the overlap has passed; then streams that were opened with it end, with CREDENTIALS_ENDED. A repeat with the same request_id returns the key without its
         text. Errors: NOT_FOUND (ACCOUNT_NOT_FOUND, API_KEY_NOT_FOUND); ABORTED (ETAG_MISMATCH);
         INVALID_ARGUMENT; PERMISSION_DENIED (PERMISSION_MISSING) where the key can do what the caller may not;
         FAILED_PRECONDITION (API_KEY_ENDED; API_KEY_ROTATING while an earlier overlap runs and a new one is

@@ -221,13 +221,16 @@ class AuditEvent(google.protobuf.message.Message):
 
     @property
     def resources(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Names of resources in the request and, for an outcome, in the answer. At most 50 of each."""
+        """Names of resources in the request and, for an outcome, in the answer, or removed by the call
+        beside the one that it names. At most 50 of each.
+        """
 
     @property
     def parameters(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of the boolean fields of the request that were true, such as `validate_only`, and
         `update_mask:{path}` for each path of the update mask. For an export of the master key
-        `recipient:{public key}` for each who can open it.
+        `recipient:{public key}` for each who can open it. For the outcome of a deletion that
+        took others with it also `removed:{count}`; with `validate_only`, what would have been.
         """
 
     @property

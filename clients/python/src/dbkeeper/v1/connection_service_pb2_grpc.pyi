@@ -69,7 +69,8 @@ class ConnectionServiceStub:
     FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
     works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
     removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
-    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed. The audit log has the
+    first 50 and the number, also of a call that failed part of the way.
     """
 
     TestConnection: grpc.UnaryUnaryMultiCallable[
@@ -98,8 +99,9 @@ class ConnectionServiceStub:
     what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
     a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
     programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
-    open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
-    most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+    open on the database stay open. A read-only connection can be rotated: its data is not touched. It is three logins and a
+    statement, more where an earlier rotation was left open, and each may take `pools.connect_timeout` on a database that is slow to
+    answer. Goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
     ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
     FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
     database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
@@ -191,7 +193,8 @@ class ConnectionServiceAsyncStub:
     FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
     works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
     removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
-    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
+    their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed. The audit log has the
+    first 50 and the number, also of a call that failed part of the way.
     """
 
     TestConnection: grpc.aio.UnaryUnaryMultiCallable[
@@ -220,8 +223,9 @@ class ConnectionServiceAsyncStub:
     what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
     a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
     programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
-    open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
-    most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+    open on the database stay open. A read-only connection can be rotated: its data is not touched. It is three logins and a
+    statement, more where an earlier rotation was left open, and each may take `pools.connect_timeout` on a database that is slow to
+    answer. Goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
     ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
     FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
     database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;
@@ -323,7 +327,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         FAILED_PRECONDITION (CONNECTION_IN_USE, each dependent a violation of PreconditionFailure) while an operation
         works on it, backups of it exist, or another connection names it as a replica; `force` removes those too. What was
         removed with it stands in the response metadata: one `dbkeeper-removed` for each resource, 100 at most, and
-        their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed.
+        their number in `dbkeeper-removed-count`. With validate_only they tell what would be removed. The audit log has the
+        first 50 and the number, also of a call that failed part of the way.
         """
 
     @abc.abstractmethod
@@ -358,8 +363,9 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
         what was left open is settled at the next start. The old password is of no use afterwards. Pools are closed at once;
         a call that dials in the same moment may be refused (CREDENTIALS_REJECTED) and can be repeated. Other connections, and other
         programs, that log in as the same user have to be told the new password: give one where there are such. Sessions that are
-        open on the database stay open. A read-only connection can be rotated: its data is not touched. Takes one or two seconds at
-        most, and goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
+        open on the database stay open. A read-only connection can be rotated: its data is not touched. It is three logins and a
+        statement, more where an earlier rotation was left open, and each may take `pools.connect_timeout` on a database that is slow to
+        answer. Goes on when the caller goes away. Errors: NOT_FOUND; INVALID_ARGUMENT for a password that cannot be used;
         ABORTED (ETAG_MISMATCH; DATABASE_BUSY while an operation works on the connection or its credentials are being changed);
         FAILED_PRECONDITION (CREDENTIALS_REJECTED where the stored password does not log in, PRIVILEGE_MISSING and others as the
         database says); UNAVAILABLE where the database does not answer: the change is then brought to its end when it does;

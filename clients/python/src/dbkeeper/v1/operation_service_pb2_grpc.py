@@ -85,8 +85,10 @@ class OperationServiceServicer(object):
 
     def CancelOperation(self, request, context):
         """Asks an operation to stop, the statement on the database included, and returns
-        it as it stands. One that has ended is returned as it is.
-        Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+        it as it stands. One that has ended is returned as it is. Beside the permission of this
+        method the caller needs the one that the operation was started with: RESTORE for a restore, SYSTEM for
+        a rotation of the master key. Errors: NOT_FOUND (OPERATION_NOT_FOUND); PERMISSION_DENIED
+        (PERMISSION_MISSING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

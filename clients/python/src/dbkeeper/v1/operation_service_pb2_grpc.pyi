@@ -41,8 +41,10 @@ class OperationServiceStub:
         dbkeeper.v1.operation_pb2.Operation,
     ]
     """Asks an operation to stop, the statement on the database included, and returns
-    it as it stands. One that has ended is returned as it is.
-    Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+    it as it stands. One that has ended is returned as it is. Beside the permission of this
+    method the caller needs the one that the operation was started with: RESTORE for a restore, SYSTEM for
+    a rotation of the master key. Errors: NOT_FOUND (OPERATION_NOT_FOUND); PERMISSION_DENIED
+    (PERMISSION_MISSING).
     """
 
     WaitOperation: grpc.UnaryUnaryMultiCallable[
@@ -84,8 +86,10 @@ class OperationServiceAsyncStub:
         dbkeeper.v1.operation_pb2.Operation,
     ]
     """Asks an operation to stop, the statement on the database included, and returns
-    it as it stands. One that has ended is returned as it is.
-    Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+    it as it stands. One that has ended is returned as it is. Beside the permission of this
+    method the caller needs the one that the operation was started with: RESTORE for a restore, SYSTEM for
+    a rotation of the master key. Errors: NOT_FOUND (OPERATION_NOT_FOUND); PERMISSION_DENIED
+    (PERMISSION_MISSING).
     """
 
     WaitOperation: grpc.aio.UnaryUnaryMultiCallable[
@@ -133,8 +137,10 @@ class OperationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.operation_pb2.Operation, collections.abc.Awaitable[dbkeeper.v1.operation_pb2.Operation]]:
         """Asks an operation to stop, the statement on the database included, and returns
-        it as it stands. One that has ended is returned as it is.
-        Errors: NOT_FOUND (OPERATION_NOT_FOUND).
+        it as it stands. One that has ended is returned as it is. Beside the permission of this
+        method the caller needs the one that the operation was started with: RESTORE for a restore, SYSTEM for
+        a rotation of the master key. Errors: NOT_FOUND (OPERATION_NOT_FOUND); PERMISSION_DENIED
+        (PERMISSION_MISSING).
         """
 
     @abc.abstractmethod

@@ -36,8 +36,9 @@ class _PermissionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     PERMISSION_ADMIN: _Permission.ValueType  # 3
     """Change what is registered: connections and their credentials, and the API keys of the account."""
     PERMISSION_RESTORE: _Permission.ValueType  # 4
-    """Write a backup into a database. Apart from the others, because a restore
-    can replace what everybody else works on.
+    """Write a backup into a database, or take one out in clear. Apart from the others,
+    because a restore can replace what everybody else works on, and a download is
+    all the data there is.
     """
     PERMISSION_SYSTEM: _Permission.ValueType  # 5
     """Change the server itself: accounts, and what concerns all of them. Held by
@@ -56,8 +57,9 @@ PERMISSION_OPERATE: Permission.ValueType  # 2
 PERMISSION_ADMIN: Permission.ValueType  # 3
 """Change what is registered: connections and their credentials, and the API keys of the account."""
 PERMISSION_RESTORE: Permission.ValueType  # 4
-"""Write a backup into a database. Apart from the others, because a restore
-can replace what everybody else works on.
+"""Write a backup into a database, or take one out in clear. Apart from the others,
+because a restore can replace what everybody else works on, and a download is
+all the data there is.
 """
 PERMISSION_SYSTEM: Permission.ValueType  # 5
 """Change the server itself: accounts, and what concerns all of them. Held by
@@ -72,8 +74,9 @@ SENSITIVE_FIELD_NUMBER: builtins.int
 permission: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, global___Permission.ValueType]
 """The permission that a caller of this method must hold. Required."""
 audited: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
-"""True where each call leaves a record of who did what. Methods that change
-something are audited; reads are not.
+"""True where each call leaves a record of who did what: methods that change
+something, that log in to a database (TestConnection), and that take out in clear what
+few may see (DownloadBackup, ExportAuditEvents). Other reads leave none.
 """
 while_sealed: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
 """True where the method is also answered while the vault is sealed, and then to
