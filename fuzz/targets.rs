@@ -43,7 +43,8 @@ pub(crate) fn api_key(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     // Behind a correct checksum the other checks are reached, too.
     let completed = format!("{text}_{:08x}", crc32(text.as_bytes()));
-    for text in [text, &completed] {
+    let mistyped = format!("{text}_{:08x}", !crc32(text.as_bytes()));
+    for text in [text, &completed, &mistyped] {
         if let Some(key) = KeyText::parse(text) {
             let (body, checksum) = text.rsplit_once('_').expect("a key has a checksum");
             assert_eq!(checksum, format!("{:08x}", crc32(body.as_bytes())), "{text} has another checksum");

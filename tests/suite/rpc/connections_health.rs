@@ -107,6 +107,12 @@ async fn the_return_of_a_database_is_not_left_to_the_interval() {
     gateway.turn(Mode::Closed);
     // The one failed look of somebody is followed by one of our own, though a day is left to the next turn.
     until(async || !test(&client, &shop).await.connected && get(&client, &shop).await.state() == Offline).await;
+    // It stays down for longer than one look: it is looked at again and again.
+    let looked = async || get(&client, &shop).await.health.unwrap().check_time;
+    for _ in 0..3 {
+        let last = looked().await;
+        until(async || looked().await != last).await;
+    }
     gateway.turn(Mode::Open);
     until(async || get(&client, &shop).await.state() == Online).await;
 }

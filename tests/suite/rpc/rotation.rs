@@ -71,11 +71,17 @@ async fn uses(client: &Client, name: &str) {
     client.schemas().get_database(request).await.expect("the pool has the password that holds");
 }
 
+async fn has_pool(client: &Client, name: &str) -> bool {
+    let request = v1::GetPoolStatsRequest { connection: name.to_owned() };
+    client.connections().get_pool_stats(request).await.unwrap().into_inner().open
+}
+
 async fn check_rotations(user: v1::Connection) {
     let server = TestServer::start().await;
     let client = server.client();
     let made = register(&client, "rotated", user.clone()).await;
     uses(&client, &made.name).await;
+    assert!(has_pool(&client, &made.name).await);
 
     // Only looked at: nothing changes.
     let looked = rotate(&client, v1::RotateCredentialsRequest { validate_only: true, ..request(&made.name) }).await;
@@ -86,6 +92,7 @@ async fn check_rotations(user: v1::Connection) {
     let first = rotate(&client, request(&made.name)).await.unwrap();
     assert_ne!(first.etag, made.etag);
     assert!(first.password.is_empty() && first.password_set);
+    assert!(!has_pool(&client, &made.name).await, "sessions of the old password stay open");
     assert!(connects(&client, &made.name).await);
     assert!(!connects_with(&client, &user, OLD).await, "the old password still logs in");
     uses(&client, &made.name).await;

@@ -256,6 +256,16 @@ async fn a_new_key_of_the_provider_is_read_at_once_and_unknown_ones_once_a_minut
         assert_refused(&who(&server, &token).await.unwrap_err(), Code::Unauthenticated, "TOKEN_INVALID");
     }
     assert_eq!(provider.asked(), 2, "unknown keys make the server ask");
+
+    // A token that was good under keys that are gone is forgotten, though no other was good under the new ones since.
+    let provider = Provider::start(set(&[&first])).await;
+    let server = server_at(&provider.url).await;
+    who(&server, &old).await.unwrap();
+    provider.now_has(set(&[&second]));
+    let unknown = second.sign_under(&json!({"alg": "EdDSA", "kid": "unknown"}), &claims(&["dev"]));
+    for refused in [&unknown, &old] {
+        assert_refused(&who(&server, refused).await.unwrap_err(), Code::Unauthenticated, "TOKEN_INVALID");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -146,6 +146,7 @@ async fn only_a_head_kept_elsewhere_shows_that_an_older_copy_was_put_back() {
     let client = server.client();
     intruder.run("CREATE TABLE kept_head AS SELECT * FROM audit_heads").await.unwrap();
     call(&client, "to-be-hidden").await;
+    intruder.run("CREATE TABLE hidden AS SELECT * FROM audit_events WHERE sequence = 11").await.unwrap();
     let noted = verify(&client, None).await.head.unwrap();
     assert_eq!(noted.sequence, 12);
     intruder
@@ -160,6 +161,12 @@ async fn only_a_head_kept_elsewhere_shows_that_an_older_copy_was_put_back() {
     // Going on from there makes another chain.
     call(&client, "later").await;
     assert_bad(&verify(&client, Some(noted)).await, 12, AuditProblem::HeadDiffers);
+    // And an event of the one fits nowhere in the other, though it is genuine and has the right number.
+    intruder
+        .run("DELETE FROM audit_events WHERE sequence = 11; INSERT INTO audit_events SELECT * FROM hidden")
+        .await
+        .unwrap();
+    assert_bad(&verify(&client, None).await, 12, AuditProblem::Altered);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,8 +29,11 @@ use crate::harness::{process::ServerProcess, server::in_time, sqlite::SqliteFold
 const DEADLINE: Duration = Duration::from_secs(5);
 const AT_ONE_TIME: usize = 8;
 /// What the memory of a server may differ by before and after: its caches, the pools that the requests made it open, and
-/// what its allocator keeps. A request that was kept would count for about 10 KiB, all of them for 100 MiB.
+/// what its allocator keeps. The large requests, where they were kept, would count for 200 MiB.
 const TOLERANCE: u64 = 64 * 1024 * 1024;
+
+/// Requests of one MiB each, so that one that is kept shows.
+const LARGE: usize = 200;
 
 /// Makes the same requests every time, so that a failure can be looked into.
 fn runner() -> TestRunner {
@@ -118,6 +121,11 @@ async fn malformed_requests_are_refused_and_leave_nothing_behind() {
         if part == 0 {
             before = server.resident_bytes();
         }
+    }
+    let large = v1::ListConnectionsRequest { filter: "x".repeat(1 << 20), ..Default::default() };
+    for _ in 0..LARGE {
+        let error = client.connections().list_connections(large.clone()).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
     }
     let after = server.resident_bytes();
     assert!(after < before + TOLERANCE, "memory grew from {before} to {after} bytes");

@@ -40,7 +40,12 @@ fn no_page_token_that_was_not_made_here_is_taken() {
 #[test]
 fn no_text_is_taken_for_an_api_key_that_is_none() {
     const DIGITS: &str = "00112233445566778899aabbccddeeff";
-    run(targets::api_key, &["dbk_", "_", DIGITS, "0123456789abcdef", "DBK_", "0123456789ABCDEF", "g", "00000000"]);
+    const WITHOUT_CHECKSUM: &str =
+        "dbk_0123456789abcdef_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    run(
+        targets::api_key,
+        &[WITHOUT_CHECKSUM, "dbk_", "_", DIGITS, "0123456789abcdef", "DBK_", "0123456789ABCDEF", "g", "00000000"],
+    );
 }
 
 #[test]
