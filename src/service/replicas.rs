@@ -337,7 +337,7 @@ mod tests {
     use super::*;
     use crate::{
         engine::{Engines, SessionLimits},
-        model::{AuthenticationMethod, CallContext, Caller, Grant, RequestId},
+        model::{AuthenticationMethod, CallContext, Caller, Grant, RequestId, removal::Removed},
         pool::{
             PoolLimits,
             tests::{account, record},
@@ -368,7 +368,7 @@ mod tests {
             deadline: None,
             cancellation: CancellationToken::new(),
         };
-        connections.delete(&context, &key.1, DeleteConnection::default()).await.unwrap();
+        connections.delete(&context, &key.1, DeleteConnection::default(), &Removed::default()).await.unwrap();
         assert!(readers.book.entries().is_empty());
         // One who asks with what was read before leaves nothing behind either.
         assert!(readers.replication(&key, Waiting::Always).await.is_err());
