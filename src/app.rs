@@ -222,20 +222,11 @@ impl Builder {
 
     /// Opens the server when there is a key; never returns.
     async fn wait_for_key(&self, unsealed: Option<mpsc::Receiver<Unsealed>>, opener: Opener) {
-        let mut serving: Option<VaultService> = None;
         if let Some(mut unsealed) = unsealed {
             while let Some(Unsealed { vault, call, wrong_keys, waiting }) = unsealed.recv().await {
-                // A second key that was on its way must not build the services and take up the operations once more.
-                let outcome = match &serving {
-                    Some(serving) => Ok(serving.clone()),
-                    None => self.serve_with(vault, call, wrong_keys, &opener).await,
-                };
+                let outcome = self.serve_with(vault, call, wrong_keys, &opener).await;
                 match &outcome {
-                    Ok(opened) if serving.is_none() => {
-                        tracing::info!("vault unsealed, serving");
-                        serving = Some(opened.clone());
-                    }
-                    Ok(_) => {}
+                    Ok(_) => tracing::info!("vault unsealed, serving"),
                     Err(error) => tracing::error!(error = %error, "services of the unsealed vault not started"),
                 }
                 waiting.answer(outcome);

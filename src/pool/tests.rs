@@ -271,6 +271,7 @@ async fn a_reader_that_is_behind_opens_no_pool() {
     let old = scene.store.connection(&account(), &connection).await.unwrap();
     let mut changed = record("shop");
     changed.connection.revision = 2;
+    changed.connection.credential_revision = 2;
     scene.store.update_connection(&changed, 1).await.unwrap();
     scene.pools.close(&account(), &connection);
     let behind = scene.pools.database_of(old.clone()).await;
@@ -297,7 +298,7 @@ async fn a_dial_that_is_under_way_ends_when_the_connection_goes() {
 }
 
 #[tokio::test]
-async fn a_shutdown_closes_every_pool() {
+async fn a_shutdown_leaves_the_pools_to_their_users_until_all_are_closed() {
     let scene = Scene::new().await;
     let connection = scene.register("shop").await;
     scene.pass(1);
@@ -305,6 +306,8 @@ async fn a_shutdown_closes_every_pool() {
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     scene.pools.tend(shutdown).await;
+    assert!(!lease.closed().is_cancelled(), "a call that is under way keeps its database");
+    scene.pools.close_all();
     assert!(lease.closed().is_cancelled());
     assert_eq!(scene.open().await, 0);
 }
