@@ -31,7 +31,7 @@ use secrecy::SecretString;
 
 pub use dump::{Dump, DumpReport, RunningDump};
 pub use facts::Describe;
-pub use inspect::Inspect;
+pub use inspect::{Inspect, InspectObjects, SampleRows};
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
 pub use password::PasswordRecipe;
@@ -151,6 +151,16 @@ pub trait Database: Send + Sync {
         None
     }
 
+    /// Listing what is no table.
+    fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        None
+    }
+
+    /// Looking at rows.
+    fn sample_rows(&self) -> Option<&dyn SampleRows> {
+        None
+    }
+
     /// Running migrations.
     fn migrate(&self) -> Option<&dyn Migrate> {
         None
@@ -181,6 +191,16 @@ impl dyn Database + '_ {
     /// Reading the schema, or ENGINE_UNSUPPORTED.
     pub fn require_inspect(&self) -> Result<&dyn Inspect> {
         self.inspect().ok_or_else(|| Error::unsupported(self.kind().as_str(), "schema inspection"))
+    }
+
+    /// Listing what is no table, or ENGINE_UNSUPPORTED.
+    pub fn require_inspect_objects(&self) -> Result<&dyn InspectObjects> {
+        self.inspect_objects().ok_or_else(|| Error::unsupported(self.kind().as_str(), "lists of schema objects"))
+    }
+
+    /// Looking at rows, or ENGINE_UNSUPPORTED.
+    pub fn require_sample_rows(&self) -> Result<&dyn SampleRows> {
+        self.sample_rows().ok_or_else(|| Error::unsupported(self.kind().as_str(), "samples of rows"))
     }
 
     /// Running migrations, or ENGINE_UNSUPPORTED.

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use lease::Lease;
+pub use lease::{Lease, PoolIdentity};
 pub(crate) use slot::share_pool;
 use slot::{Slot, Use};
 use status::Look;

@@ -72,7 +72,7 @@ pub(crate) async fn measure() -> Vec<Figure> {
 async fn stream(server: &Server) -> Duration {
     let client = server.client();
     let began = Instant::now();
-    let request = v1::StreamTablesRequest { connection: "connections/wide".to_owned(), schema: String::new() };
+    let request = v1::StreamTablesRequest { connection: "connections/wide".to_owned(), ..Default::default() };
     let mut stream = client.schemas().stream_tables(request).await.expect("the stream begins").into_inner();
     let mut tables = 0;
     let mut counted = None;

@@ -1,4 +1,4 @@
-//! The ability to read a schema, in a constant number of catalog queries.
+//! The ability to read a schema, in a constant number of catalog queries, and to look at rows.
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -6,28 +6,52 @@ use tokio::sync::mpsc;
 use crate::model::{
     Result,
     name::QualifiedName,
-    schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
+    schema::{
+        DatabaseInfo, ObjectFilter, ObjectList, ObjectPage, Sample, SampleQuery, Skipped, Table, TableFilter,
+        TableList, TableLookup, TablePage,
+    },
 };
 
 /// Reads the schema of a database. Every query has the statement time-out of the pool and a
-/// lock time-out, so that a lock held by another never hangs it.
+/// lock time-out, so that a lock held by another never hangs it. What cannot be read, for a lock or for want of a
+/// privilege, is named as skipped with the statement that mends it, and the rest is delivered.
 #[async_trait]
 pub trait Inspect: Send + Sync {
-    /// The database as a whole.
+    /// The database as a whole. Of its full-text tables at most [`DatabaseInfo::MAX_FULL_TEXT_TABLES`].
     async fn database(&self) -> Result<DatabaseInfo>;
 
-    /// Up to `limit` tables after `after` (schema, name), by schema and name in code-point order, and how many match in all.
-    async fn list_tables(
-        &self,
-        filter: &TableFilter,
-        after: Option<(&str, &str)>,
-        limit: u32,
-    ) -> Result<(Vec<TableSummary>, u64)>;
+    /// A part of the list of tables, and how many match in all. A page by name costs what the page holds; another order
+    /// needs the figures of all tables, for which [`TablePage::cut`] makes the page. Names compare in code-point order.
+    async fn list_tables(&self, filter: &TableFilter, page: &TablePage) -> Result<TableList>;
 
     /// Sends every table that matches, by schema and name, and returns what could not be read.
-    /// Ends early, without an error, when the receiver is gone.
+    /// Ends early, without an error, when the receiver is gone. Memory does not grow with the number of tables where the
+    /// engine can read them in parts; all are of one snapshot where it has one.
     async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>>;
 
-    /// One table; absent where there is none. Costs the same however many other tables there are.
-    async fn table(&self, name: &QualifiedName) -> Result<Option<Table>>;
+    /// One table, exactly as it is streamed, with what depends on it; absent where there is none. Costs the same however
+    /// many other tables there are.
+    async fn table(&self, name: &QualifiedName) -> Result<Option<TableLookup>>;
+
+    /// What changes with every change of a definition, by one cheap query; absent where the engine has nothing like it.
+    /// Two marks of one database that are the same mean that no definition changed in between.
+    async fn change_marker(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+}
+
+/// Lists the objects of a database that are no tables. The same holds as for [`Inspect`].
+#[async_trait]
+pub trait InspectObjects: Send + Sync {
+    /// A part of the list of objects, and how many match in all. Kinds that the engine does not have match nothing.
+    /// Objects that belong to an extension or to the system itself are left out.
+    async fn list_objects(&self, filter: &ObjectFilter, page: &ObjectPage) -> Result<ObjectList>;
+}
+
+/// Looks at rows.
+#[async_trait]
+pub trait SampleRows: Send + Sync {
+    /// Some rows of a table or view in no special order, read in a transaction that cannot write and with values cut by the
+    /// database; absent where there is no such table. [`SampleQuery::pick`] refuses columns that it lacks.
+    async fn sample(&self, query: &SampleQuery) -> Result<Option<Sample>>;
 }

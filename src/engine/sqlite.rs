@@ -39,7 +39,8 @@ use self::{
     path::{DatabaseFile, DatabasePath},
 };
 use super::{
-    Database, Describe, Dump, Engine, EngineOptions, Inspect, Metrics, Migrate, Probe, Target,
+    Database, Describe, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe, SampleRows,
+    Target,
     session_pool::{PoolOwner, SessionSource},
 };
 use crate::model::{
@@ -203,6 +204,14 @@ impl Database for SqliteDatabase {
     }
 
     fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+
+    fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn sample_rows(&self) -> Option<&dyn SampleRows> {
         Some(self)
     }
 

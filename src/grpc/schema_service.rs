@@ -5,15 +5,15 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        schema as convert, skipped, small_count,
+        schema as convert, skipped, small_count, time,
         token::{ListScope, Tokens},
     },
     proto::v1::{self, stream_tables_response::Event},
     stream::{MessageStream, server_stream},
 };
 use crate::{
-    model::{CallContext, Result, name},
-    service::schema::{SchemaService, Served, TableEvent},
+    model::{CallContext, ConnectionId, Result, name, schema::TableOrder},
+    service::schema::{Listed, SchemaService, TableEvent},
 };
 
 /// Answers for SchemaService.
@@ -28,19 +28,54 @@ impl SchemaAdapter {
         Self { schemas, tokens }
     }
 
-    async fn list(&self, context: CallContext, message: v1::ListTablesRequest) -> Result<v1::ListTablesResponse> {
+    async fn tables(&self, context: CallContext, message: v1::ListTablesRequest) -> Result<v1::ListTablesResponse> {
         let connection = name::parse_connection(&message.connection, "connection")?;
-        let kind = message.kind.to_string();
-        let selection = [message.connection.as_str(), &message.schema, &kind];
+        let filter = convert::table_filter(&message.schema, message.kind, &message.name_pattern)?;
+        let order = TableOrder::parse(&message.order_by)?;
+        let max_age = convert::max_age(message.max_age)?;
+        let (kind, ordered) = (message.kind.to_string(), format!("{order:?}"));
+        let selection = [message.connection.as_str(), &message.schema, &kind, &message.name_pattern, &ordered];
         let scope = ListScope { account: context.account(), method: "ListTables", selection: &selection };
         let page = self.tokens.page(message.page_size, &message.page_token, scope)?;
-        let filter = convert::table_filter(&message.schema, message.kind)?;
-        let Served { found, served_by } = self.schemas.list_tables(&context, &connection, &filter, &page).await?;
+        let listed = self.schemas.list_tables(&context, &connection, &filter, order, &page, max_age).await?;
+        let (discovery_time, discovery_duration) = convert::discovered(listed.discovery);
+        let Listed { page: found, skipped: missing } = listed.found;
         Ok(v1::ListTablesResponse {
             next_page_token: self.tokens.next_page(found.next.as_deref(), scope)?,
             total_size: small_count(found.total.unwrap_or(0)),
             tables: found.items.into_iter().map(convert::table_summary).collect(),
-            served_by: convert::served_by(served_by.as_ref()),
+            served_by: convert::served_by(listed.served_by.as_ref()),
+            skipped: missing.into_iter().map(skipped).collect(),
+            discovery_time,
+            discovery_duration,
+            from_cache: listed.discovery.from_cache,
+        })
+    }
+
+    async fn objects(
+        &self,
+        context: CallContext,
+        message: v1::ListSchemaObjectsRequest,
+    ) -> Result<v1::ListSchemaObjectsResponse> {
+        let connection = name::parse_connection(&message.connection, "connection")?;
+        let filter = convert::object_filter(&message)?;
+        let max_age = convert::max_age(message.max_age)?;
+        let kinds = format!("{:?}", filter.kinds);
+        let selection = [message.connection.as_str(), &message.schema, &kinds, &message.name_pattern];
+        let scope = ListScope { account: context.account(), method: "ListSchemaObjects", selection: &selection };
+        let page = self.tokens.page(message.page_size, &message.page_token, scope)?;
+        let listed = self.schemas.list_objects(&context, &connection, &filter, &page, max_age).await?;
+        let (discovery_time, discovery_duration) = convert::discovered(listed.discovery);
+        let Listed { page: found, skipped: missing } = listed.found;
+        Ok(v1::ListSchemaObjectsResponse {
+            next_page_token: self.tokens.next_page(found.next.as_deref(), scope)?,
+            total_size: small_count(found.total.unwrap_or(0)),
+            objects: found.items.into_iter().map(convert::object).collect(),
+            served_by: convert::served_by(listed.served_by.as_ref()),
+            skipped: missing.into_iter().map(skipped).collect(),
+            discovery_time,
+            discovery_duration,
+            from_cache: listed.discovery.from_cache,
         })
     }
 }
@@ -52,10 +87,9 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
     async fn get_database(&self, request: Request<v1::GetDatabaseRequest>) -> Result<Response<v1::Database>, Status> {
         unary(request, async |context, message| {
             let connection = name::parse_connection(&message.connection, "connection")?;
-            let found = self.schemas.get_database(&context, &connection).await?;
-            let served_by = convert::served_by(found.served_by.as_ref());
-            let database = convert::database(&connection, found.engine, &found.server, found.info);
-            Ok(v1::Database { served_by, ..database })
+            let max_age = convert::max_age(message.max_age)?;
+            let found = self.schemas.get_database(&context, &connection, max_age).await?;
+            Ok(convert::database(&connection, found))
         })
         .await
     }
@@ -64,7 +98,7 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         &self,
         request: Request<v1::ListTablesRequest>,
     ) -> Result<Response<v1::ListTablesResponse>, Status> {
-        unary(request, |context, message| self.list(context, message)).await
+        unary(request, |context, message| self.tables(context, message)).await
     }
 
     async fn stream_tables(
@@ -74,18 +108,11 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         let schemas = self.schemas.clone();
         server_stream(request, async move |context, message, mut sender| {
             let connection = name::parse_connection(&message.connection, "connection")?;
-            let filter = convert::table_filter(&message.schema, 0)?;
+            let filter = convert::table_filter(&message.schema, message.kind, &message.name_pattern)?;
             let mut tables = schemas.stream_tables(&context, &connection, filter).await?;
             let served_by = convert::served_by(tables.served_by());
-            while let Some(event) = tables.next().await {
-                let event = match event? {
-                    TableEvent::Table(table) => Event::Table(convert::table(&connection, *table)),
-                    TableEvent::Summary { tables, skipped: left_out } => Event::Summary(v1::StreamTablesSummary {
-                        table_count: i64::try_from(tables).unwrap_or(i64::MAX),
-                        skipped: left_out.into_iter().map(skipped).collect(),
-                        served_by: served_by.clone(),
-                    }),
-                };
+            while let Some(found) = tables.next().await {
+                let event = event(&connection, &served_by, found?);
                 sender.send_numbered(|sequence| v1::StreamTablesResponse { sequence, event: Some(event) }).await?;
             }
             Ok(())
@@ -96,10 +123,44 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         unary(request, async |context, message| {
             let connection = name::parse_connection(&message.connection, "connection")?;
             let table = convert::table_name(&message.schema, &message.table)?;
-            let Served { found, served_by } = self.schemas.get_table(&context, &connection, &table).await?;
-            let table = convert::table(&connection, found);
-            Ok(v1::Table { served_by: convert::served_by(served_by.as_ref()), ..table })
+            let max_age = convert::max_age(message.max_age)?;
+            let found = self.schemas.get_table(&context, &connection, &table, max_age).await?;
+            Ok(convert::looked_up(&connection, found))
         })
         .await
+    }
+
+    async fn list_schema_objects(
+        &self,
+        request: Request<v1::ListSchemaObjectsRequest>,
+    ) -> Result<Response<v1::ListSchemaObjectsResponse>, Status> {
+        unary(request, |context, message| self.objects(context, message)).await
+    }
+
+    async fn sample_rows(
+        &self,
+        request: Request<v1::SampleRowsRequest>,
+    ) -> Result<Response<v1::SampleRowsResponse>, Status> {
+        unary(request, async |context, message| {
+            let connection = name::parse_connection(&message.connection, "connection")?;
+            let wanted = convert::sample_request(&message)?;
+            Ok(convert::sample(self.schemas.sample_rows(&context, &connection, &wanted).await?))
+        })
+        .await
+    }
+}
+
+fn event(connection: &ConnectionId, served_by: &str, event: TableEvent) -> Event {
+    match event {
+        TableEvent::Table(table) => Event::Table(convert::table(connection, *table)),
+        TableEvent::Summary { tables, skipped: left_out, time: began, duration } => {
+            Event::Summary(v1::StreamTablesSummary {
+                table_count: i64::try_from(tables).unwrap_or(i64::MAX),
+                skipped: left_out.into_iter().map(skipped).collect(),
+                served_by: served_by.to_owned(),
+                discovery_time: Some(time::timestamp(began)),
+                discovery_duration: Some(time::duration(duration)),
+            })
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! The right to use a live database.
 
-use std::{future::Future, ops::Deref, sync::Arc};
+use std::{
+    future::Future,
+    hash::{Hash, Hasher},
+    ops::Deref,
+    sync::{Arc, Weak},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +39,11 @@ impl Lease {
         &self.closed
     }
 
+    /// Which pool it is of.
+    pub fn pool_identity(&self) -> PoolIdentity {
+        PoolIdentity { database: Arc::downgrade(&self.database), closed: self.closed.clone() }
+    }
+
     /// Does work that ends with an error as soon as the connection is changed or deleted.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
@@ -48,6 +58,40 @@ impl Deref for Lease {
 
     fn deref(&self) -> &Self::Target {
         self.database.as_ref()
+    }
+}
+
+/// Which pool a lease is of: the same for all leases of one pool, and never that of another pool, be it one of the same
+/// connection before or after a change. Does not keep the pool alive.
+#[derive(Clone)]
+pub struct PoolIdentity {
+    // While there is a weak reference no other pool can take the address.
+    database: Weak<dyn Database>,
+    closed: CancellationToken,
+}
+
+impl PoolIdentity {
+    /// The pool is closed, so that nobody will come with its identity again.
+    pub fn has_ended(&self) -> bool {
+        self.closed.is_cancelled() || self.database.strong_count() == 0
+    }
+
+    fn address(&self) -> usize {
+        self.database.as_ptr().cast::<()>().addr()
+    }
+}
+
+impl PartialEq for PoolIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+}
+
+impl Eq for PoolIdentity {}
+
+impl Hash for PoolIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
     }
 }
 

@@ -1,21 +1,38 @@
 //! Reading the schemas of registered databases.
 
-use std::sync::Arc;
+mod cache;
+mod mask;
+mod sample;
+mod stream;
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use std::{sync::Arc, time::Duration};
+
 use tokio_util::task::TaskTracker;
 
+use self::cache::{AnswerCache, Question};
+pub use self::{
+    cache::Discovery,
+    sample::{DEFAULT_SAMPLE_ROWS, DEFAULT_VALUE_LENGTH, MAX_VALUE_LENGTH, Masking, SampleRequest, SampledRows},
+    stream::{TableEvent, TableStream},
+};
 use super::databases::{Databases, Reader};
 use crate::model::{
     CallContext, ConnectionId, Detail, Error, Reason, Result,
     connection::{EngineKind, ServerInfo},
     name::{self, QualifiedName},
     page::{Page, PageRequest},
-    schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
+    schema::{
+        DatabaseInfo, ObjectFilter, ObjectKey, ObjectPage, SchemaObject, Skipped, TableFilter, TableKey, TableLookup,
+        TableOrder, TablePage, TableSummary, approximate_size,
+    },
 };
 
-/// Tables that wait for a slow reader of a stream.
-const STREAM_BUFFER: usize = 16;
+/// Oldest answer that may be asked for.
+pub const MAX_ANSWER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most that a page of objects or a sample may come to, so that no client refuses it.
+const MAX_ANSWER_SIZE: usize = 2 * 1024 * 1024;
+/// Most dependents of a table that are told.
+const MAX_DEPENDENTS: usize = 10_000;
 
 /// A database as a whole, with who serves it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,31 +43,26 @@ pub struct DatabaseDescription {
     pub server: ServerInfo,
     /// The database.
     pub info: DatabaseInfo,
-    /// The replica that was read from; absent: the connection itself.
-    pub served_by: Option<ConnectionId>,
 }
 
-/// What was read, and which replica it was read from; absent: the connection itself.
+/// A page, and what of it could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed<T> {
+    /// The page, with the count of all.
+    pub page: Page<T>,
+    /// What could not be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What was read, when, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Served<T> {
     /// What was read.
     pub found: T,
-    /// The replica.
+    /// The replica that it was read from; absent: the connection itself.
     pub served_by: Option<ConnectionId>,
-}
-
-/// What a stream of tables tells.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TableEvent {
-    /// The next table.
-    Table(Box<Table>),
-    /// The end of a complete stream.
-    Summary {
-        /// Tables that were told.
-        tables: u64,
-        /// What could not be read.
-        skipped: Vec<Skipped>,
-    },
+    /// When and for how long it was read.
+    pub discovery: Discovery,
 }
 
 /// Reads schemas.
@@ -58,66 +70,99 @@ pub enum TableEvent {
 pub struct SchemaService {
     databases: Arc<dyn Databases>,
     tasks: TaskTracker,
+    answers: Arc<AnswerCache>,
 }
 
 impl SchemaService {
     /// Streams are read by tasks of `tasks`.
     pub fn new(databases: Arc<dyn Databases>, tasks: TaskTracker) -> Self {
-        Self { databases, tasks }
+        Self { databases, tasks, answers: Arc::default() }
     }
 
-    /// The database as a whole.
-    pub async fn get_database(&self, context: &CallContext, connection: &ConnectionId) -> Result<DatabaseDescription> {
+    /// The database as a whole, as it was `max_age` ago or later.
+    pub async fn get_database(
+        &self,
+        context: &CallContext,
+        connection: &ConnectionId,
+        max_age: Duration,
+    ) -> Result<Served<DatabaseDescription>> {
         let Reader { lease, served_by } = self.reader(context, connection).await?;
-        let info = lease.run(lease.require_inspect()?.database()).await?;
-        Ok(DatabaseDescription { engine: lease.kind(), server: lease.server().clone(), info, served_by })
+        let inspect = lease.require_inspect()?;
+        let read = async {
+            let info = inspect.database().await?;
+            Ok(DatabaseDescription { engine: lease.kind(), server: lease.server().clone(), info })
+        };
+        let (found, discovery) = self.answers.answer(&lease, Question::Database, max_age, read).await?;
+        Ok(Served { found, served_by, discovery })
     }
 
-    /// A page of tables by schema and name, with the count of all.
+    /// A page of tables, with the count of all.
     pub async fn list_tables(
         &self,
         context: &CallContext,
         connection: &ConnectionId,
         filter: &TableFilter,
+        order: TableOrder,
         request: &PageRequest,
-    ) -> Result<Served<Page<TableSummary>>> {
-        let after = request.after.as_deref().map(parse_key).transpose()?;
-        let Reader { lease, served_by } = self.reader(context, connection).await?;
+        max_age: Duration,
+    ) -> Result<Served<Listed<TableSummary>>> {
+        let after = request.after.as_deref().map(TableKey::from_words).transpose()?;
         // One more than the page holds tells whether there is a next page.
-        let tables = lease.require_inspect()?.list_tables(filter, after, request.size.saturating_add(1));
-        let (tables, total) = lease.run(tables).await?;
-        let key = |table: &TableSummary| vec![table.schema.clone(), table.name.clone()];
-        Ok(Served { found: Page::cut(tables, request.size, key).with_total(total), served_by })
-    }
-
-    /// Every table that matches, by schema and name, as fast as the reader takes them.
-    pub async fn stream_tables(
-        &self,
-        context: &CallContext,
-        connection: &ConnectionId,
-        filter: TableFilter,
-    ) -> Result<TableStream> {
+        let wanted = TablePage { order, after, limit: request.size.saturating_add(1) };
         let Reader { lease, served_by } = self.reader(context, connection).await?;
-        lease.require_inspect()?;
-        let (sender, tables) = mpsc::channel(STREAM_BUFFER);
-        let reader = self.tasks.spawn(async move {
-            let inspect = lease.require_inspect()?;
-            lease.run(inspect.stream_tables(&filter, sender)).await
-        });
-        Ok(TableStream { tables, reader: Some(reader), count: 0, served_by })
+        let inspect = lease.require_inspect()?;
+        let read = async {
+            let list = inspect.list_tables(filter, &wanted).await?;
+            let page = Page::cut(list.tables, request.size, |table| order.key(table).to_words());
+            Ok(Listed { page: page.with_total(list.total), skipped: list.skipped })
+        };
+        let question = Question::Tables(filter.clone(), wanted.clone());
+        let (found, discovery) = self.answers.answer(&lease, question, max_age, read).await?;
+        Ok(Served { found, served_by, discovery })
     }
 
-    /// One table, or TABLE_NOT_FOUND.
+    /// One table with what depends on it, or TABLE_NOT_FOUND.
     pub async fn get_table(
         &self,
         context: &CallContext,
         connection: &ConnectionId,
         table: &QualifiedName,
-    ) -> Result<Served<Table>> {
+        max_age: Duration,
+    ) -> Result<Served<TableLookup>> {
         let Reader { lease, served_by } = self.reader(context, connection).await?;
-        let found = lease.run(lease.require_inspect()?.table(table)).await?;
-        let found = found.ok_or_else(|| not_found(connection, table))?;
-        Ok(Served { found, served_by })
+        let inspect = lease.require_inspect()?;
+        let read = async {
+            let found = inspect.table(table).await?;
+            Ok(bounded(found.ok_or_else(|| not_found(connection, table))?))
+        };
+        let question = Question::Table(table.clone());
+        let (found, discovery) = self.answers.answer(&lease, question, max_age, read).await?;
+        Ok(Served { found, served_by, discovery })
+    }
+
+    /// A page of what is no table, with the count of all. Cut earlier than asked for where it grows too large.
+    pub async fn list_objects(
+        &self,
+        context: &CallContext,
+        connection: &ConnectionId,
+        filter: &ObjectFilter,
+        request: &PageRequest,
+        max_age: Duration,
+    ) -> Result<Served<Listed<SchemaObject>>> {
+        let after = request.after.as_deref().map(ObjectKey::from_words).transpose()?;
+        let wanted = ObjectPage { after, limit: request.size.saturating_add(1) };
+        let Reader { lease, served_by } = self.reader(context, connection).await?;
+        let inspect = lease.require_inspect_objects()?;
+        let read = async {
+            let mut list = inspect.list_objects(filter, &wanted).await?;
+            list.objects.iter_mut().for_each(SchemaObject::cut_texts);
+            let size = request.size.min(fitting(&list.objects));
+            let page = Page::cut(list.objects, size, |object| ObjectKey::of(object).to_words());
+            Ok(Listed { page: page.with_total(list.total), skipped: list.skipped })
+        };
+        let question = Question::Objects(filter.clone(), wanted.clone());
+        let (found, discovery) = self.answers.answer(&lease, question, max_age, read).await?;
+        Ok(Served { found, served_by, discovery })
     }
 
     async fn reader(&self, context: &CallContext, connection: &ConnectionId) -> Result<Reader> {
@@ -125,39 +170,28 @@ impl SchemaService {
     }
 }
 
-/// The tables of one stream. Dropping it lets the task that reads them end at its next table.
-pub struct TableStream {
-    tables: mpsc::Receiver<Table>,
-    reader: Option<JoinHandle<Result<Vec<Skipped>>>>,
-    count: u64,
-    served_by: Option<ConnectionId>,
+/// How many of some objects fit into an answer; one does always, for its texts are cut.
+fn fitting(objects: &[SchemaObject]) -> u32 {
+    let mut size = 0;
+    let fits = objects.iter().take_while(|object| {
+        size += approximate_size(object);
+        size <= MAX_ANSWER_SIZE
+    });
+    u32::try_from(fits.count()).unwrap_or(u32::MAX).max(1)
 }
 
-impl TableStream {
-    /// The replica that is read from; absent: the connection itself.
-    pub fn served_by(&self) -> Option<&ConnectionId> {
-        self.served_by.as_ref()
+/// Leaves out dependents that are too many to tell, and says so.
+fn bounded(mut found: TableLookup) -> TableLookup {
+    let left_out = found.dependents.len().saturating_sub(MAX_DEPENDENTS);
+    if left_out > 0 {
+        found.dependents.truncate(MAX_DEPENDENTS);
+        found.skipped.push(Skipped {
+            subject: format!("{left_out} dependents"),
+            reason: format!("the table has more than {MAX_DEPENDENTS}"),
+            remedy: String::new(),
+        });
     }
-
-    /// The next event; none after the summary or an error.
-    pub async fn next(&mut self) -> Option<Result<TableEvent>> {
-        if let Some(table) = self.tables.recv().await {
-            self.count += 1;
-            return Some(Ok(TableEvent::Table(Box::new(table))));
-        }
-        let outcome = match self.reader.take()?.await {
-            Ok(outcome) => outcome,
-            Err(fault) => Err(Error::internal(fault)),
-        };
-        Some(outcome.map(|skipped| TableEvent::Summary { tables: self.count, skipped }))
-    }
-}
-
-fn parse_key(key: &[String]) -> Result<(&str, &str)> {
-    match key {
-        [schema, name] => Ok((schema, name)),
-        _ => Err(Error::new(Reason::PageTokenInvalid, "page_token is not one of a list of tables")),
-    }
+    found
 }
 
 fn not_found(connection: &ConnectionId, table: &QualifiedName) -> Error {

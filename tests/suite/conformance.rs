@@ -121,6 +121,8 @@ macro_rules! checks {
             schema::pages_stream_and_look_up_agree,
             schema::the_parts_of_a_table_are_found,
             schema::the_database_is_counted,
+            schema::every_order_and_pattern_covers_the_list,
+            schema::the_change_marker_follows_definitions,
             migrations::up_down_and_up_again,
             migrations::a_failing_statement_is_told_and_taken_back,
             migrations::two_sessions_contend_for_the_lock,

@@ -125,7 +125,8 @@ async fn use_a_pool(channel: Channel, directory: &std::path::Path, key: &str) {
     request.metadata_mut().insert("authorization", authorization.clone());
     ConnectionServiceClient::new(channel.clone()).create_connection(request).await.unwrap();
     let mut schemas = SchemaServiceClient::new(channel);
-    let mut request = Request::new(GetDatabaseRequest { connection: "connections/shop".to_owned() });
+    let mut request =
+        Request::new(GetDatabaseRequest { connection: "connections/shop".to_owned(), ..Default::default() });
     request.metadata_mut().insert("authorization", authorization);
     schemas.get_database(request).await.unwrap();
 }

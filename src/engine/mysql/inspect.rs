@@ -15,7 +15,7 @@ use crate::{
     model::{
         Result,
         name::QualifiedName,
-        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableKind, TableSummary},
+        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableKind, TableList, TableLookup, TablePage},
     },
 };
 
@@ -45,7 +45,7 @@ impl Inspect for MysqlDatabase {
                 view_count: row::number(&whole, 5)?,
                 index_count: row::number(&indexes, 0)?,
                 row_estimate: row::number(&whole, 6)?,
-                skipped: Vec::new(),
+                ..DatabaseInfo::default()
             })
         };
         let info: Result<_, sqlx::Error> = work.await;
@@ -54,30 +54,28 @@ impl Inspect for MysqlDatabase {
         Ok(info)
     }
 
-    async fn list_tables(
-        &self,
-        filter: &TableFilter,
-        after: Option<(&str, &str)>,
-        limit: u32,
-    ) -> Result<(Vec<TableSummary>, u64)> {
+    async fn list_tables(&self, filter: &TableFilter, page: &TablePage) -> Result<TableList> {
         let schema = self.settings().database.as_str();
         if filter.schema.as_deref().is_some_and(|wanted| wanted != schema) {
-            return Ok((Vec::new(), 0));
+            return Ok(TableList::default());
         }
         let mut lease = self.lease().await?;
-        let names = catalog::names(&mut lease, schema, filter.kind).await.map_err(|cause| self.failed(cause))?;
+        let mut names = catalog::names(&mut lease, schema, filter.kind).await.map_err(|cause| self.failed(cause))?;
+        names.retain(|name| filter.takes_name(name));
         let total = names.len() as u64;
-        let after_page = |name: &&String| after.is_none_or(|after| (schema, name.as_str()) > after);
-        let page: Vec<&String> = names.iter().filter(after_page).take(limit as usize).collect();
-        let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        if page.order.is_by_name() {
+            names.retain(|name| page.after_name().is_none_or(|after| (schema, name.as_str()) > after));
+            names.truncate(page.limit as usize);
+        }
+        let (Some(first), Some(last)) = (names.first(), names.last()) else {
             lease.give_back().await;
-            return Ok((Vec::new(), total));
+            return Ok(TableList { total, ..TableList::default() });
         };
-        let summaries =
+        let mut summaries =
             catalog::summaries(&mut lease, schema, first, last).await.map_err(|cause| self.failed(cause))?;
         lease.give_back().await;
-        let wanted = |summary: &TableSummary| page.binary_search(&&summary.name).is_ok();
-        Ok((summaries.into_iter().filter(wanted).collect(), total))
+        summaries.retain(|summary| names.binary_search(&summary.name).is_ok());
+        Ok(TableList { tables: page.cut(summaries), total, skipped: Vec::new() })
     }
 
     async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>> {
@@ -88,7 +86,7 @@ impl Inspect for MysqlDatabase {
         let catalog = self.catalog(Scope { schema, table: None }).await?;
         let skipped = catalog.skipped(&self.settings().username);
         for table in assemble::tables(catalog, schema) {
-            if filter.kind.is_some_and(|kind| kind != table.kind) {
+            if filter.kind.is_some_and(|kind| kind != table.kind) || !filter.takes_name(&table.name) {
                 continue;
             }
             if tables.send(table).await.is_err() {
@@ -98,14 +96,15 @@ impl Inspect for MysqlDatabase {
         Ok(skipped)
     }
 
-    async fn table(&self, name: &QualifiedName) -> Result<Option<Table>> {
+    async fn table(&self, name: &QualifiedName) -> Result<Option<TableLookup>> {
         let schema = self.settings().database.as_str();
         if name.schema.as_ref().is_some_and(|wanted| wanted.as_str() != schema) {
             return Ok(None);
         }
         let catalog = self.catalog(Scope { schema, table: Some(name.name.as_str()) }).await?;
         // The catalog compares without regard to case.
-        Ok(assemble::tables(catalog, schema).into_iter().find(|table| table.name == name.name.as_str()))
+        let found = assemble::tables(catalog, schema).into_iter().find(|table| table.name == name.name.as_str());
+        Ok(found.map(|table| TableLookup { table, ..TableLookup::default() }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     model::{
         Error, Reason, Result,
         name::QualifiedName,
-        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
+        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableList, TableLookup, TablePage},
     },
 };
 
@@ -62,16 +62,12 @@ impl Inspect for PostgresDatabase {
             index_count: row.get(9),
             row_estimate: row.get(10),
             skipped: skipped.into_iter().collect(),
+            ..DatabaseInfo::default()
         })
     }
 
-    async fn list_tables(
-        &self,
-        filter: &TableFilter,
-        after: Option<(&str, &str)>,
-        limit: u32,
-    ) -> Result<(Vec<TableSummary>, u64)> {
-        let query = RelationQuery { after, limit: Some(limit), ..RelationQuery::filtered(filter) };
+    async fn list_tables(&self, filter: &TableFilter, page: &TablePage) -> Result<TableList> {
+        let query = RelationQuery::page(filter, page);
         let mut transaction = self.leases().begin().await?;
         let locked = locked_relations(&mut transaction).await?;
         let relations = query.run(&mut transaction, &locked).await?;
@@ -83,16 +79,14 @@ impl Inspect for PostgresDatabase {
             .fetch_all(transaction.connection())
             .await;
         let rows = rows.map_err(|error| transaction.failure(error))?;
-        let count = sqlx::query_scalar::<_, i64>(COUNT)
-            .persistent(transaction.keeps_statements())
-            .bind(query.schema)
-            .bind(query.kinds());
-        let total = count.fetch_one(transaction.connection()).await;
-        let total = total.map_err(|error| transaction.failure(error))?;
+        let total = match query.needs_all(page) {
+            true => relations.len() as u64,
+            false => count(&mut transaction, &query).await?,
+        };
         transaction.commit().await?;
         // unnest gives the rows back in the order of the array.
         let summaries = relations.into_iter().zip(rows).map(|(relation, row)| relation.summary(row.get(1), row.get(2)));
-        Ok((summaries.collect(), u64::try_from(total).unwrap_or(0)))
+        Ok(TableList { tables: page.cut(summaries.collect()), total, skipped: Vec::new() })
     }
 
     async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>> {
@@ -106,12 +100,15 @@ impl Inspect for PostgresDatabase {
         }
     }
 
-    async fn table(&self, name: &QualifiedName) -> Result<Option<Table>> {
+    async fn table(&self, name: &QualifiedName) -> Result<Option<TableLookup>> {
         let mut attempt = 1;
         loop {
             match self.read_table(name).await {
                 Err(error) if attempt < ATTEMPTS && is_passing(&error) => attempt += 1,
-                outcome => return outcome,
+                outcome => {
+                    let found = outcome?;
+                    return Ok(found.map(|table| TableLookup { table, ..TableLookup::default() }));
+                }
             }
         }
     }
@@ -194,6 +191,18 @@ fn skipped_for_lock(relation: &Relation) -> Skipped {
 /// A lock that was taken meanwhile, or an object that was dropped between two catalogs.
 fn is_passing(error: &Error) -> bool {
     error.reason() == Reason::LockTimeout || error.metadata("sql_state") == Some("XX000")
+}
+
+/// How many relations a query matches in all.
+async fn count(transaction: &mut ReadTransaction<'_>, query: &RelationQuery<'_>) -> Result<u64> {
+    let counted = sqlx::query_scalar::<_, i64>(COUNT)
+        .persistent(transaction.keeps_statements())
+        .bind(query.schema)
+        .bind(query.kinds())
+        .fetch_one(transaction.connection())
+        .await;
+    let counted = counted.map_err(|error| transaction.failure(error))?;
+    Ok(u64::try_from(counted).unwrap_or(0))
 }
 
 async fn locked_relations(transaction: &mut ReadTransaction<'_>) -> Result<Vec<sqlx::postgres::types::Oid>> {

@@ -76,6 +76,8 @@ pub(super) struct Details {
     pub(super) estimates: HashMap<String, i64>,
     /// Absent where the file is too large to measure.
     pub(super) sizes: Option<HashMap<String, Sizes>>,
+    /// Tables in which virtual tables keep their data; read where there is a virtual table among the tables.
+    pub(super) shadow_tables: Vec<String>,
     /// Tables and views that could not be read.
     pub(super) skipped: Vec<Skipped>,
 }
@@ -141,6 +143,10 @@ pub(super) async fn details(connection: &mut SqliteConnection, relations: &[Rela
             on_delete: row.try_get(6)?,
         })
     })?;
+    if relations.iter().any(|relation| relation.kind == TableKind::VirtualTable) {
+        let shadows = sqlx::query_scalar(include_str!("catalog/shadow_tables.sql"));
+        details.shadow_tables = shadows.fetch_all(&mut *connection).await?;
+    }
     let rows = sqlx::query(include_str!("catalog/definitions.sql")).bind(&names).fetch_all(connection).await?;
     for row in &rows {
         let definition = DefinitionRow { kind: row.try_get(0)?, name: row.try_get(1)?, sql: row.try_get(3)? };
@@ -182,6 +188,15 @@ async fn read_columns(
         }
     }
     Ok(())
+}
+
+/// The columns of one table or view.
+pub(super) async fn columns_of(
+    connection: &mut SqliteConnection,
+    relation: &Relation,
+) -> Result<Vec<ColumnRow>, sqlx::Error> {
+    let mut found = columns(connection, &names(std::slice::from_ref(relation))).await?;
+    Ok(found.remove(&key(&relation.name)).unwrap_or_default())
 }
 
 async fn columns(

@@ -3,6 +3,10 @@
 //! The text was accepted by SQLite before, so that it need not be checked, only understood; where it is not, the answer
 //! is empty and never an error.
 
+mod trigger;
+
+pub(super) use self::trigger::{module, trigger};
+
 use super::token::{Token, TokenKind, tokens};
 
 /// What begins a constraint of a column.

@@ -1,6 +1,8 @@
 //! Builds the neutral shape of a schema from the catalog and from the texts of the definitions.
 
 mod build;
+mod objects;
+mod sample;
 
 use async_trait::async_trait;
 use sqlx::{Connection as _, SqliteConnection};
@@ -16,7 +18,7 @@ use crate::{
     model::{
         Error, Result,
         name::QualifiedName,
-        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableSummary},
+        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableList, TableLookup, TablePage},
     },
 };
 
@@ -50,28 +52,21 @@ impl Inspect for SqliteDatabase {
             view_count: found.views,
             index_count: found.indexes,
             row_estimate: found.rows.unwrap_or(-1),
-            skipped: Vec::new(),
+            ..DatabaseInfo::default()
         })
     }
 
-    async fn list_tables(
-        &self,
-        filter: &TableFilter,
-        after: Option<(&str, &str)>,
-        limit: u32,
-    ) -> Result<(Vec<TableSummary>, u64)> {
+    async fn list_tables(&self, filter: &TableFilter, page: &TablePage) -> Result<TableList> {
         let mut lease = self.pool.lease(UNREADABLE).await?;
         let found = async {
             let mut snapshot = lease.begin().await?;
             let matching = matching(&mut snapshot, filter).await?;
-            let first =
-                after.map_or(0, |after| matching.partition_point(|relation| (SCHEMA, relation.name.as_str()) <= after));
-            let last = matching.len().min(first.saturating_add(limit as usize));
-            let page = &matching[first..last];
-            let details = catalog::summaries(&mut snapshot, page).await?;
-            let summaries = page.iter().map(|relation| build::summary(relation, &details)).collect();
+            let candidates = if page.order.is_by_name() { part(&matching, page) } else { &matching };
+            let details = catalog::summaries(&mut snapshot, candidates).await?;
+            let summaries = candidates.iter().map(|relation| build::summary(relation, &details)).collect();
             snapshot.rollback().await?;
-            Ok((summaries, matching.len() as u64))
+            let total = matching.len() as u64;
+            Ok(TableList { tables: page.cut(summaries), total, skipped: details.skipped })
         };
         let found = found.await.map_err(unreadable)?;
         lease.give_back().await;
@@ -97,7 +92,7 @@ impl Inspect for SqliteDatabase {
         Ok(skipped)
     }
 
-    async fn table(&self, name: &QualifiedName) -> Result<Option<Table>> {
+    async fn table(&self, name: &QualifiedName) -> Result<Option<TableLookup>> {
         if name.schema.as_ref().is_some_and(|schema| !schema.as_str().eq_ignore_ascii_case(SCHEMA)) {
             return Ok(None);
         }
@@ -108,7 +103,8 @@ impl Inspect for SqliteDatabase {
             let table = match relation {
                 Some(relation) => {
                     let details = catalog::details(&mut snapshot, std::slice::from_ref(&relation)).await?;
-                    Some(build::table(&relation, &details))
+                    let table = build::table(&relation, &details);
+                    Some(TableLookup { table, dependents: Vec::new(), skipped: details.skipped })
                 }
                 None => None,
             };
@@ -119,6 +115,22 @@ impl Inspect for SqliteDatabase {
         lease.give_back().await;
         Ok(found)
     }
+
+    async fn change_marker(&self) -> Result<Option<String>> {
+        let mut lease = self.pool.lease(UNREADABLE).await?;
+        let marker = sqlx::query_scalar(include_str!("catalog/change_marker.sql")).fetch_one(&mut *lease).await;
+        let marker = marker.map_err(unreadable)?;
+        lease.give_back().await;
+        Ok(Some(marker))
+    }
+}
+
+/// The tables of a page among all that match, which are in its order.
+fn part<'a>(matching: &'a [Relation], page: &TablePage) -> &'a [Relation] {
+    let after = page.after_name();
+    let first = after.map_or(0, |after| matching.partition_point(|relation| (SCHEMA, relation.name.as_str()) <= after));
+    let last = matching.len().min(first.saturating_add(page.limit as usize));
+    &matching[first..last]
 }
 
 /// The tables that a filter asks for.
@@ -127,7 +139,8 @@ async fn matching(connection: &mut SqliteConnection, filter: &TableFilter) -> Re
         return Ok(Vec::new());
     }
     let mut relations = catalog::relations(connection, None).await?;
-    relations.retain(|relation| filter.kind.is_none_or(|kind| relation.kind == kind));
+    relations
+        .retain(|relation| filter.kind.is_none_or(|kind| relation.kind == kind) && filter.takes_name(&relation.name));
     Ok(relations)
 }
 

@@ -5,7 +5,7 @@ use dbkeeper::{
     model::{
         MigrationSetId, OperationId,
         migration::{Direction, HistoryEntry, MigrationLimits, MigrationStep, Statement, Version},
-        schema::TableFilter,
+        schema::{TableFilter, TablePage},
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -55,8 +55,9 @@ async fn run(
 }
 
 async fn tables(database: &dyn Database) -> Vec<String> {
-    let (tables, _) = database.inspect().unwrap().list_tables(&TableFilter::default(), None, 100).await.unwrap();
-    tables.into_iter().map(|table| table.name).filter(|name| name != "dbkeeper_migrations").collect()
+    let inspect = database.inspect().unwrap();
+    let list = inspect.list_tables(&TableFilter::default(), &TablePage::first(100)).await.unwrap();
+    list.tables.into_iter().map(|table| table.name).filter(|name| name != "dbkeeper_migrations").collect()
 }
 
 fn versions(history: &[HistoryEntry]) -> Vec<&str> {

@@ -1,9 +1,14 @@
 //! Reaching a database and reading its schema.
 
 use dbkeeper::model::{
+    Reason,
     connection::Ability,
     name::{Identifier, QualifiedName},
-    schema::{Generation, IndexTerm, ReferentialAction, Table, TableFilter, TableKind},
+    schema::{
+        Generation, IndexTerm, NamePattern, ObjectDetails, ObjectFilter, ObjectKey, ObjectKind, ObjectPage,
+        ReferentialAction, SampleQuery, SampleValue, Table, TableFilter, TableKind, TableList, TableOrder, TablePage,
+        TriggerEvent, TriggerTiming,
+    },
 };
 
 use super::{Fixture, all_tables, open, sample};
@@ -35,14 +40,13 @@ pub(crate) async fn pages_stream_and_look_up_agree(fixture: &impl Fixture) {
     assert!(streamed.len() >= 20, "{}", streamed.len());
 
     let mut paged = Vec::new();
-    let mut after: Option<(String, String)> = None;
+    let mut page = TablePage::first(7);
     loop {
-        let key = after.as_ref().map(|(schema, name)| (schema.as_str(), name.as_str()));
-        let (page, total) = inspect.list_tables(&TableFilter::default(), key, 7).await.unwrap();
-        assert_eq!(total as usize, streamed.len());
-        let Some(last) = page.last() else { break };
-        after = Some((last.schema.clone(), last.name.clone()));
-        paged.extend(page);
+        let list = inspect.list_tables(&TableFilter::default(), &page).await.unwrap();
+        assert_eq!(list.total as usize, streamed.len());
+        let Some(last) = list.tables.last() else { break };
+        page.after = Some(page.order.key(last));
+        paged.extend(list.tables);
     }
     let key = |table: &Table| (table.schema.clone(), table.name.clone(), table.kind, table.columns.len());
     let streamed_keys: Vec<_> = streamed.iter().map(key).collect();
@@ -56,16 +60,17 @@ pub(crate) async fn pages_stream_and_look_up_agree(fixture: &impl Fixture) {
             schema: Some(Identifier::parse(&table.schema, "schema").unwrap()),
             name: Identifier::parse(&table.name, "name").unwrap(),
         };
-        assert_eq!(inspect.table(&name).await.unwrap().as_ref(), Some(table));
+        assert_eq!(inspect.table(&name).await.unwrap().map(|found| found.table).as_ref(), Some(table));
     }
     let missing = QualifiedName { schema: None, name: Identifier::parse("missing", "name").unwrap() };
     assert_eq!(inspect.table(&missing).await.unwrap(), None);
-    let views = TableFilter { schema: None, kind: Some(TableKind::View) };
-    let (views, total) = inspect.list_tables(&views, None, 100).await.unwrap();
-    assert_eq!(total as usize, views.len());
+    let views = TableFilter { kind: Some(TableKind::View), ..TableFilter::default() };
+    let listed = inspect.list_tables(&views, &TablePage::first(100)).await.unwrap();
+    let views = listed.tables;
+    assert_eq!(listed.total as usize, views.len());
     assert!(views.iter().all(|view| view.kind == TableKind::View) && !views.is_empty());
-    let elsewhere = TableFilter { schema: Some("no_such_schema".to_owned()), kind: None };
-    assert_eq!(inspect.list_tables(&elsewhere, None, 100).await.unwrap(), (Vec::new(), 0));
+    let elsewhere = TableFilter { schema: Some("no_such_schema".to_owned()), ..TableFilter::default() };
+    assert_eq!(inspect.list_tables(&elsewhere, &TablePage::first(100)).await.unwrap(), TableList::default());
 }
 
 pub(crate) async fn the_parts_of_a_table_are_found(fixture: &impl Fixture) {
@@ -130,4 +135,109 @@ pub(crate) async fn the_database_is_counted(fixture: &impl Fixture) {
     assert_eq!(info.view_count as usize, views);
     assert_eq!(info.table_count as usize, tables.len() - views);
     assert!(info.size_bytes > 0 && info.index_count > 0 && !info.character_set.is_empty(), "{info:?}");
+}
+
+pub(crate) async fn every_order_and_pattern_covers_the_list(fixture: &impl Fixture) {
+    let (_, database) = sample(fixture).await;
+    let inspect = database.inspect().unwrap();
+    let all = inspect.list_tables(&TableFilter::default(), &TablePage::first(1000)).await.unwrap();
+    for order in ["name", "name desc", "size", "size desc", "rows", "rows desc"] {
+        let order = TableOrder::parse(order).unwrap();
+        let expected = TablePage { order, ..TablePage::first(1000) }.cut(all.tables.clone());
+        let mut page = TablePage { order, ..TablePage::first(7) };
+        let mut paged = Vec::new();
+        loop {
+            let list = inspect.list_tables(&TableFilter::default(), &page).await.unwrap();
+            assert_eq!(list.total, all.total, "{order:?}");
+            let Some(last) = list.tables.last() else { break };
+            page.after = Some(order.key(last));
+            paged.extend(list.tables);
+        }
+        assert_eq!(paged, expected, "{order:?}");
+    }
+    for pattern in ["order%", "%_e_", r"order\_lines", "ORDERS"] {
+        let pattern = NamePattern::parse(pattern, "name_pattern").unwrap();
+        let expected: Vec<_> = all.tables.iter().filter(|table| pattern.matches(&table.name)).cloned().collect();
+        let filter = TableFilter { name_pattern: Some(pattern), ..TableFilter::default() };
+        let list = inspect.list_tables(&filter, &TablePage::first(1000)).await.unwrap();
+        assert_eq!((list.total as usize, &list.tables), (expected.len(), &expected), "{filter:?}");
+    }
+}
+
+/// Every engine has the sample's trigger; its parts are told as what they are.
+pub(crate) async fn objects_are_listed_with_what_their_kind_has(fixture: &impl Fixture) {
+    let (name, database) = sample(fixture).await;
+    let objects = database.require_inspect_objects().unwrap();
+    let all = objects.list_objects(&ObjectFilter::default(), &ObjectPage::first(1000)).await.unwrap();
+    assert_eq!((all.total as usize, all.skipped.as_slice()), (all.objects.len(), &[][..]));
+    let trigger = all.objects.iter().find(|object| object.name == "orders_audit").unwrap();
+    assert_eq!((trigger.kind, trigger.table.as_str()), (ObjectKind::Trigger, "orders"));
+    assert_eq!(trigger.schema, fixture.schema(&name));
+    let ObjectDetails::Trigger(details) = &trigger.details else { panic!("{trigger:?}") };
+    assert_eq!((details.timing, details.events.as_slice()), (TriggerTiming::After, &[TriggerEvent::Insert][..]));
+    let tables = all_tables(&*database).await;
+    let of_table = tables.iter().flat_map(|table| &table.triggers).find(|found| found.name == "orders_audit");
+    assert_eq!(of_table, Some(&**details), "the table tells the same");
+
+    let mut page = ObjectPage::first(2);
+    let mut paged = Vec::new();
+    loop {
+        let list = objects.list_objects(&ObjectFilter::default(), &page).await.unwrap();
+        assert_eq!(list.total, all.total);
+        let Some(last) = list.objects.last() else { break };
+        page.after = Some(ObjectKey::of(last));
+        paged.extend(list.objects);
+    }
+    assert_eq!(paged, all.objects);
+    for kind in ObjectKind::ALL {
+        let filter = ObjectFilter { kinds: vec![kind], ..ObjectFilter::default() };
+        let list = objects.list_objects(&filter, &ObjectPage::first(1000)).await.unwrap();
+        let expected: Vec<_> = all.objects.iter().filter(|object| object.kind == kind).cloned().collect();
+        assert_eq!(list.objects, expected);
+    }
+    let pattern = Some(NamePattern::parse("orders\\_aud%", "name_pattern").unwrap());
+    let named = ObjectFilter { name_pattern: pattern, ..ObjectFilter::default() };
+    assert!(objects.list_objects(&named, &ObjectPage::first(10)).await.unwrap().total >= 1);
+    let elsewhere = ObjectFilter { schema: Some("no_such_schema".to_owned()), ..ObjectFilter::default() };
+    assert_eq!(objects.list_objects(&elsewhere, &ObjectPage::first(10)).await.unwrap().objects, []);
+}
+
+pub(crate) async fn rows_are_sampled_with_their_types(fixture: &impl Fixture) {
+    let (_, database) = sample(fixture).await;
+    let samples = database.require_sample_rows().unwrap();
+    let query = |table: &str, columns: &[&str]| SampleQuery {
+        table: QualifiedName { schema: None, name: Identifier::parse(table, "table").unwrap() },
+        columns: columns.iter().map(|column| Identifier::parse(column, "columns").unwrap()).collect(),
+        limit: 2,
+        value_length: 4,
+    };
+    let found = samples.sample(&query("customers", &["email", "id", "name"])).await.unwrap().unwrap();
+    let names: Vec<_> = found.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((names, found.rows.len()), (vec!["email", "id", "name"], 2));
+    for row in &found.rows {
+        let [SampleValue::Text(email), SampleValue::Integer(id), _] = row.as_slice() else { panic!("{row:?}") };
+        assert!(email.text.chars().count() == 4 && email.full_length > Some(4) && *id >= 1, "{row:?}");
+    }
+    let all = samples.sample(&query("orders", &[])).await.unwrap().unwrap();
+    assert_eq!((all.columns.len(), all.rows[0].len()), (5, 5));
+    let odd = samples.sample(&query("Größen und \"Maße\"", &["名前"])).await.unwrap().unwrap();
+    assert_eq!(odd.columns[0].name, "名前");
+    assert_eq!(samples.sample(&query("order_totals", &[])).await.unwrap().unwrap().rows.len(), 2, "a view");
+    assert_eq!(samples.sample(&query("empty_table", &[])).await.unwrap().unwrap().rows, Vec::<Vec<_>>::new());
+    assert_eq!(samples.sample(&query("missing", &[])).await.unwrap(), None);
+    let error = samples.sample(&query("orders", &["id", "weight"])).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ColumnNotFound, "{error}");
+}
+
+/// Where an engine has a marker, it changes with every definition.
+pub(crate) async fn the_change_marker_follows_definitions(fixture: &impl Fixture) {
+    let (name, database) = sample(fixture).await;
+    let inspect = database.inspect().unwrap();
+    let Some(first) = inspect.change_marker().await.unwrap() else { return };
+    assert_eq!(inspect.change_marker().await.unwrap().as_ref(), Some(&first));
+    fixture.run(&name, "CREATE TABLE one_more (id INTEGER)").await;
+    let second = inspect.change_marker().await.unwrap();
+    assert_ne!(second, Some(first));
+    fixture.run(&name, "DROP TABLE one_more").await;
+    assert_ne!(inspect.change_marker().await.unwrap(), second);
 }

@@ -111,3 +111,7 @@ impl Fixture for SqliteFolder {
 }
 
 checks!(SqliteFolder::new());
+checks! { SqliteFolder::new();
+    schema::objects_are_listed_with_what_their_kind_has,
+    schema::rows_are_sampled_with_their_types,
+}

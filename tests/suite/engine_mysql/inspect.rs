@@ -2,7 +2,7 @@
 
 use dbkeeper::model::{
     name::{Identifier, QualifiedName},
-    schema::{Generation, IndexTerm, ReferentialAction, Table, TableFilter, TableKind},
+    schema::{Generation, IndexTerm, ReferentialAction, Table, TableFilter, TableKind, TablePage},
 };
 use tokio::sync::mpsc;
 
@@ -11,7 +11,7 @@ use crate::harness::mariadb::MariadbServer;
 
 async fn table(database: &str, name: &str) -> Option<Table> {
     let name = QualifiedName { schema: None, name: Identifier::parse(name, "table").unwrap() };
-    open(database).await.require_inspect().unwrap().table(&name).await.unwrap()
+    open(database).await.require_inspect().unwrap().table(&name).await.unwrap().map(|found| found.table)
 }
 
 #[tokio::test]
@@ -75,22 +75,21 @@ async fn tables_are_listed_by_code_point_in_pages() {
     let opened = open(&database).await;
     let inspect = opened.require_inspect().unwrap();
     let mut names = Vec::new();
-    let mut last: Option<String> = None;
+    let mut page = TablePage::first(3);
     loop {
-        let after = last.as_deref().map(|name| (database.as_str(), name));
-        let (page, total) = inspect.list_tables(&TableFilter::default(), after, 3).await.unwrap();
-        assert_eq!(total, 7);
-        let Some(end) = page.last() else { break };
-        last = Some(end.name.clone());
-        names.extend(page.into_iter().map(|table| (table.name, table.column_count)));
+        let list = inspect.list_tables(&TableFilter::default(), &page).await.unwrap();
+        assert_eq!(list.total, 7);
+        let Some(end) = list.tables.last() else { break };
+        page.after = Some(page.order.key(end));
+        names.extend(list.tables.into_iter().map(|table| (table.name, table.column_count)));
     }
     let expected = [("B", 2), ("_", 2), ("a1", 2), ("a_", 2), ("b", 2), ("v", 1), ("ü", 2)];
     assert_eq!(names, expected.map(|(name, columns)| (name.to_owned(), columns)));
 
-    let views = TableFilter { schema: None, kind: Some(TableKind::View) };
-    assert_eq!(inspect.list_tables(&views, None, 10).await.unwrap().1, 1);
-    let foreign = TableFilter { schema: Some("mysql".to_owned()), kind: None };
-    assert_eq!(inspect.list_tables(&foreign, None, 10).await.unwrap().1, 0);
+    let views = TableFilter { kind: Some(TableKind::View), ..TableFilter::default() };
+    assert_eq!(inspect.list_tables(&views, &TablePage::first(10)).await.unwrap().total, 1);
+    let foreign = TableFilter { schema: Some("mysql".to_owned()), ..TableFilter::default() };
+    assert_eq!(inspect.list_tables(&foreign, &TablePage::first(10)).await.unwrap().total, 0);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use dbkeeper::{
     model::{
         Detail, Error, Reason,
         connection::{Ability, ConnectionSettings, TlsMode},
+        schema::TablePage,
     },
 };
 
@@ -149,7 +150,9 @@ async fn a_user_with_one_connection_can_be_tested_and_opened() {
     })
     .await;
     let opened = engine().open(target(settings, "x")).await.expect("the database opens");
-    assert!(opened.require_inspect().unwrap().list_tables(&Default::default(), None, 10).await.unwrap().0.is_empty());
+    let inspect = opened.require_inspect().unwrap();
+    let list = inspect.list_tables(&Default::default(), &TablePage::first(10)).await.unwrap();
+    assert!(list.tables.is_empty());
 }
 
 #[tokio::test]

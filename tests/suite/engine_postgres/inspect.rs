@@ -7,7 +7,7 @@ use dbkeeper::{
     model::{
         Reason,
         name::{Identifier, QualifiedName},
-        schema::{Generation, IndexTerm, ReferentialAction, Skipped, Table, TableFilter, TableKind},
+        schema::{Generation, IndexTerm, ReferentialAction, Skipped, Table, TableFilter, TableKind, TablePage},
     },
 };
 
@@ -111,7 +111,7 @@ async fn one_table_is_the_same_as_in_the_stream() {
     let inspect = opened.require_inspect().expect("inspect");
     for table in &tables {
         let alone = inspect.table(&named(Some(&table.schema), &table.name)).await.expect("a table");
-        assert_eq!(alone.as_ref(), Some(table));
+        assert_eq!(alone.map(|found| found.table).as_ref(), Some(table));
     }
     assert_eq!(inspect.table(&named(None, "every_type")).await.expect("an answer"), None, "not in public");
     assert!(inspect.table(&named(None, "in_public")).await.expect("an answer").is_some());
@@ -122,25 +122,23 @@ async fn pages_cover_the_list_and_count_it() {
     let (database, opened) = open_new().await;
     PostgresServer::shared().psql(&database, FIXTURE);
     let inspect = opened.require_inspect().expect("inspect");
-    let filter = TableFilter { schema: Some("app".to_owned()), kind: None };
-    let (all, total) = inspect.list_tables(&filter, None, 1000).await.expect("a list");
-    assert_eq!(total, all.len() as u64);
+    let filter = TableFilter { schema: Some("app".to_owned()), ..TableFilter::default() };
+    let all = inspect.list_tables(&filter, &TablePage::first(1000)).await.expect("a list");
+    assert_eq!(all.total, all.tables.len() as u64);
+    let all = all.tables;
     let mut paged = Vec::new();
+    let mut page = TablePage::first(3);
     loop {
-        let after =
-            paged.last().map(|last: &dbkeeper::model::schema::TableSummary| (last.schema.clone(), last.name.clone()));
-        let after = after.as_ref().map(|(schema, name)| (schema.as_str(), name.as_str()));
-        let (page, _) = inspect.list_tables(&filter, after, 3).await.expect("a page");
-        if page.is_empty() {
-            break;
-        }
-        paged.extend(page);
+        let list = inspect.list_tables(&filter, &page).await.expect("a page");
+        let Some(last) = list.tables.last() else { break };
+        page.after = Some(page.order.key(last));
+        paged.extend(list.tables);
     }
     assert_eq!(paged, all);
     let types = all.iter().find(|table| table.name == "every_type").expect("it is listed");
     assert_eq!(types.column_count, 20);
-    let views = TableFilter { schema: None, kind: Some(TableKind::View) };
-    assert_eq!(inspect.list_tables(&views, None, 10).await.expect("a list").1, 1);
+    let views = TableFilter { kind: Some(TableKind::View), ..TableFilter::default() };
+    assert_eq!(inspect.list_tables(&views, &TablePage::first(10)).await.expect("a list").total, 1);
 
     let info = inspect.database().await.expect("a database");
     assert_eq!(info.database, database);
@@ -172,8 +170,8 @@ async fn an_exclusive_lock_of_another_hangs_nothing() {
         let inspect = opened.require_inspect().expect("inspect");
         let error = inspect.table(&named(Some("app"), "indexed")).await.expect_err("it is locked");
         assert_eq!(error.reason(), Reason::LockTimeout);
-        let (listed, _) = inspect.list_tables(&TableFilter::default(), None, 100).await.expect("a list");
-        let locked = listed.iter().find(|table| table.name == "indexed").expect("it is listed");
+        let listed = inspect.list_tables(&TableFilter::default(), &TablePage::first(100)).await.expect("a list");
+        let locked = listed.tables.iter().find(|table| table.name == "indexed").expect("it is listed");
         assert_eq!((locked.data_size_bytes, locked.index_size_bytes), (-1, -1));
         assert_eq!(inspect.database().await.expect("a database").skipped.len(), 1);
     };

@@ -1,6 +1,6 @@
 use dbkeeper::model::{
     name::{Identifier, QualifiedName},
-    schema::{Generation, IndexTerm, Table, TableFilter, TableKind},
+    schema::{Generation, IndexTerm, Table, TableFilter, TableKind, TablePage},
 };
 use tokio::sync::mpsc;
 
@@ -9,7 +9,7 @@ use crate::harness::sqlite::SqliteFolder;
 async fn table(folder: &SqliteFolder, database: &str, name: &str) -> Table {
     let database = folder.engine().open(folder.target(database)).await.unwrap();
     let name = QualifiedName { schema: None, name: Identifier::parse(name, "name").unwrap() };
-    database.inspect().unwrap().table(&name).await.unwrap().unwrap()
+    database.inspect().unwrap().table(&name).await.unwrap().unwrap().table
 }
 
 #[tokio::test]
@@ -71,10 +71,11 @@ async fn virtual_tables_are_listed_and_their_shadows_are_not() {
         )
         .await;
     let database = folder.engine().open(folder.target(&name)).await.unwrap();
-    let (tables, total) = database.inspect().unwrap().list_tables(&TableFilter::default(), None, 10).await.unwrap();
-    let names: Vec<_> = tables.iter().map(|table| (table.name.as_str(), table.kind, table.column_count)).collect();
+    let inspect = database.inspect().unwrap();
+    let list = inspect.list_tables(&TableFilter::default(), &TablePage::first(10)).await.unwrap();
+    let names: Vec<_> = list.tables.iter().map(|table| (table.name.as_str(), table.kind, table.column_count)).collect();
     assert_eq!(names, [("a", TableKind::Table, 1), ("notes", TableKind::VirtualTable, 2)]);
-    assert_eq!(total, 2);
+    assert_eq!(list.total, 2);
     assert_eq!(table(&folder, &name, "notes").await.options, "USING fts5(title, body)");
 }
 

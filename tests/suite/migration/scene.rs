@@ -11,6 +11,7 @@ use dbkeeper::{
         migration::{Direction, MigrationLimits, Version},
         operation::{Operation, OperationKind, OperationState},
         page::PageRequest,
+        schema::TablePage,
     },
     operation::{Executor, Operations},
     pool::{PoolLimits, Pools},
@@ -186,8 +187,9 @@ impl Scene {
     /// Names of the tables of the target, the history aside.
     pub(super) async fn tables(&self) -> Vec<String> {
         let lease = self.pools.database(self.context.account(), &connection_id()).await.unwrap();
-        let (tables, _) = lease.require_inspect().unwrap().list_tables(&Default::default(), None, 1000).await.unwrap();
-        let names = tables.into_iter().map(|table| table.name);
+        let inspect = lease.require_inspect().unwrap();
+        let list = inspect.list_tables(&Default::default(), &TablePage::first(1000)).await.unwrap();
+        let names = list.tables.into_iter().map(|table| table.name);
         names.filter(|name| name != "dbkeeper_migrations").collect()
     }
 }

@@ -34,7 +34,7 @@ async fn open_pools_are_listed_in_pages_with_their_sums_and_the_caps() {
         };
         client.connections().create_connection(request).await.unwrap();
         if id != "unused" {
-            let request = v1::GetDatabaseRequest { connection: format!("connections/{id}") };
+            let request = v1::GetDatabaseRequest { connection: format!("connections/{id}"), ..Default::default() };
             client.schemas().get_database(request).await.unwrap();
         }
     }

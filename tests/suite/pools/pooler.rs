@@ -8,6 +8,7 @@ use dbkeeper::{
         OperationId, Reason,
         connection::{Ability, ConnectionSettings, PoolerMode},
         migration::MigrationLimits,
+        schema::TablePage,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -59,14 +60,14 @@ async fn reading_through_a_pooler_by_transaction_works_and_changing_is_refused()
     server.psql(&database, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int)");
     let opened = open(PgBouncer::by_transaction().settings(&database)).await;
     let reads = (0..20).map(|_| async {
-        let (tables, total) =
-            opened.require_inspect().unwrap().list_tables(&Default::default(), None, 10).await.unwrap();
+        let inspect = opened.require_inspect().unwrap();
+        let list = inspect.list_tables(&Default::default(), &TablePage::first(10)).await.unwrap();
         opened.require_metrics().unwrap().vitals().await.unwrap();
         let facts = opened.require_describe().unwrap();
         assert!(facts.full_text_indexes().await.unwrap().is_empty());
         assert!(!facts.replication().await.unwrap().replica);
         assert!(!facts.transport().await.unwrap().encrypted);
-        (tables.len(), total)
+        (list.tables.len(), list.total)
     });
     let seen = in_time(futures::future::join_all(reads)).await;
     assert_eq!(seen, [(2, 2); 20]);

@@ -154,7 +154,7 @@ async fn use_secrets(client: &Client, told: &mut Told, id: &str, registration: v
         let changed = v1::Connection { name: name.clone(), password: password.to_owned(), ..Default::default() };
         let request = v1::UpdateConnectionRequest { connection: Some(changed), ..Default::default() };
         told.hear(connections.update_connection(request).await).expect("it is changed");
-        let request = v1::GetDatabaseRequest { connection: name.clone() };
+        let request = v1::GetDatabaseRequest { connection: name.clone(), ..Default::default() };
         assert_eq!(told.hear(client.schemas().get_database(request).await).is_some(), password == RIGHT);
     }
     told.hear(connections.get_connection(v1::GetConnectionRequest { name: name.clone(), ..Default::default() }).await);

@@ -18,10 +18,15 @@ use super::{
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     grpc::support::assert_no_sensitive,
-    harness::server::{TestServer, in_time},
+    harness::{
+        server::{TestServer, in_time},
+        sqlite::SqliteFolder,
+    },
 };
 
 const CONNECTION: &str = "connections/shop";
+/// A database of another engine, for what not every engine can do.
+const FILE: &str = "connections/file";
 const SET: &str = "migrationSets/app";
 
 /// What a caller of another account gets for the same request.
@@ -139,7 +144,11 @@ fn cases(scene: &Scene) -> Vec<Case> {
         ),
         case("ConnectionService.GetPoolStats", Refused, v1::GetPoolStatsRequest { connection: connection.clone() }),
         case("ConnectionService.ListPoolStats", SeesNothing, v1::ListPoolStatsRequest::default()),
-        case("SchemaService.GetDatabase", Refused, v1::GetDatabaseRequest { connection: connection.clone() }),
+        case(
+            "SchemaService.GetDatabase",
+            Refused,
+            v1::GetDatabaseRequest { connection: connection.clone(), ..Default::default() },
+        ),
         case(
             "SchemaService.ListTables",
             Refused,
@@ -151,6 +160,16 @@ fn cases(scene: &Scene) -> Vec<Case> {
             v1::StreamTablesRequest { connection: connection.clone(), ..Default::default() },
         ),
         case("SchemaService.GetTable", Refused, table),
+        case(
+            "SchemaService.ListSchemaObjects",
+            Refused,
+            v1::ListSchemaObjectsRequest { connection: FILE.to_owned(), ..Default::default() },
+        ),
+        case(
+            "SchemaService.SampleRows",
+            Refused,
+            v1::SampleRowsRequest { connection: FILE.to_owned(), table: "orders".to_owned(), ..Default::default() },
+        ),
         case("MigrationService.CreateMigrationSet", Served, create_set),
         case("MigrationService.ImportMigrations", Refused, import),
         case(
@@ -273,9 +292,11 @@ fn method<'a>(methods: &'a [MethodDescriptor], name: &str) -> &'a MethodDescript
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_rpc_works_and_keeps_accounts_apart() {
-    let server = TestServer::start().await;
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
     let fixture = PostgresFixture::new();
     let scene = scene(&server, &fixture).await;
+    register_sample(&server.client(), &folder, "file").await;
     let (channel, methods, cases) = (channel(&server).await, methods(), cases(&scene));
     let known: BTreeSet<String> = cases.iter().map(|case| case.method.to_owned()).collect();
     let in_contract: BTreeSet<String> = methods.iter().map(short_name).collect();

@@ -200,7 +200,7 @@ async fn a_pool_is_closed_by_a_change_and_by_a_delete() {
     };
     let mut metrics = client.monitor().stream_metrics(stream).await.unwrap().into_inner();
     in_time(metrics.message()).await.unwrap().unwrap();
-    let request = v1::GetDatabaseRequest { connection: name.clone() };
+    let request = v1::GetDatabaseRequest { connection: name.clone(), ..Default::default() };
     client.schemas().get_database(request).await.unwrap();
     let opened = pool(&client, &name).await;
     assert!(opened.open && opened.size > 0, "{opened:?}");

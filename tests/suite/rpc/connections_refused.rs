@@ -45,7 +45,7 @@ async fn refused(client: &Client, id: &str, connection: v1::Connection) -> v1::T
     assert_eq!(shown.health.unwrap().error, saved.error);
 
     // The same as an error of a call that needs the database.
-    let request = v1::GetDatabaseRequest { connection: name };
+    let request = v1::GetDatabaseRequest { connection: name, ..Default::default() };
     let error = client.schemas().get_database(request).await.unwrap_err();
     let code = if expected == v1::ConnectionState::Offline { Code::Unavailable } else { Code::FailedPrecondition };
     assert_refused(&error, code, &saved.error.as_ref().unwrap().reason);

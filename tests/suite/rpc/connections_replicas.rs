@@ -190,7 +190,7 @@ async fn check_reads(pair: &impl Pair) {
     until(async || listed(&client, &shop).await == (by_copy.clone(), vec!["before_it".to_owned()])).await;
 
     // Every read of the schema says who served it; what needs the primary goes there.
-    let request = v1::GetDatabaseRequest { connection: shop.clone() };
+    let request = v1::GetDatabaseRequest { connection: shop.clone(), ..Default::default() };
     assert_eq!(client.schemas().get_database(request).await.unwrap().into_inner().served_by, by_copy);
     let request = v1::GetTableRequest { connection: shop.clone(), table: "before_it".to_owned(), ..Default::default() };
     assert_eq!(client.schemas().get_table(request).await.unwrap().into_inner().served_by, by_copy);

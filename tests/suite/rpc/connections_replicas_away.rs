@@ -39,7 +39,7 @@ fn with_replicas(connection: v1::Connection, names: &[&str]) -> v1::Connection {
 
 /// Which replica served a read; empty: the connection itself.
 async fn served_by(client: &Client, connection: &str) -> String {
-    let request = v1::GetDatabaseRequest { connection: connection.to_owned() };
+    let request = v1::GetDatabaseRequest { connection: connection.to_owned(), ..Default::default() };
     client.schemas().get_database(request).await.unwrap().into_inner().served_by
 }
 

@@ -67,7 +67,7 @@ async fn connects_with(client: &Client, settings: &v1::Connection, password: &st
 }
 
 async fn uses(client: &Client, name: &str) {
-    let request = v1::GetDatabaseRequest { connection: name.to_owned() };
+    let request = v1::GetDatabaseRequest { connection: name.to_owned(), ..Default::default() };
     client.schemas().get_database(request).await.expect("the pool has the password that holds");
 }
 

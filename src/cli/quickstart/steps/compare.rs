@@ -29,10 +29,10 @@ pub(in crate::cli::quickstart) async fn compare(walk: &mut Walk<'_>) -> Result<(
     walk.show("ConnectionService/CreateConnection", &request)?;
     answer(walk.calls().connections().create_connection(request)).await?;
 
-    let request = v1::StreamTablesRequest { connection: walk.place.restored_connection(), schema: String::new() };
+    let request = v1::StreamTablesRequest { connection: walk.place.restored_connection(), ..Default::default() };
     walk.show("SchemaService/StreamTables", &request)?;
     let restored_schema = schema(walk, request).await?;
-    let request = v1::StreamTablesRequest { connection: walk.place.connection(), schema: String::new() };
+    let request = v1::StreamTablesRequest { connection: walk.place.connection(), ..Default::default() };
     let source_schema = schema(walk, request).await?;
 
     let source = contents::read(&walk.place.source_file()).await?;

@@ -70,6 +70,8 @@ fn table(relation: &MySqlRow, schema: &str, collation: &str, mariadb: bool, part
                 name: string(check, 1),
                 expression: string(check, 2),
                 validated: string(check, 4) != "NO",
+                enforced: string(check, 4) != "NO",
+                ..CheckConstraint::default()
             };
             (string(check, 3), constraint)
         })
@@ -82,7 +84,12 @@ fn table(relation: &MySqlRow, schema: &str, collation: &str, mariadb: bool, part
     checks.sort_by(|one, other| one.name.cmp(&other.name));
 
     let indexes = indexes(&take(|parts| &mut parts.indexes));
-    let key = |index: &Index| KeyConstraint { name: index.name.clone(), columns: plain_columns(index) };
+    let key = |index: &Index| KeyConstraint {
+        name: index.name.clone(),
+        columns: plain_columns(index),
+        index: index.name.clone(),
+        ..KeyConstraint::default()
+    };
     let mut triggers: Vec<Trigger> = take(|parts| &mut parts.triggers).iter().map(trigger).collect();
     triggers.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Table {
@@ -105,6 +112,7 @@ fn table(relation: &MySqlRow, schema: &str, collation: &str, mariadb: bool, part
         index_size_bytes: integer(relation, 9),
         options: options(relation),
         name,
+        ..Table::default()
     })
 }
 
@@ -135,6 +143,7 @@ fn column(found: &MySqlRow, database_collation: &str, mariadb: bool) -> Column {
         generation_expression: string(found, 7),
         collation: if collation == database_collation { String::new() } else { collation },
         comment: string(found, 9),
+        ..Column::default()
     }
 }
 
@@ -203,7 +212,10 @@ fn index(name: String, mut parts: Vec<&MySqlRow>) -> Option<Index> {
         included_columns: Vec::new(),
         predicate: String::new(),
         valid: string(first, 9) != "YES",
+        ready: true,
+        visible: string(first, 9) != "YES",
         size_bytes: -1,
+        ..Index::default()
     })
 }
 
@@ -212,7 +224,8 @@ fn index_part(part: &MySqlRow) -> IndexPart {
         Some(column) => IndexTerm::Column(column),
         None => IndexTerm::Expression(string(part, 8)),
     };
-    IndexPart { term, descending: string(part, 6) == "D", prefix_length: u32::try_from(integer(part, 7)).unwrap_or(0) }
+    let prefix_length = u32::try_from(integer(part, 7)).unwrap_or(0);
+    IndexPart { descending: string(part, 6) == "D", prefix_length, ..IndexPart::plain(term) }
 }
 
 fn plain_columns(index: &Index) -> Vec<String> {
@@ -242,9 +255,10 @@ fn foreign_keys(key_columns: &[MySqlRow], actions: &[MySqlRow]) -> Vec<ForeignKe
             referenced_columns: columns.iter().map(|column| string(column, 6)).collect(),
             on_update: action_of(&name, 2),
             on_delete: action_of(&name, 3),
-            deferrable: false,
             validated: true,
+            enforced: true,
             name,
+            ..ForeignKey::default()
         })
     };
     keys.into_iter().filter_map(key).collect()
@@ -271,7 +285,7 @@ fn trigger(row: &MySqlRow) -> Trigger {
         quoted(string(row, 0)),
         string(row, 4),
     );
-    Trigger { name, definition }
+    Trigger { name, definition, ..Trigger::default() }
 }
 
 fn options(relation: &MySqlRow) -> String {

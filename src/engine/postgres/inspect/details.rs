@@ -97,6 +97,7 @@ impl Draft {
             generation_expression,
             collation: row.get::<Option<String>, _>(8).unwrap_or_default(),
             comment: row.get::<Option<String>, _>(9).unwrap_or_default(),
+            ..Column::default()
         });
     }
 
@@ -105,8 +106,8 @@ impl Draft {
         let numbers: Option<Vec<i16>> = row.get(3);
         let columns = self.names(&numbers.unwrap_or_default());
         match row.get(1) {
-            "p" => self.table.primary_key = Some(KeyConstraint { name, columns }),
-            "u" => self.table.unique_constraints.push(KeyConstraint { name, columns }),
+            "p" => self.table.primary_key = Some(KeyConstraint { name, columns, ..KeyConstraint::default() }),
+            "u" => self.table.unique_constraints.push(KeyConstraint { name, columns, ..KeyConstraint::default() }),
             "f" => self.table.foreign_keys.push(ForeignKey {
                 name,
                 columns,
@@ -117,11 +118,15 @@ impl Draft {
                 on_delete: referential_action(row.get(7)),
                 deferrable: row.get(5),
                 validated: row.get(4),
+                enforced: true,
+                ..ForeignKey::default()
             }),
             _ => self.table.checks.push(CheckConstraint {
                 name,
                 expression: row.get::<Option<String>, _>(11).unwrap_or_default(),
                 validated: row.get(4),
+                enforced: true,
+                ..CheckConstraint::default()
             }),
         }
     }
@@ -141,7 +146,7 @@ impl Draft {
                 }
             };
             let descending = options.get(position).is_some_and(|option| option & DESCENDING != 0);
-            IndexPart { term, descending, prefix_length: 0 }
+            IndexPart { descending, ..IndexPart::plain(term) }
         };
         let size_bytes: i64 = row.get(11);
         let index = Index {
@@ -153,14 +158,17 @@ impl Draft {
             included_columns: self.names(included),
             predicate: row.get::<Option<String>, _>(10).unwrap_or_default(),
             valid: row.get(5),
+            ready: true,
+            visible: true,
             size_bytes,
+            ..Index::default()
         };
         self.table.index_size_bytes += size_bytes.max(0);
         self.table.indexes.push(index);
     }
 
     fn add_trigger(&mut self, row: &PgRow) {
-        self.table.triggers.push(Trigger { name: row.get(1), definition: row.get(2) });
+        self.table.triggers.push(Trigger { name: row.get(1), definition: row.get(2), ..Trigger::default() });
     }
 
     fn add_view(&mut self, row: &PgRow) {

@@ -6,7 +6,7 @@ use crate::{
     engine::postgres::database::ReadTransaction,
     model::{
         Result,
-        schema::{Table, TableFilter, TableKind, TableSummary},
+        schema::{NamePattern, Table, TableFilter, TableKind, TablePage, TableSummary},
     },
 };
 
@@ -18,13 +18,33 @@ pub(super) struct RelationQuery<'a> {
     pub(super) schema: Option<&'a str>,
     pub(super) kind: Option<TableKind>,
     pub(super) name: Option<&'a str>,
+    pub(super) name_pattern: Option<&'a NamePattern>,
     pub(super) after: Option<(&'a str, &'a str)>,
     pub(super) limit: Option<u32>,
 }
 
 impl<'a> RelationQuery<'a> {
     pub(super) fn filtered(filter: &'a TableFilter) -> Self {
-        Self { schema: filter.schema.as_deref(), kind: filter.kind, ..Self::default() }
+        Self {
+            schema: filter.schema.as_deref(),
+            kind: filter.kind,
+            name_pattern: filter.name_pattern.as_ref(),
+            ..Self::default()
+        }
+    }
+
+    /// The relations of a page, or all that match where the page can be cut only when all are known.
+    pub(super) fn page(filter: &'a TableFilter, page: &'a TablePage) -> Self {
+        let query = Self::filtered(filter);
+        if query.needs_all(page) {
+            return query;
+        }
+        Self { after: page.after_name(), limit: Some(page.limit), ..query }
+    }
+
+    /// The page needs the figures of all relations, or the query does not know which of them match.
+    pub(super) fn needs_all(&self, page: &TablePage) -> bool {
+        self.name_pattern.is_some() || !page.order.is_by_name()
     }
 
     /// The kinds as pg_class has them. A kind that PostgreSQL does not have matches nothing.
@@ -62,7 +82,8 @@ impl<'a> RelationQuery<'a> {
             data_size_bytes: row.get(6),
             options: row.get(7),
         });
-        Ok(relations.collect())
+        let matches = |relation: &Relation| self.name_pattern.is_none_or(|pattern| pattern.matches(&relation.name));
+        Ok(relations.filter(matches).collect())
     }
 }
 

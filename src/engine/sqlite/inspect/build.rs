@@ -6,8 +6,9 @@ use super::super::{
     ddl::{self, TableText},
 };
 use crate::model::schema::{
-    CheckConstraint, Column, ForeignKey, Generation, Index, IndexPart, IndexTerm, KeyConstraint, ReferentialAction,
-    Table, TableKind, TableSummary, Trigger,
+    Affinity, CheckConstraint, Column, ColumnDetails, ForeignKey, Generation, Index, IndexPart, IndexTerm,
+    KeyConstraint, ReferentialAction, ShadowTable, SqliteColumn, SqliteTable, Table, TableDetails, TableKind,
+    TableSummary, Trigger, TriggerLevel,
 };
 
 /// A table in a line.
@@ -51,6 +52,8 @@ pub(super) fn table(relation: &Relation, details: &Details) -> Table {
         data_size_bytes,
         index_size_bytes,
         options: options(relation, sql),
+        details: Some(TableDetails::Sqlite(Box::new(table_details(relation, details, &text, sql)))),
+        ..Table::default()
     }
 }
 
@@ -103,7 +106,11 @@ fn build_columns(relation: &Relation, rows: &[ColumnRow], text: &TableText) -> V
             },
             generation_expression: written.map(|column| column.generated.clone()).unwrap_or_default(),
             collation: written.map(|column| column.collation.clone()).unwrap_or_default(),
-            comment: String::new(),
+            details: Some(ColumnDetails::Sqlite(SqliteColumn {
+                affinity: affinity(&row.data_type),
+                rowid: is_rowid && !relation.without_rowid,
+            })),
+            ..Column::default()
         }
     };
     (1..).zip(rows).map(build).collect()
@@ -116,7 +123,8 @@ fn primary_key(rows: &[ColumnRow], text: &TableText) -> Option<KeyConstraint> {
         return None;
     }
     let name = text.primary_key.as_ref().map(|key| key.name.clone()).unwrap_or_default();
-    Some(KeyConstraint { name, columns: columns.into_iter().map(|row| row.name.clone()).collect() })
+    let columns = columns.into_iter().map(|row| row.name.clone()).collect();
+    Some(KeyConstraint { name, columns, ..KeyConstraint::default() })
 }
 
 fn unique_constraints(rows: &[IndexRow], text: &TableText) -> Vec<KeyConstraint> {
@@ -125,7 +133,8 @@ fn unique_constraints(rows: &[IndexRow], text: &TableText) -> Vec<KeyConstraint>
         .map(|parts| {
             let columns: Vec<String> = parts.iter().filter_map(|part| part.column.clone()).collect();
             let written = text.unique.iter().find(|key| same_names(&key.columns, &columns));
-            KeyConstraint { name: written.map(|key| key.name.clone()).unwrap_or_default(), columns }
+            let name = written.map(|key| key.name.clone()).unwrap_or_default();
+            KeyConstraint { name, columns, index: parts[0].index.clone(), ..KeyConstraint::default() }
         })
         .collect();
     constraints.sort_by(|one, other| (&one.name, &one.columns).cmp(&(&other.name, &other.columns)));
@@ -151,9 +160,13 @@ fn foreign_keys(rows: &[ForeignKeyRow], text: &TableText) -> Vec<ForeignKey> {
             referenced_columns: columns.iter().filter_map(|row| row.to.clone()).collect(),
             on_update: action(&columns[0].on_update),
             on_delete: action(&columns[0].on_delete),
+            // The only form that SQLite lets wait is the one that waits from the start.
             deferrable: texts.get(place).is_some_and(|reference| reference.deferred),
+            initially_deferred: texts.get(place).is_some_and(|reference| reference.deferred),
             // SQLite checks rows when they are written, and never those that were there before.
             validated: true,
+            enforced: true,
+            ..ForeignKey::default()
         })
         .collect();
     built.sort_by(|one, other| (&one.name, &one.columns).cmp(&(&other.name, &other.columns)));
@@ -175,6 +188,8 @@ fn checks(text: &TableText) -> Vec<CheckConstraint> {
         name: check.name.clone(),
         expression: check.expression.clone(),
         validated: true,
+        enforced: true,
+        ..CheckConstraint::default()
     };
     let mut checks: Vec<CheckConstraint> = text.checks.iter().map(build).collect();
     checks.sort_by(|one, other| (&one.name, &one.expression).cmp(&(&other.name, &other.expression)));
@@ -191,24 +206,26 @@ fn indexes(relation: &Relation, details: &Details, definitions: &[DefinitionRow]
         let name = parts[0].index.clone();
         let definition = definitions.iter().find(|definition| definition.kind == "index" && definition.name == name);
         let text = definition.map(|definition| ddl::index(&definition.sql)).unwrap_or_default();
-        let part = |(place, row): (usize, &IndexRow)| IndexPart {
-            term: match &row.column {
+        let part = |(place, row): (usize, &IndexRow)| {
+            let term = match &row.column {
                 Some(column) => IndexTerm::Column(column.clone()),
                 None => IndexTerm::Expression(text.terms.get(place).cloned().unwrap_or_default()),
-            },
-            descending: row.descending,
-            prefix_length: 0,
+            };
+            IndexPart { descending: row.descending, ..IndexPart::plain(term) }
         };
         Index {
             method: "btree".to_owned(),
             unique: parts[0].unique,
             primary: parts[0].origin == "pk",
             parts: parts.iter().enumerate().map(part).collect(),
-            included_columns: Vec::new(),
             predicate: text.predicate.clone(),
             valid: true,
+            ready: true,
+            visible: true,
             size_bytes: size(&name),
+            definition: definition.map(|definition| definition.sql.clone()).unwrap_or_default(),
             name,
+            ..Index::default()
         }
     };
     of(&details.indexes, relation).chunk_by(|one, next| one.index == next.index).map(build).collect()
@@ -216,5 +233,60 @@ fn indexes(relation: &Relation, details: &Details, definitions: &[DefinitionRow]
 
 fn triggers(definitions: &[DefinitionRow]) -> Vec<Trigger> {
     let of_kind = definitions.iter().filter(|definition| definition.kind == "trigger");
-    of_kind.map(|found| Trigger { name: found.name.clone(), definition: found.sql.clone() }).collect()
+    of_kind.map(|found| trigger(&found.name, &found.sql)).collect()
+}
+
+/// A trigger out of its text. SQLite fires all of them, once a row.
+pub(super) fn trigger(name: &str, sql: &str) -> Trigger {
+    let text = ddl::trigger(sql);
+    Trigger {
+        name: name.to_owned(),
+        definition: sql.to_owned(),
+        timing: text.timing,
+        events: vec![text.event],
+        columns: text.columns,
+        level: TriggerLevel::Row,
+        condition: text.condition,
+        body: text.body,
+        ..Trigger::default()
+    }
+}
+
+fn table_details(relation: &Relation, details: &Details, text: &TableText, sql: &str) -> SqliteTable {
+    let module = (relation.kind == TableKind::VirtualTable).then(|| ddl::module(sql)).flatten();
+    SqliteTable {
+        strict: relation.strict,
+        without_rowid: relation.without_rowid,
+        autoincrement: text.columns.iter().any(|column| column.autoincrement),
+        shadow_tables: if module.is_some() { shadow_tables(relation, details) } else { Vec::new() },
+        module,
+        definition: sql.to_owned(),
+    }
+}
+
+/// The shadow tables of a virtual table, which are named after it.
+fn shadow_tables(relation: &Relation, details: &Details) -> Vec<ShadowTable> {
+    let prefix = format!("{}_", key(&relation.name));
+    let shadow = |name: &String| {
+        let kind = key(name).strip_prefix(&prefix)?.to_owned();
+        Some(ShadowTable { name: name.clone(), kind })
+    };
+    details.shadow_tables.iter().filter_map(shadow).collect()
+}
+
+/// What SQLite makes of the values of a column, by the rules of its manual.
+fn affinity(data_type: &str) -> Affinity {
+    let data_type = data_type.to_ascii_uppercase();
+    let has = |word: &str| data_type.contains(word);
+    if has("INT") {
+        Affinity::Integer
+    } else if has("CHAR") || has("CLOB") || has("TEXT") {
+        Affinity::Text
+    } else if data_type.is_empty() || has("BLOB") {
+        Affinity::Blob
+    } else if has("REAL") || has("FLOA") || has("DOUB") {
+        Affinity::Real
+    } else {
+        Affinity::Numeric
+    }
 }

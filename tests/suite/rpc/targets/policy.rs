@@ -63,7 +63,11 @@ async fn a_public_server_does_not_dial_its_own_machine() {
     }
     // Registered, the same holds for every call that needs the database.
     let name = register(&client, "inside", connection(v1::Engine::Postgresql, "localhost", port)).await.name;
-    let error = client.schemas().get_database(v1::GetDatabaseRequest { connection: name }).await.unwrap_err();
+    let error = client
+        .schemas()
+        .get_database(v1::GetDatabaseRequest { connection: name, ..Default::default() })
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), tonic::Code::FailedPrecondition, "{error}");
     assert!(error.message().contains("targets.allow"), "{error}");
     assert_untouched(&listener);

@@ -115,7 +115,7 @@ impl Rogue {
         let id = name.replace(' ', "-");
         let connection = register(client, &id, self.connection()).await.name;
         let mut schemas = client.schemas();
-        let used = schemas.get_database(v1::GetDatabaseRequest { connection });
+        let used = schemas.get_database(v1::GetDatabaseRequest { connection, ..Default::default() });
         let status = tokio::time::timeout(PATIENCE, used).await.expect(name).unwrap_err();
         assert!(!status.message().contains(PASSWORD), "{name}: {status}");
     }

@@ -6,10 +6,14 @@ isort:skip_file
 import builtins
 import collections.abc
 import dbkeeper.v1.common_pb2
+import dbkeeper.v1.schema_details_pb2
+import dbkeeper.v1.schema_object_pb2
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
+import google.protobuf.timestamp_pb2
 import sys
 import typing
 
@@ -136,6 +140,58 @@ REFERENTIAL_ACTION_SET_DEFAULT: ReferentialAction.ValueType  # 5
 """The columns take their default."""
 global___ReferentialAction = ReferentialAction
 
+class _Masking:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _MaskingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Masking.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    MASKING_UNSPECIFIED: _Masking.ValueType  # 0
+    """As MASKING_LIKELY_PERSONAL."""
+    MASKING_LIKELY_PERSONAL: _Masking.ValueType  # 1
+    """Columns whose name, or any of whose values in the sample, looks like personal data or a secret. A guess:
+    it can miss some, and take others for it.
+    """
+    MASKING_NONE: _Masking.ValueType  # 2
+    """Nothing."""
+
+class Masking(_Masking, metaclass=_MaskingEnumTypeWrapper):
+    """What is masked in a sample."""
+
+MASKING_UNSPECIFIED: Masking.ValueType  # 0
+"""As MASKING_LIKELY_PERSONAL."""
+MASKING_LIKELY_PERSONAL: Masking.ValueType  # 1
+"""Columns whose name, or any of whose values in the sample, looks like personal data or a secret. A guess:
+it can miss some, and take others for it.
+"""
+MASKING_NONE: Masking.ValueType  # 2
+"""Nothing."""
+global___Masking = Masking
+
+class _MaskReason:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _MaskReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_MaskReason.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    MASK_REASON_UNSPECIFIED: _MaskReason.ValueType  # 0
+    """It is not masked."""
+    MASK_REASON_NAME: _MaskReason.ValueType  # 1
+    """Its name sounds like personal data or a secret."""
+    MASK_REASON_VALUE: _MaskReason.ValueType  # 2
+    """One of its values has the shape of an e-mail address, a phone number, a bank account, a payment card or a network address."""
+
+class MaskReason(_MaskReason, metaclass=_MaskReasonEnumTypeWrapper):
+    """Why a column of a sample is masked."""
+
+MASK_REASON_UNSPECIFIED: MaskReason.ValueType  # 0
+"""It is not masked."""
+MASK_REASON_NAME: MaskReason.ValueType  # 1
+"""Its name sounds like personal data or a secret."""
+MASK_REASON_VALUE: MaskReason.ValueType  # 2
+"""One of its values has the shape of an e-mail address, a phone number, a bank account, a payment card or a network address."""
+global___MaskReason = MaskReason
+
 @typing.final
 class GetDatabaseRequest(google.protobuf.message.Message):
     """Request of GetDatabase."""
@@ -143,14 +199,21 @@ class GetDatabaseRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CONNECTION_FIELD_NUMBER: builtins.int
+    MAX_AGE_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`. Required."""
+    @property
+    def max_age(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest age of an answer that is given again, 0 to 24 hours. Absent or 0: read anew."""
+
     def __init__(
         self,
         *,
         connection: builtins.str = ...,
+        max_age: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_age", b"max_age"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "max_age", b"max_age"]) -> None: ...
 
 global___GetDatabaseRequest = GetDatabaseRequest
 
@@ -177,6 +240,13 @@ class Database(google.protobuf.message.Message):
     ROW_ESTIMATE_FIELD_NUMBER: builtins.int
     SKIPPED_FIELD_NUMBER: builtins.int
     SERVED_BY_FIELD_NUMBER: builtins.int
+    SEARCHABLE_TABLE_COUNT_FIELD_NUMBER: builtins.int
+    SEARCHABLE_COLUMN_COUNT_FIELD_NUMBER: builtins.int
+    FULL_TEXT_TABLE_COUNT_FIELD_NUMBER: builtins.int
+    FULL_TEXT_TABLES_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    FROM_CACHE_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     database: builtins.str
@@ -209,9 +279,29 @@ class Database(google.protobuf.message.Message):
     """Sum of the row estimates of the tables."""
     served_by: builtins.str
     """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    searchable_table_count: builtins.int
+    """Tables that a search of the texts would read: those with a text column."""
+    searchable_column_count: builtins.int
+    """Text columns of those tables."""
+    full_text_table_count: builtins.int
+    """Tables that can be searched by words: with a full-text index, or of a full-text module."""
+    from_cache: builtins.bool
+    """True where it was read for an earlier call, see `max_age`."""
     @property
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
         """What could not be read, and what would mend it."""
+
+    @property
+    def full_text_tables(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.FullTextTable]:
+        """The first 100 of them by schema, table and index."""
+
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was read."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long reading took."""
 
     def __init__(
         self,
@@ -233,8 +323,16 @@ class Database(google.protobuf.message.Message):
         row_estimate: builtins.int = ...,
         skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
         served_by: builtins.str = ...,
+        searchable_table_count: builtins.int = ...,
+        searchable_column_count: builtins.int = ...,
+        full_text_table_count: builtins.int = ...,
+        full_text_tables: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.FullTextTable] | None = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        from_cache: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["character_set", b"character_set", "collation", b"collation", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "database", b"database", "engine", b"engine", "index_count", b"index_count", "index_size_bytes", b"index_size_bytes", "product", b"product", "row_estimate", b"row_estimate", "schema_count", b"schema_count", "served_by", b"served_by", "server_version", b"server_version", "size_bytes", b"size_bytes", "skipped", b"skipped", "table_count", b"table_count", "view_count", b"view_count"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["character_set", b"character_set", "collation", b"collation", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "database", b"database", "discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "engine", b"engine", "from_cache", b"from_cache", "full_text_table_count", b"full_text_table_count", "full_text_tables", b"full_text_tables", "index_count", b"index_count", "index_size_bytes", b"index_size_bytes", "product", b"product", "row_estimate", b"row_estimate", "schema_count", b"schema_count", "searchable_column_count", b"searchable_column_count", "searchable_table_count", b"searchable_table_count", "served_by", b"served_by", "server_version", b"server_version", "size_bytes", b"size_bytes", "skipped", b"skipped", "table_count", b"table_count", "view_count", b"view_count"]) -> None: ...
 
 global___Database = Database
 
@@ -249,6 +347,9 @@ class ListTablesRequest(google.protobuf.message.Message):
     KIND_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NAME_PATTERN_FIELD_NUMBER: builtins.int
+    ORDER_BY_FIELD_NUMBER: builtins.int
+    MAX_AGE_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`. Required."""
     schema: builtins.str
@@ -259,6 +360,19 @@ class ListTablesRequest(google.protobuf.message.Message):
     """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
     page_token: builtins.str
     """next_page_token of the page before. Empty: the first page."""
+    name_pattern: builtins.str
+    """Only names that match: `%` stands for any text, `_` for one character, and a backslash before
+    `%`, `_` or a backslash for that character. Case counts. At most 255 characters. Empty: all names.
+    """
+    order_by: builtins.str
+    """`name` (default; by schema and name), `size` (bytes with indexes) or `rows` (by estimate), with ` desc`
+    after it for the reverse. Equals are ordered by schema and name. Unknown figures count as less than any.
+    Figures can change between two pages; an entry may then come twice or not at all.
+    """
+    @property
+    def max_age(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest age of an answer that is given again, 0 to 24 hours. Absent or 0: read anew."""
+
     def __init__(
         self,
         *,
@@ -267,8 +381,12 @@ class ListTablesRequest(google.protobuf.message.Message):
         kind: global___TableKind.ValueType = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        name_pattern: builtins.str = ...,
+        order_by: builtins.str = ...,
+        max_age: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "schema", b"schema"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_age", b"max_age"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "kind", b"kind", "max_age", b"max_age", "name_pattern", b"name_pattern", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "schema", b"schema"]) -> None: ...
 
 global___ListTablesRequest = ListTablesRequest
 
@@ -328,15 +446,33 @@ class ListTablesResponse(google.protobuf.message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
     SERVED_BY_FIELD_NUMBER: builtins.int
+    SKIPPED_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    FROM_CACHE_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """Token of the next page. Empty: this was the last."""
     total_size: builtins.int
     """How many there are over all pages."""
     served_by: builtins.str
     """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    from_cache: builtins.bool
+    """True where it was read for an earlier call, see `max_age`."""
     @property
     def tables(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TableSummary]:
         """The page."""
+
+    @property
+    def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
+        """What could not be read."""
+
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was read."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long reading took."""
 
     def __init__(
         self,
@@ -345,8 +481,13 @@ class ListTablesResponse(google.protobuf.message.Message):
         next_page_token: builtins.str = ...,
         total_size: builtins.int = ...,
         served_by: builtins.str = ...,
+        skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        from_cache: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "served_by", b"served_by", "tables", b"tables", "total_size", b"total_size"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "from_cache", b"from_cache", "next_page_token", b"next_page_token", "served_by", b"served_by", "skipped", b"skipped", "tables", b"tables", "total_size", b"total_size"]) -> None: ...
 
 global___ListTablesResponse = ListTablesResponse
 
@@ -358,17 +499,25 @@ class StreamTablesRequest(google.protobuf.message.Message):
 
     CONNECTION_FIELD_NUMBER: builtins.int
     SCHEMA_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    NAME_PATTERN_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`. Required."""
     schema: builtins.str
     """Only this schema. Empty: all user schemas."""
+    kind: global___TableKind.ValueType
+    """Only this kind. Unspecified: all."""
+    name_pattern: builtins.str
+    """Only names that match, see ListTablesRequest. Empty: all names."""
     def __init__(
         self,
         *,
         connection: builtins.str = ...,
         schema: builtins.str = ...,
+        kind: global___TableKind.ValueType = ...,
+        name_pattern: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "schema", b"schema"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "kind", b"kind", "name_pattern", b"name_pattern", "schema", b"schema"]) -> None: ...
 
 global___StreamTablesRequest = StreamTablesRequest
 
@@ -413,6 +562,8 @@ class StreamTablesSummary(google.protobuf.message.Message):
     TABLE_COUNT_FIELD_NUMBER: builtins.int
     SKIPPED_FIELD_NUMBER: builtins.int
     SERVED_BY_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
     table_count: builtins.int
     """Tables and views that were streamed."""
     served_by: builtins.str
@@ -421,14 +572,25 @@ class StreamTablesSummary(google.protobuf.message.Message):
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
         """What could not be read."""
 
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When reading began."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long it took, waiting for the caller included."""
+
     def __init__(
         self,
         *,
         table_count: builtins.int = ...,
         skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
         served_by: builtins.str = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["served_by", b"served_by", "skipped", b"skipped", "table_count", b"table_count"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "served_by", b"served_by", "skipped", b"skipped", "table_count", b"table_count"]) -> None: ...
 
 global___StreamTablesSummary = StreamTablesSummary
 
@@ -441,20 +603,27 @@ class GetTableRequest(google.protobuf.message.Message):
     CONNECTION_FIELD_NUMBER: builtins.int
     SCHEMA_FIELD_NUMBER: builtins.int
     TABLE_FIELD_NUMBER: builtins.int
+    MAX_AGE_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`. Required."""
     schema: builtins.str
     """Schema. Empty: `public` for PostgreSQL, the database itself elsewhere."""
     table: builtins.str
     """Name, exactly as the engine holds it. Required."""
+    @property
+    def max_age(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest age of an answer that is given again, 0 to 24 hours. Absent or 0: read anew."""
+
     def __init__(
         self,
         *,
         connection: builtins.str = ...,
         schema: builtins.str = ...,
         table: builtins.str = ...,
+        max_age: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "schema", b"schema", "table", b"table"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_age", b"max_age"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "max_age", b"max_age", "schema", b"schema", "table", b"table"]) -> None: ...
 
 global___GetTableRequest = GetTableRequest
 
@@ -473,6 +642,11 @@ class Column(google.protobuf.message.Message):
     GENERATION_EXPRESSION_FIELD_NUMBER: builtins.int
     COLLATION_FIELD_NUMBER: builtins.int
     COMMENT_FIELD_NUMBER: builtins.int
+    CHARACTER_SET_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    POSTGRES_FIELD_NUMBER: builtins.int
+    MYSQL_FIELD_NUMBER: builtins.int
+    SQLITE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name."""
     position: builtins.int
@@ -491,6 +665,24 @@ class Column(google.protobuf.message.Message):
     """Collation, where it differs from the database's."""
     comment: builtins.str
     """Comment."""
+    character_set: builtins.str
+    """Character set, where the type has one (MySQL, MariaDB)."""
+    @property
+    def sequence(self) -> dbkeeper.v1.schema_details_pb2.SequenceOptions:
+        """The number generator of an identity column, or the sequence that belongs to the column. Absent: none."""
+
+    @property
+    def postgres(self) -> dbkeeper.v1.schema_details_pb2.PostgresColumn:
+        """PostgreSQL."""
+
+    @property
+    def mysql(self) -> dbkeeper.v1.schema_details_pb2.MysqlColumn:
+        """MySQL and MariaDB."""
+
+    @property
+    def sqlite(self) -> dbkeeper.v1.schema_details_pb2.SqliteColumn:
+        """SQLite."""
+
     def __init__(
         self,
         *,
@@ -503,10 +695,18 @@ class Column(google.protobuf.message.Message):
         generation_expression: builtins.str = ...,
         collation: builtins.str = ...,
         comment: builtins.str = ...,
+        character_set: builtins.str = ...,
+        sequence: dbkeeper.v1.schema_details_pb2.SequenceOptions | None = ...,
+        postgres: dbkeeper.v1.schema_details_pb2.PostgresColumn | None = ...,
+        mysql: dbkeeper.v1.schema_details_pb2.MysqlColumn | None = ...,
+        sqlite: dbkeeper.v1.schema_details_pb2.SqliteColumn | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_default_expression", b"_default_expression", "default_expression", b"default_expression"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_default_expression", b"_default_expression", "collation", b"collation", "comment", b"comment", "default_expression", b"default_expression", "generation", b"generation", "generation_expression", b"generation_expression", "name", b"name", "nullable", b"nullable", "position", b"position", "type", b"type"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_default_expression", b"_default_expression", "default_expression", b"default_expression", "details", b"details", "mysql", b"mysql", "postgres", b"postgres", "sequence", b"sequence", "sqlite", b"sqlite"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_default_expression", b"_default_expression", "character_set", b"character_set", "collation", b"collation", "comment", b"comment", "default_expression", b"default_expression", "details", b"details", "generation", b"generation", "generation_expression", b"generation_expression", "mysql", b"mysql", "name", b"name", "nullable", b"nullable", "position", b"position", "postgres", b"postgres", "sequence", b"sequence", "sqlite", b"sqlite", "type", b"type"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_default_expression", b"_default_expression"]) -> typing.Literal["default_expression"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["details", b"details"]) -> typing.Literal["postgres", "mysql", "sqlite"] | None: ...
 
 global___Column = Column
 
@@ -518,19 +718,53 @@ class KeyConstraint(google.protobuf.message.Message):
 
     NAME_FIELD_NUMBER: builtins.int
     COLUMNS_FIELD_NUMBER: builtins.int
+    DEFERRABLE_FIELD_NUMBER: builtins.int
+    INITIALLY_DEFERRED_FIELD_NUMBER: builtins.int
+    NULLS_NOT_DISTINCT_FIELD_NUMBER: builtins.int
+    INCLUDED_COLUMNS_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    WITHOUT_OVERLAPS_FIELD_NUMBER: builtins.int
+    ON_CONFLICT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name; empty where the engine has none."""
+    deferrable: builtins.bool
+    """True where the check can wait for the end of the transaction."""
+    initially_deferred: builtins.bool
+    """True where it does so without being told."""
+    nulls_not_distinct: builtins.bool
+    """True where two NULLs count as the same."""
+    index: builtins.str
+    """Name of its index. Empty where it has none of its own."""
+    comment: builtins.str
+    """Comment."""
+    without_overlaps: builtins.bool
+    """The last column is a range, and keys may repeat where the ranges do not overlap (PostgreSQL 18, MariaDB)."""
+    on_conflict: builtins.str
+    """What happens to a row that breaks it, such as `IGNORE` (SQLite's ON CONFLICT). Empty: an error."""
     @property
     def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Columns in the key's order."""
+
+    @property
+    def included_columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Columns that are stored beside the key."""
 
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         columns: collections.abc.Iterable[builtins.str] | None = ...,
+        deferrable: builtins.bool = ...,
+        initially_deferred: builtins.bool = ...,
+        nulls_not_distinct: builtins.bool = ...,
+        included_columns: collections.abc.Iterable[builtins.str] | None = ...,
+        index: builtins.str = ...,
+        comment: builtins.str = ...,
+        without_overlaps: builtins.bool = ...,
+        on_conflict: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["columns", b"columns", "name", b"name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "comment", b"comment", "deferrable", b"deferrable", "included_columns", b"included_columns", "index", b"index", "initially_deferred", b"initially_deferred", "name", b"name", "nulls_not_distinct", b"nulls_not_distinct", "on_conflict", b"on_conflict", "without_overlaps", b"without_overlaps"]) -> None: ...
 
 global___KeyConstraint = KeyConstraint
 
@@ -544,6 +778,9 @@ class IndexPart(google.protobuf.message.Message):
     EXPRESSION_FIELD_NUMBER: builtins.int
     DESCENDING_FIELD_NUMBER: builtins.int
     PREFIX_LENGTH_FIELD_NUMBER: builtins.int
+    COLLATION_FIELD_NUMBER: builtins.int
+    OPERATOR_CLASS_FIELD_NUMBER: builtins.int
+    NULLS_FIELD_NUMBER: builtins.int
     column: builtins.str
     """Column. Empty where the part is an expression."""
     expression: builtins.str
@@ -552,6 +789,14 @@ class IndexPart(google.protobuf.message.Message):
     """True where this part is descending."""
     prefix_length: builtins.int
     """Length of the prefix that is indexed, in characters; 0: the whole (MySQL, MariaDB)."""
+    collation: builtins.str
+    """Collation, where it is not the column's own."""
+    nulls: dbkeeper.v1.schema_details_pb2.NullsOrder.ValueType
+    """Where NULL goes."""
+    @property
+    def operator_class(self) -> dbkeeper.v1.schema_details_pb2.OperatorClass:
+        """Operator class (PostgreSQL). Absent elsewhere."""
+
     def __init__(
         self,
         *,
@@ -559,8 +804,12 @@ class IndexPart(google.protobuf.message.Message):
         expression: builtins.str = ...,
         descending: builtins.bool = ...,
         prefix_length: builtins.int = ...,
+        collation: builtins.str = ...,
+        operator_class: dbkeeper.v1.schema_details_pb2.OperatorClass | None = ...,
+        nulls: dbkeeper.v1.schema_details_pb2.NullsOrder.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["column", b"column", "descending", b"descending", "expression", b"expression", "prefix_length", b"prefix_length"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["operator_class", b"operator_class"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collation", b"collation", "column", b"column", "descending", b"descending", "expression", b"expression", "nulls", b"nulls", "operator_class", b"operator_class", "prefix_length", b"prefix_length"]) -> None: ...
 
 global___IndexPart = IndexPart
 
@@ -579,6 +828,17 @@ class Index(google.protobuf.message.Message):
     PREDICATE_FIELD_NUMBER: builtins.int
     VALID_FIELD_NUMBER: builtins.int
     SIZE_BYTES_FIELD_NUMBER: builtins.int
+    READY_FIELD_NUMBER: builtins.int
+    VISIBLE_FIELD_NUMBER: builtins.int
+    NULLS_NOT_DISTINCT_FIELD_NUMBER: builtins.int
+    STORAGE_PARAMETERS_FIELD_NUMBER: builtins.int
+    PARSER_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    CONSTRAINT_FIELD_NUMBER: builtins.int
+    TABLESPACE_FIELD_NUMBER: builtins.int
+    CLUSTERED_FIELD_NUMBER: builtins.int
+    PARTITION_OF_FIELD_NUMBER: builtins.int
+    DEFINITION_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name."""
     method: builtins.str
@@ -593,6 +853,24 @@ class Index(google.protobuf.message.Message):
     """False where the engine does not use it, as after a failed concurrent build."""
     size_bytes: builtins.int
     """Bytes on disk; -1 where the engine does not tell."""
+    ready: builtins.bool
+    """False while it is being built and writers do not keep it yet (PostgreSQL)."""
+    visible: builtins.bool
+    """False where the planner is told not to use it (MySQL's INVISIBLE, MariaDB's IGNORED)."""
+    nulls_not_distinct: builtins.bool
+    """True where two NULLs count as the same (PostgreSQL)."""
+    parser: builtins.str
+    """Parser of a full-text index. Empty: the built-in one."""
+    comment: builtins.str
+    """Comment."""
+    constraint: builtins.str
+    """Name of the constraint that it is for. Empty: none."""
+    tablespace: builtins.str
+    """Tablespace. Empty: the table's."""
+    clustered: builtins.bool
+    """The table was last ordered by it (PostgreSQL's CLUSTER)."""
+    definition: builtins.str
+    """The CREATE statement as the engine writes it. Empty where it keeps none."""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___IndexPart]:
         """Parts in order."""
@@ -600,6 +878,14 @@ class Index(google.protobuf.message.Message):
     @property
     def included_columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Columns that are stored beside the key (PostgreSQL's INCLUDE)."""
+
+    @property
+    def storage_parameters(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.Parameter]:
+        """Storage parameters."""
+
+    @property
+    def partition_of(self) -> dbkeeper.v1.schema_details_pb2.ObjectName:
+        """The index of the partitioned table that it is a part of. Absent: none."""
 
     def __init__(
         self,
@@ -613,8 +899,20 @@ class Index(google.protobuf.message.Message):
         predicate: builtins.str = ...,
         valid: builtins.bool = ...,
         size_bytes: builtins.int = ...,
+        ready: builtins.bool = ...,
+        visible: builtins.bool = ...,
+        nulls_not_distinct: builtins.bool = ...,
+        storage_parameters: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.Parameter] | None = ...,
+        parser: builtins.str = ...,
+        comment: builtins.str = ...,
+        constraint: builtins.str = ...,
+        tablespace: builtins.str = ...,
+        clustered: builtins.bool = ...,
+        partition_of: dbkeeper.v1.schema_details_pb2.ObjectName | None = ...,
+        definition: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["included_columns", b"included_columns", "method", b"method", "name", b"name", "parts", b"parts", "predicate", b"predicate", "primary", b"primary", "size_bytes", b"size_bytes", "unique", b"unique", "valid", b"valid"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["partition_of", b"partition_of"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["clustered", b"clustered", "comment", b"comment", "constraint", b"constraint", "definition", b"definition", "included_columns", b"included_columns", "method", b"method", "name", b"name", "nulls_not_distinct", b"nulls_not_distinct", "parser", b"parser", "partition_of", b"partition_of", "parts", b"parts", "predicate", b"predicate", "primary", b"primary", "ready", b"ready", "size_bytes", b"size_bytes", "storage_parameters", b"storage_parameters", "tablespace", b"tablespace", "unique", b"unique", "valid", b"valid", "visible", b"visible"]) -> None: ...
 
 global___Index = Index
 
@@ -633,6 +931,12 @@ class ForeignKey(google.protobuf.message.Message):
     ON_DELETE_FIELD_NUMBER: builtins.int
     DEFERRABLE_FIELD_NUMBER: builtins.int
     VALIDATED_FIELD_NUMBER: builtins.int
+    INITIALLY_DEFERRED_FIELD_NUMBER: builtins.int
+    MATCH_TYPE_FIELD_NUMBER: builtins.int
+    ON_DELETE_COLUMNS_FIELD_NUMBER: builtins.int
+    ENFORCED_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    PERIOD_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name; empty where the engine has none."""
     referenced_schema: builtins.str
@@ -647,6 +951,16 @@ class ForeignKey(google.protobuf.message.Message):
     """True where the check can wait for the end of the transaction."""
     validated: builtins.bool
     """False where existing rows were not checked (PostgreSQL's NOT VALID)."""
+    initially_deferred: builtins.bool
+    """True where the check waits without being told."""
+    match_type: dbkeeper.v1.schema_details_pb2.MatchType.ValueType
+    """How rows with some NULLs are matched."""
+    enforced: builtins.bool
+    """False where it is only declared (PostgreSQL's NOT ENFORCED)."""
+    comment: builtins.str
+    """Comment."""
+    period: builtins.bool
+    """The last columns are ranges, and the range pointed from must be covered (PostgreSQL 18)."""
     @property
     def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Columns of this table."""
@@ -654,6 +968,10 @@ class ForeignKey(google.protobuf.message.Message):
     @property
     def referenced_columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Columns pointed to, in the order of `columns`."""
+
+    @property
+    def on_delete_columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Columns that ON DELETE SET NULL or SET DEFAULT changes. Empty: all of the key."""
 
     def __init__(
         self,
@@ -667,8 +985,14 @@ class ForeignKey(google.protobuf.message.Message):
         on_delete: global___ReferentialAction.ValueType = ...,
         deferrable: builtins.bool = ...,
         validated: builtins.bool = ...,
+        initially_deferred: builtins.bool = ...,
+        match_type: dbkeeper.v1.schema_details_pb2.MatchType.ValueType = ...,
+        on_delete_columns: collections.abc.Iterable[builtins.str] | None = ...,
+        enforced: builtins.bool = ...,
+        comment: builtins.str = ...,
+        period: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["columns", b"columns", "deferrable", b"deferrable", "name", b"name", "on_delete", b"on_delete", "on_update", b"on_update", "referenced_columns", b"referenced_columns", "referenced_schema", b"referenced_schema", "referenced_table", b"referenced_table", "validated", b"validated"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "comment", b"comment", "deferrable", b"deferrable", "enforced", b"enforced", "initially_deferred", b"initially_deferred", "match_type", b"match_type", "name", b"name", "on_delete", b"on_delete", "on_delete_columns", b"on_delete_columns", "on_update", b"on_update", "period", b"period", "referenced_columns", b"referenced_columns", "referenced_schema", b"referenced_schema", "referenced_table", b"referenced_table", "validated", b"validated"]) -> None: ...
 
 global___ForeignKey = ForeignKey
 
@@ -681,42 +1005,139 @@ class CheckConstraint(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     EXPRESSION_FIELD_NUMBER: builtins.int
     VALIDATED_FIELD_NUMBER: builtins.int
+    NO_INHERIT_FIELD_NUMBER: builtins.int
+    ENFORCED_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    COLUMN_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name; empty where the engine has none."""
     expression: builtins.str
     """Condition as the engine writes it."""
     validated: builtins.bool
     """False where existing rows were not checked (PostgreSQL's NOT VALID)."""
+    no_inherit: builtins.bool
+    """True where tables that inherit do not have it."""
+    enforced: builtins.bool
+    """False where it is only declared."""
+    comment: builtins.str
+    """Comment."""
+    column: builtins.str
+    """The one column that it was declared with. Empty: the table, or the engine does not tell."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         expression: builtins.str = ...,
         validated: builtins.bool = ...,
+        no_inherit: builtins.bool = ...,
+        enforced: builtins.bool = ...,
+        comment: builtins.str = ...,
+        column: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["expression", b"expression", "name", b"name", "validated", b"validated"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["column", b"column", "comment", b"comment", "enforced", b"enforced", "expression", b"expression", "name", b"name", "no_inherit", b"no_inherit", "validated", b"validated"]) -> None: ...
 
 global___CheckConstraint = CheckConstraint
 
 @typing.final
 class Trigger(google.protobuf.message.Message):
-    """A trigger, in short."""
+    """A trigger."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
     DEFINITION_FIELD_NUMBER: builtins.int
+    TIMING_FIELD_NUMBER: builtins.int
+    EVENTS_FIELD_NUMBER: builtins.int
+    COLUMNS_FIELD_NUMBER: builtins.int
+    LEVEL_FIELD_NUMBER: builtins.int
+    CONDITION_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    FUNCTION_FIELD_NUMBER: builtins.int
+    ARGUMENTS_FIELD_NUMBER: builtins.int
+    BODY_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    DEFERRABLE_FIELD_NUMBER: builtins.int
+    INITIALLY_DEFERRED_FIELD_NUMBER: builtins.int
+    OLD_TABLE_FIELD_NUMBER: builtins.int
+    NEW_TABLE_FIELD_NUMBER: builtins.int
+    DEFINER_FIELD_NUMBER: builtins.int
+    SQL_MODE_FIELD_NUMBER: builtins.int
+    ACTION_ORDER_FIELD_NUMBER: builtins.int
+    CONSTRAINT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Name."""
     definition: builtins.str
     """Its definition as the engine writes it."""
+    timing: dbkeeper.v1.schema_details_pb2.TriggerTiming.ValueType
+    """When it fires."""
+    level: dbkeeper.v1.schema_details_pb2.TriggerLevel.ValueType
+    """How often it fires."""
+    condition: builtins.str
+    """Condition as the engine writes it. Empty: none."""
+    state: dbkeeper.v1.schema_details_pb2.FiringState.ValueType
+    """Whether it fires."""
+    body: builtins.str
+    """Its body where it has one of its own."""
+    comment: builtins.str
+    """Comment."""
+    deferrable: builtins.bool
+    """True where it is a constraint that can wait for the end of the transaction."""
+    initially_deferred: builtins.bool
+    """True where it does so without being told."""
+    old_table: builtins.str
+    """Name of the rows before the change (REFERENCING OLD TABLE AS). Empty: none."""
+    new_table: builtins.str
+    """Name of the rows after the change. Empty: none."""
+    definer: builtins.str
+    """Account that made it (MySQL, MariaDB)."""
+    sql_mode: builtins.str
+    """SQL mode that it was made with (MySQL, MariaDB)."""
+    action_order: builtins.int
+    """Place among the triggers of the same time and event, from 1; 0: the engine does not tell."""
+    constraint: builtins.bool
+    """True where it is a constraint trigger (PostgreSQL)."""
+    @property
+    def events(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[dbkeeper.v1.schema_details_pb2.TriggerEvent.ValueType]:
+        """What it fires on."""
+
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Columns whose update it fires on. Empty: any."""
+
+    @property
+    def function(self) -> dbkeeper.v1.schema_details_pb2.ObjectName:
+        """The function that it calls (PostgreSQL). Absent elsewhere."""
+
+    @property
+    def arguments(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Arguments of the function."""
+
     def __init__(
         self,
         *,
         name: builtins.str = ...,
         definition: builtins.str = ...,
+        timing: dbkeeper.v1.schema_details_pb2.TriggerTiming.ValueType = ...,
+        events: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.TriggerEvent.ValueType] | None = ...,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        level: dbkeeper.v1.schema_details_pb2.TriggerLevel.ValueType = ...,
+        condition: builtins.str = ...,
+        state: dbkeeper.v1.schema_details_pb2.FiringState.ValueType = ...,
+        function: dbkeeper.v1.schema_details_pb2.ObjectName | None = ...,
+        arguments: collections.abc.Iterable[builtins.str] | None = ...,
+        body: builtins.str = ...,
+        comment: builtins.str = ...,
+        deferrable: builtins.bool = ...,
+        initially_deferred: builtins.bool = ...,
+        old_table: builtins.str = ...,
+        new_table: builtins.str = ...,
+        definer: builtins.str = ...,
+        sql_mode: builtins.str = ...,
+        action_order: builtins.int = ...,
+        constraint: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["definition", b"definition", "name", b"name"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["function", b"function"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["action_order", b"action_order", "arguments", b"arguments", "body", b"body", "columns", b"columns", "comment", b"comment", "condition", b"condition", "constraint", b"constraint", "deferrable", b"deferrable", "definer", b"definer", "definition", b"definition", "events", b"events", "function", b"function", "initially_deferred", b"initially_deferred", "level", b"level", "name", b"name", "new_table", b"new_table", "old_table", b"old_table", "sql_mode", b"sql_mode", "state", b"state", "timing", b"timing"]) -> None: ...
 
 global___Trigger = Trigger
 
@@ -744,6 +1165,17 @@ class Table(google.protobuf.message.Message):
     INDEX_SIZE_BYTES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     SERVED_BY_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    EXCLUSIONS_FIELD_NUMBER: builtins.int
+    GRANTS_FIELD_NUMBER: builtins.int
+    POSTGRES_FIELD_NUMBER: builtins.int
+    MYSQL_FIELD_NUMBER: builtins.int
+    SQLITE_FIELD_NUMBER: builtins.int
+    DEPENDENTS_FIELD_NUMBER: builtins.int
+    SKIPPED_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    FROM_CACHE_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`."""
     schema: builtins.str
@@ -766,6 +1198,10 @@ class Table(google.protobuf.message.Message):
     """Options as the engine writes them: storage engine, STRICT, WITHOUT ROWID, ..."""
     served_by: builtins.str
     """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    owner: builtins.str
+    """Owner. Empty where the engine has none."""
+    from_cache: builtins.bool
+    """True where it was read for an earlier call, see `max_age`."""
     @property
     def columns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Column]:
         """Columns by position."""
@@ -794,6 +1230,42 @@ class Table(google.protobuf.message.Message):
     def triggers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Trigger]:
         """Triggers by name."""
 
+    @property
+    def exclusions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.ExclusionConstraint]:
+        """Exclusion constraints by name (PostgreSQL)."""
+
+    @property
+    def grants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.ObjectGrant]:
+        """Privileges that were granted on it and its columns. Empty also where nobody but the owner has any."""
+
+    @property
+    def postgres(self) -> dbkeeper.v1.schema_details_pb2.PostgresTable:
+        """PostgreSQL."""
+
+    @property
+    def mysql(self) -> dbkeeper.v1.schema_details_pb2.MysqlTable:
+        """MySQL and MariaDB."""
+
+    @property
+    def sqlite(self) -> dbkeeper.v1.schema_details_pb2.SqliteTable:
+        """SQLite."""
+
+    @property
+    def dependents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.Dependent]:
+        """What depends on it, the first 10,000 by kind, schema and name. GetTable alone tells it."""
+
+    @property
+    def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
+        """What could not be read. Of GetTable alone; a stream tells it in its summary."""
+
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was read. Of GetTable alone."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long reading took. Of GetTable alone."""
+
     def __init__(
         self,
         *,
@@ -815,8 +1287,515 @@ class Table(google.protobuf.message.Message):
         index_size_bytes: builtins.int = ...,
         options: builtins.str = ...,
         served_by: builtins.str = ...,
+        owner: builtins.str = ...,
+        exclusions: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.ExclusionConstraint] | None = ...,
+        grants: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.ObjectGrant] | None = ...,
+        postgres: dbkeeper.v1.schema_details_pb2.PostgresTable | None = ...,
+        mysql: dbkeeper.v1.schema_details_pb2.MysqlTable | None = ...,
+        sqlite: dbkeeper.v1.schema_details_pb2.SqliteTable | None = ...,
+        dependents: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.Dependent] | None = ...,
+        skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        from_cache: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["primary_key", b"primary_key"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["checks", b"checks", "columns", b"columns", "comment", b"comment", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "foreign_keys", b"foreign_keys", "index_size_bytes", b"index_size_bytes", "indexes", b"indexes", "kind", b"kind", "name", b"name", "options", b"options", "primary_key", b"primary_key", "row_estimate", b"row_estimate", "schema", b"schema", "served_by", b"served_by", "triggers", b"triggers", "unique_constraints", b"unique_constraints", "view_definition", b"view_definition"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["details", b"details", "discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "mysql", b"mysql", "postgres", b"postgres", "primary_key", b"primary_key", "sqlite", b"sqlite"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["checks", b"checks", "columns", b"columns", "comment", b"comment", "connection", b"connection", "data_size_bytes", b"data_size_bytes", "dependents", b"dependents", "details", b"details", "discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "exclusions", b"exclusions", "foreign_keys", b"foreign_keys", "from_cache", b"from_cache", "grants", b"grants", "index_size_bytes", b"index_size_bytes", "indexes", b"indexes", "kind", b"kind", "mysql", b"mysql", "name", b"name", "options", b"options", "owner", b"owner", "postgres", b"postgres", "primary_key", b"primary_key", "row_estimate", b"row_estimate", "schema", b"schema", "served_by", b"served_by", "skipped", b"skipped", "sqlite", b"sqlite", "triggers", b"triggers", "unique_constraints", b"unique_constraints", "view_definition", b"view_definition"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["details", b"details"]) -> typing.Literal["postgres", "mysql", "sqlite"] | None: ...
 
 global___Table = Table
+
+@typing.final
+class ListSchemaObjectsRequest(google.protobuf.message.Message):
+    """Request of ListSchemaObjects."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: builtins.int
+    SCHEMA_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    NAME_PATTERN_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    MAX_AGE_FIELD_NUMBER: builtins.int
+    connection: builtins.str
+    """`connections/{id}`. Required."""
+    schema: builtins.str
+    """Only this schema. Empty: all, with objects of no schema."""
+    name_pattern: builtins.str
+    """Only names that match, see ListTablesRequest. Empty: all names."""
+    page_size: builtins.int
+    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT. A page is cut earlier where it
+    comes to more than 2 MiB.
+    """
+    page_token: builtins.str
+    """next_page_token of the page before. Empty: the first page."""
+    @property
+    def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[dbkeeper.v1.schema_object_pb2.ObjectKind.ValueType]:
+        """Only these kinds. Empty: all."""
+
+    @property
+    def max_age(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest age of an answer that is given again, 0 to 24 hours. Absent or 0: read anew."""
+
+    def __init__(
+        self,
+        *,
+        connection: builtins.str = ...,
+        schema: builtins.str = ...,
+        kinds: collections.abc.Iterable[dbkeeper.v1.schema_object_pb2.ObjectKind.ValueType] | None = ...,
+        name_pattern: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        max_age: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["max_age", b"max_age"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "kinds", b"kinds", "max_age", b"max_age", "name_pattern", b"name_pattern", "page_size", b"page_size", "page_token", b"page_token", "schema", b"schema"]) -> None: ...
+
+global___ListSchemaObjectsRequest = ListSchemaObjectsRequest
+
+@typing.final
+class SchemaObject(google.protobuf.message.Message):
+    """An object that is no table."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    SCHEMA_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    SIGNATURE_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    GRANTS_FIELD_NUMBER: builtins.int
+    DEFINITION_FIELD_NUMBER: builtins.int
+    DEFINITION_CUT_FIELD_NUMBER: builtins.int
+    ENUM_TYPE_FIELD_NUMBER: builtins.int
+    DOMAIN_FIELD_NUMBER: builtins.int
+    COMPOSITE_TYPE_FIELD_NUMBER: builtins.int
+    RANGE_TYPE_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    ROUTINE_FIELD_NUMBER: builtins.int
+    AGGREGATE_FIELD_NUMBER: builtins.int
+    TRIGGER_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    EXTENSION_FIELD_NUMBER: builtins.int
+    EVENT_FIELD_NUMBER: builtins.int
+    COLLATION_FIELD_NUMBER: builtins.int
+    PUBLICATION_FIELD_NUMBER: builtins.int
+    FOREIGN_SERVER_FIELD_NUMBER: builtins.int
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    kind: dbkeeper.v1.schema_object_pb2.ObjectKind.ValueType
+    """What kind it is."""
+    schema: builtins.str
+    """Schema; `main` for SQLite, the database for MySQL and MariaDB. Empty where its kind has none."""
+    name: builtins.str
+    """Name."""
+    signature: builtins.str
+    """Types of the arguments of a routine, which tell those of one name apart, without brackets."""
+    table: builtins.str
+    """Table of a trigger, policy or rule. Empty for others."""
+    owner: builtins.str
+    """Owner. Empty where the engine has none."""
+    comment: builtins.str
+    """Comment."""
+    definition: builtins.str
+    """The CREATE statement as the engine writes it, cut to 256 KiB. Empty where it writes none."""
+    definition_cut: builtins.bool
+    """True where `definition`, and a body with it, were cut."""
+    @property
+    def grants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_details_pb2.ObjectGrant]:
+        """Privileges that were granted on it."""
+
+    @property
+    def enum_type(self) -> dbkeeper.v1.schema_object_pb2.EnumType:
+        """OBJECT_KIND_ENUM."""
+
+    @property
+    def domain(self) -> dbkeeper.v1.schema_object_pb2.DomainType:
+        """OBJECT_KIND_DOMAIN."""
+
+    @property
+    def composite_type(self) -> dbkeeper.v1.schema_object_pb2.CompositeType:
+        """OBJECT_KIND_COMPOSITE_TYPE."""
+
+    @property
+    def range_type(self) -> dbkeeper.v1.schema_object_pb2.RangeType:
+        """OBJECT_KIND_RANGE_TYPE."""
+
+    @property
+    def sequence(self) -> dbkeeper.v1.schema_object_pb2.SequenceObject:
+        """OBJECT_KIND_SEQUENCE."""
+
+    @property
+    def routine(self) -> dbkeeper.v1.schema_object_pb2.Routine:
+        """OBJECT_KIND_FUNCTION and OBJECT_KIND_PROCEDURE."""
+
+    @property
+    def aggregate(self) -> dbkeeper.v1.schema_object_pb2.Aggregate:
+        """OBJECT_KIND_AGGREGATE."""
+
+    @property
+    def trigger(self) -> global___Trigger:
+        """OBJECT_KIND_TRIGGER."""
+
+    @property
+    def policy(self) -> dbkeeper.v1.schema_details_pb2.Policy:
+        """OBJECT_KIND_POLICY."""
+
+    @property
+    def rule(self) -> dbkeeper.v1.schema_details_pb2.Rule:
+        """OBJECT_KIND_RULE."""
+
+    @property
+    def extension(self) -> dbkeeper.v1.schema_object_pb2.Extension:
+        """OBJECT_KIND_EXTENSION."""
+
+    @property
+    def event(self) -> dbkeeper.v1.schema_object_pb2.ScheduledEvent:
+        """OBJECT_KIND_EVENT."""
+
+    @property
+    def collation(self) -> dbkeeper.v1.schema_object_pb2.CollationObject:
+        """OBJECT_KIND_COLLATION."""
+
+    @property
+    def publication(self) -> dbkeeper.v1.schema_object_pb2.Publication:
+        """OBJECT_KIND_PUBLICATION."""
+
+    @property
+    def foreign_server(self) -> dbkeeper.v1.schema_object_pb2.ForeignServer:
+        """OBJECT_KIND_FOREIGN_SERVER."""
+
+    @property
+    def namespace(self) -> dbkeeper.v1.schema_object_pb2.SchemaNamespace:
+        """OBJECT_KIND_SCHEMA."""
+
+    def __init__(
+        self,
+        *,
+        kind: dbkeeper.v1.schema_object_pb2.ObjectKind.ValueType = ...,
+        schema: builtins.str = ...,
+        name: builtins.str = ...,
+        signature: builtins.str = ...,
+        table: builtins.str = ...,
+        owner: builtins.str = ...,
+        comment: builtins.str = ...,
+        grants: collections.abc.Iterable[dbkeeper.v1.schema_details_pb2.ObjectGrant] | None = ...,
+        definition: builtins.str = ...,
+        definition_cut: builtins.bool = ...,
+        enum_type: dbkeeper.v1.schema_object_pb2.EnumType | None = ...,
+        domain: dbkeeper.v1.schema_object_pb2.DomainType | None = ...,
+        composite_type: dbkeeper.v1.schema_object_pb2.CompositeType | None = ...,
+        range_type: dbkeeper.v1.schema_object_pb2.RangeType | None = ...,
+        sequence: dbkeeper.v1.schema_object_pb2.SequenceObject | None = ...,
+        routine: dbkeeper.v1.schema_object_pb2.Routine | None = ...,
+        aggregate: dbkeeper.v1.schema_object_pb2.Aggregate | None = ...,
+        trigger: global___Trigger | None = ...,
+        policy: dbkeeper.v1.schema_details_pb2.Policy | None = ...,
+        rule: dbkeeper.v1.schema_details_pb2.Rule | None = ...,
+        extension: dbkeeper.v1.schema_object_pb2.Extension | None = ...,
+        event: dbkeeper.v1.schema_object_pb2.ScheduledEvent | None = ...,
+        collation: dbkeeper.v1.schema_object_pb2.CollationObject | None = ...,
+        publication: dbkeeper.v1.schema_object_pb2.Publication | None = ...,
+        foreign_server: dbkeeper.v1.schema_object_pb2.ForeignServer | None = ...,
+        namespace: dbkeeper.v1.schema_object_pb2.SchemaNamespace | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["aggregate", b"aggregate", "collation", b"collation", "composite_type", b"composite_type", "details", b"details", "domain", b"domain", "enum_type", b"enum_type", "event", b"event", "extension", b"extension", "foreign_server", b"foreign_server", "namespace", b"namespace", "policy", b"policy", "publication", b"publication", "range_type", b"range_type", "routine", b"routine", "rule", b"rule", "sequence", b"sequence", "trigger", b"trigger"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["aggregate", b"aggregate", "collation", b"collation", "comment", b"comment", "composite_type", b"composite_type", "definition", b"definition", "definition_cut", b"definition_cut", "details", b"details", "domain", b"domain", "enum_type", b"enum_type", "event", b"event", "extension", b"extension", "foreign_server", b"foreign_server", "grants", b"grants", "kind", b"kind", "name", b"name", "namespace", b"namespace", "owner", b"owner", "policy", b"policy", "publication", b"publication", "range_type", b"range_type", "routine", b"routine", "rule", b"rule", "schema", b"schema", "sequence", b"sequence", "signature", b"signature", "table", b"table", "trigger", b"trigger"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["details", b"details"]) -> typing.Literal["enum_type", "domain", "composite_type", "range_type", "sequence", "routine", "aggregate", "trigger", "policy", "rule", "extension", "event", "collation", "publication", "foreign_server", "namespace"] | None: ...
+
+global___SchemaObject = SchemaObject
+
+@typing.final
+class ListSchemaObjectsResponse(google.protobuf.message.Message):
+    """Response of ListSchemaObjects."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OBJECTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
+    SKIPPED_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    FROM_CACHE_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page. Empty: this was the last."""
+    total_size: builtins.int
+    """How many there are over all pages."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    from_cache: builtins.bool
+    """True where it was read for an earlier call, see `max_age`."""
+    @property
+    def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SchemaObject]:
+        """The page."""
+
+    @property
+    def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
+        """What could not be read."""
+
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was read."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long reading took."""
+
+    def __init__(
+        self,
+        *,
+        objects: collections.abc.Iterable[global___SchemaObject] | None = ...,
+        next_page_token: builtins.str = ...,
+        total_size: builtins.int = ...,
+        served_by: builtins.str = ...,
+        skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        from_cache: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "from_cache", b"from_cache", "next_page_token", b"next_page_token", "objects", b"objects", "served_by", b"served_by", "skipped", b"skipped", "total_size", b"total_size"]) -> None: ...
+
+global___ListSchemaObjectsResponse = ListSchemaObjectsResponse
+
+@typing.final
+class SampleRowsRequest(google.protobuf.message.Message):
+    """Request of SampleRows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: builtins.int
+    SCHEMA_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
+    COLUMNS_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    MASKING_FIELD_NUMBER: builtins.int
+    MAX_VALUE_LENGTH_FIELD_NUMBER: builtins.int
+    connection: builtins.str
+    """`connections/{id}`. Required."""
+    schema: builtins.str
+    """Schema. Empty: `public` for PostgreSQL, the database itself elsewhere."""
+    table: builtins.str
+    """Name, exactly as the engine holds it. Required."""
+    limit: builtins.int
+    """Most rows, 1 to 100. 0: 10. Else INVALID_ARGUMENT."""
+    masking: global___Masking.ValueType
+    """What is masked."""
+    max_value_length: builtins.int
+    """Longest text in characters; what is longer is cut. 1 to 4,096. 0: 256. Else INVALID_ARGUMENT."""
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Columns to read, in that order, at most 1,600. Empty: all. One that the table lacks: NOT_FOUND (COLUMN_NOT_FOUND)."""
+
+    def __init__(
+        self,
+        *,
+        connection: builtins.str = ...,
+        schema: builtins.str = ...,
+        table: builtins.str = ...,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        limit: builtins.int = ...,
+        masking: global___Masking.ValueType = ...,
+        max_value_length: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "connection", b"connection", "limit", b"limit", "masking", b"masking", "max_value_length", b"max_value_length", "schema", b"schema", "table", b"table"]) -> None: ...
+
+global___SampleRowsRequest = SampleRowsRequest
+
+@typing.final
+class SampleColumn(google.protobuf.message.Message):
+    """A column of a sample."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TYPE_FIELD_NUMBER: builtins.int
+    MASKED_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name."""
+    type: builtins.str
+    """Type as the engine writes it. Empty: none."""
+    masked: global___MaskReason.ValueType
+    """Why it is masked."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        type: builtins.str = ...,
+        masked: global___MaskReason.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["masked", b"masked", "name", b"name", "type", b"type"]) -> None: ...
+
+global___SampleColumn = SampleColumn
+
+@typing.final
+class OtherValue(google.protobuf.message.Message):
+    """A value of a type that has no field of its own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    type: builtins.str
+    """Type as the engine writes it."""
+    text: builtins.str
+    """The value as the engine writes it."""
+    def __init__(
+        self,
+        *,
+        type: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["text", b"text", "type", b"type"]) -> None: ...
+
+global___OtherValue = OtherValue
+
+@typing.final
+class SampleValue(google.protobuf.message.Message):
+    """A value of a sample. None of the values is set where it is masked."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NULL_FIELD_NUMBER: builtins.int
+    BOOLEAN_FIELD_NUMBER: builtins.int
+    INTEGER_FIELD_NUMBER: builtins.int
+    FLOATING_FIELD_NUMBER: builtins.int
+    DECIMAL_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    BYTES_LENGTH_FIELD_NUMBER: builtins.int
+    TIMESTAMP_FIELD_NUMBER: builtins.int
+    DATE_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    JSON_FIELD_NUMBER: builtins.int
+    OTHER_FIELD_NUMBER: builtins.int
+    TRUNCATED_FIELD_NUMBER: builtins.int
+    FULL_LENGTH_FIELD_NUMBER: builtins.int
+    MASKED_FIELD_NUMBER: builtins.int
+    null: builtins.bool
+    """NULL; always true."""
+    boolean: builtins.bool
+    """A truth value."""
+    integer: builtins.int
+    """A whole number."""
+    floating: builtins.float
+    """A floating-point number."""
+    decimal: builtins.str
+    """An exact number as decimal text; also a whole one of more than 64 bits."""
+    text: builtins.str
+    """A text."""
+    bytes_length: builtins.int
+    """Length of bytes, which are not told."""
+    timestamp: builtins.str
+    """Date and time as the engine writes them, with the zone where it has one."""
+    date: builtins.str
+    """Date as the engine writes it."""
+    time: builtins.str
+    """Time as the engine writes it."""
+    json: builtins.str
+    """JSON as text."""
+    truncated: builtins.bool
+    """True where the text was cut to `max_value_length`."""
+    full_length: builtins.int
+    """Length of the whole text in characters, where it was cut."""
+    masked: builtins.bool
+    """True where the value is held back; NULL is told all the same."""
+    @property
+    def other(self) -> global___OtherValue:
+        """Anything else."""
+
+    def __init__(
+        self,
+        *,
+        null: builtins.bool = ...,
+        boolean: builtins.bool = ...,
+        integer: builtins.int = ...,
+        floating: builtins.float = ...,
+        decimal: builtins.str = ...,
+        text: builtins.str = ...,
+        bytes_length: builtins.int = ...,
+        timestamp: builtins.str = ...,
+        date: builtins.str = ...,
+        time: builtins.str = ...,
+        json: builtins.str = ...,
+        other: global___OtherValue | None = ...,
+        truncated: builtins.bool = ...,
+        full_length: builtins.int = ...,
+        masked: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["boolean", b"boolean", "bytes_length", b"bytes_length", "date", b"date", "decimal", b"decimal", "floating", b"floating", "integer", b"integer", "json", b"json", "null", b"null", "other", b"other", "text", b"text", "time", b"time", "timestamp", b"timestamp", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["boolean", b"boolean", "bytes_length", b"bytes_length", "date", b"date", "decimal", b"decimal", "floating", b"floating", "full_length", b"full_length", "integer", b"integer", "json", b"json", "masked", b"masked", "null", b"null", "other", b"other", "text", b"text", "time", b"time", "timestamp", b"timestamp", "truncated", b"truncated", "value", b"value"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["value", b"value"]) -> typing.Literal["null", "boolean", "integer", "floating", "decimal", "text", "bytes_length", "timestamp", "date", "time", "json", "other"] | None: ...
+
+global___SampleValue = SampleValue
+
+@typing.final
+class SampleRow(google.protobuf.message.Message):
+    """A row of a sample."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: builtins.int
+    @property
+    def values(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SampleValue]:
+        """Values in the order of the columns."""
+
+    def __init__(
+        self,
+        *,
+        values: collections.abc.Iterable[global___SampleValue] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["values", b"values"]) -> None: ...
+
+global___SampleRow = SampleRow
+
+@typing.final
+class SampleRowsResponse(google.protobuf.message.Message):
+    """Response of SampleRows."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    ROWS_LEFT_OUT_FIELD_NUMBER: builtins.int
+    SERVED_BY_FIELD_NUMBER: builtins.int
+    DISCOVERY_TIME_FIELD_NUMBER: builtins.int
+    DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    rows_left_out: builtins.int
+    """Rows that were read and left out, because the answer would come to more than 2 MiB."""
+    served_by: builtins.str
+    """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SampleColumn]:
+        """Columns in order."""
+
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SampleRow]:
+        """Rows."""
+
+    @property
+    def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was read."""
+
+    @property
+    def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
+        """How long reading took."""
+
+    def __init__(
+        self,
+        *,
+        columns: collections.abc.Iterable[global___SampleColumn] | None = ...,
+        rows: collections.abc.Iterable[global___SampleRow] | None = ...,
+        rows_left_out: builtins.int = ...,
+        served_by: builtins.str = ...,
+        discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "rows", b"rows", "rows_left_out", b"rows_left_out", "served_by", b"served_by"]) -> None: ...
+
+global___SampleRowsResponse = SampleRowsResponse

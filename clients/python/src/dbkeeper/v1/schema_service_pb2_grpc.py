@@ -27,7 +27,16 @@ if _version_not_supported:
 
 class SchemaServiceStub(object):
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     def __init__(self, channel):
@@ -56,11 +65,30 @@ class SchemaServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.GetTableRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.Table.FromString,
                 _registered_method=True)
+        self.ListSchemaObjects = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/ListSchemaObjects',
+                request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsResponse.FromString,
+                _registered_method=True)
+        self.SampleRows = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/SampleRows',
+                request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
+                _registered_method=True)
 
 
 class SchemaServiceServicer(object):
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     def GetDatabase(self, request, context):
@@ -72,8 +100,9 @@ class SchemaServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListTables(self, request, context):
-        """Lists tables and views by schema and name, a summary each.
-        Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token.
+        """Lists tables and views, a summary each, by schema and name or in another order.
+        Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token (PAGE_TOKEN_INVALID),
+        a pattern (INVALID_FIELD) or an order (FILTER_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +117,29 @@ class SchemaServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTable(self, request, context):
-        """One table or view in full. Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND).
+        """One table or view in full, with what depends on it.
+        Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSchemaObjects(self, request, context):
+        """Lists what is no table: types, sequences, routines, triggers, policies, extensions, ...,
+        by schema, kind, name, table and signature.
+        Errors: as GetDatabase; INVALID_ARGUMENT (PAGE_TOKEN_INVALID, INVALID_FIELD);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED) where the engine lists none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SampleRows(self, request, context):
+        """The first rows of a table or view in no special order, values cut, and what is
+        likely personal data masked unless `masking` says otherwise.
+        Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
+        (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
+        (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +168,16 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.GetTableRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.Table.SerializeToString,
             ),
+            'ListSchemaObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSchemaObjects,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsResponse.SerializeToString,
+            ),
+            'SampleRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.SampleRows,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'dbkeeper.v1.SchemaService', rpc_method_handlers)
@@ -127,7 +188,16 @@ def add_SchemaServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SchemaService(object):
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     @staticmethod
@@ -228,6 +298,60 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/GetTable',
             dbkeeper_dot_v1_dot_schema__service__pb2.GetTableRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__service__pb2.Table.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSchemaObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/ListSchemaObjects',
+            dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__service__pb2.ListSchemaObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SampleRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/SampleRows',
+            dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

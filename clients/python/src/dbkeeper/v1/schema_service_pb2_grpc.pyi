@@ -19,7 +19,16 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 
 class SchemaServiceStub:
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -35,8 +44,9 @@ class SchemaServiceStub:
         dbkeeper.v1.schema_service_pb2.ListTablesRequest,
         dbkeeper.v1.schema_service_pb2.ListTablesResponse,
     ]
-    """Lists tables and views by schema and name, a summary each.
-    Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token.
+    """Lists tables and views, a summary each, by schema and name or in another order.
+    Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token (PAGE_TOKEN_INVALID),
+    a pattern (INVALID_FIELD) or an order (FILTER_INVALID).
     """
 
     StreamTables: grpc.UnaryStreamMultiCallable[
@@ -51,11 +61,43 @@ class SchemaServiceStub:
         dbkeeper.v1.schema_service_pb2.GetTableRequest,
         dbkeeper.v1.schema_service_pb2.Table,
     ]
-    """One table or view in full. Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND)."""
+    """One table or view in full, with what depends on it.
+    Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND).
+    """
+
+    ListSchemaObjects: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_service_pb2.ListSchemaObjectsRequest,
+        dbkeeper.v1.schema_service_pb2.ListSchemaObjectsResponse,
+    ]
+    """Lists what is no table: types, sequences, routines, triggers, policies, extensions, ...,
+    by schema, kind, name, table and signature.
+    Errors: as GetDatabase; INVALID_ARGUMENT (PAGE_TOKEN_INVALID, INVALID_FIELD);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED) where the engine lists none.
+    """
+
+    SampleRows: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_service_pb2.SampleRowsRequest,
+        dbkeeper.v1.schema_service_pb2.SampleRowsResponse,
+    ]
+    """The first rows of a table or view in no special order, values cut, and what is
+    likely personal data masked unless `masking` says otherwise.
+    Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
+    (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
+    (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+    """
 
 class SchemaServiceAsyncStub:
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     GetDatabase: grpc.aio.UnaryUnaryMultiCallable[
@@ -70,8 +112,9 @@ class SchemaServiceAsyncStub:
         dbkeeper.v1.schema_service_pb2.ListTablesRequest,
         dbkeeper.v1.schema_service_pb2.ListTablesResponse,
     ]
-    """Lists tables and views by schema and name, a summary each.
-    Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token.
+    """Lists tables and views, a summary each, by schema and name or in another order.
+    Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token (PAGE_TOKEN_INVALID),
+    a pattern (INVALID_FIELD) or an order (FILTER_INVALID).
     """
 
     StreamTables: grpc.aio.UnaryStreamMultiCallable[
@@ -86,11 +129,43 @@ class SchemaServiceAsyncStub:
         dbkeeper.v1.schema_service_pb2.GetTableRequest,
         dbkeeper.v1.schema_service_pb2.Table,
     ]
-    """One table or view in full. Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND)."""
+    """One table or view in full, with what depends on it.
+    Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND).
+    """
+
+    ListSchemaObjects: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_service_pb2.ListSchemaObjectsRequest,
+        dbkeeper.v1.schema_service_pb2.ListSchemaObjectsResponse,
+    ]
+    """Lists what is no table: types, sequences, routines, triggers, policies, extensions, ...,
+    by schema, kind, name, table and signature.
+    Errors: as GetDatabase; INVALID_ARGUMENT (PAGE_TOKEN_INVALID, INVALID_FIELD);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED) where the engine lists none.
+    """
+
+    SampleRows: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_service_pb2.SampleRowsRequest,
+        dbkeeper.v1.schema_service_pb2.SampleRowsResponse,
+    ]
+    """The first rows of a table or view in no special order, values cut, and what is
+    likely personal data masked unless `masking` says otherwise.
+    Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
+    (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
+    (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+    """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
     """Reads the schema of a registered database. Each call costs a constant number of
-    catalog queries, however many tables there are.
+    catalog queries, however many tables there are. What could not be read is named
+    in `skipped`, with what would mend it, while the rest is delivered.
+
+    Every answer says when it was read (`discovery_time`) and how long that took.
+    GetDatabase, ListTables, GetTable and ListSchemaObjects take `max_age`: how old an
+    answer may be. Absent or 0 reads anew. Else an answer of at most that age is
+    given again (`from_cache`), if the engine's own mark of changes is still the same;
+    it is the mark of definitions, so that sizes and estimates may be as old as
+    `max_age`. An engine without a mark lets age alone decide; docs/schema.md says
+    which has one. Between 0 and 24 hours, else INVALID_ARGUMENT (INVALID_FIELD).
     """
 
     @abc.abstractmethod
@@ -109,8 +184,9 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.schema_service_pb2.ListTablesRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.schema_service_pb2.ListTablesResponse, collections.abc.Awaitable[dbkeeper.v1.schema_service_pb2.ListTablesResponse]]:
-        """Lists tables and views by schema and name, a summary each.
-        Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token.
+        """Lists tables and views, a summary each, by schema and name or in another order.
+        Errors: as GetDatabase; INVALID_ARGUMENT for a page size or token (PAGE_TOKEN_INVALID),
+        a pattern (INVALID_FIELD) or an order (FILTER_INVALID).
         """
 
     @abc.abstractmethod
@@ -129,6 +205,33 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.schema_service_pb2.GetTableRequest,
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.schema_service_pb2.Table, collections.abc.Awaitable[dbkeeper.v1.schema_service_pb2.Table]]:
-        """One table or view in full. Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND)."""
+        """One table or view in full, with what depends on it.
+        Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND).
+        """
+
+    @abc.abstractmethod
+    def ListSchemaObjects(
+        self,
+        request: dbkeeper.v1.schema_service_pb2.ListSchemaObjectsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_service_pb2.ListSchemaObjectsResponse, collections.abc.Awaitable[dbkeeper.v1.schema_service_pb2.ListSchemaObjectsResponse]]:
+        """Lists what is no table: types, sequences, routines, triggers, policies, extensions, ...,
+        by schema, kind, name, table and signature.
+        Errors: as GetDatabase; INVALID_ARGUMENT (PAGE_TOKEN_INVALID, INVALID_FIELD);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED) where the engine lists none.
+        """
+
+    @abc.abstractmethod
+    def SampleRows(
+        self,
+        request: dbkeeper.v1.schema_service_pb2.SampleRowsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_service_pb2.SampleRowsResponse, collections.abc.Awaitable[dbkeeper.v1.schema_service_pb2.SampleRowsResponse]]:
+        """The first rows of a table or view in no special order, values cut, and what is
+        likely personal data masked unless `masking` says otherwise.
+        Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
+        (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
+        (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+        """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
