@@ -110,3 +110,18 @@ async fn a_cache_that_begins_anew_still_tells_who_was_let_in() {
     revoke(&service, &id).await;
     assert!(before.validity.has_ended() && between.validity.has_ended());
 }
+
+#[tokio::test]
+async fn a_key_of_an_account_that_may_be_gone_is_looked_up_again() {
+    use secrecy::ExposeSecret;
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path()).await;
+    let tenant = AccountId::parse("tenant", "account").unwrap();
+    let text = service.create_key(tenant.clone(), "of the test", Grant::ALL).await.unwrap();
+    service.authenticate(text.expose_secret(), HERE).await.unwrap();
+    // As where the commit of a deletion was not heard of.
+    service.store.delete_account(&tenant, None, true, false).await.unwrap();
+    service.forget_account(&tenant);
+    let error = service.authenticate(text.expose_secret(), HERE).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ApiKeyInvalid);
+}
