@@ -6,6 +6,16 @@ fn texts(told: &[(u64, String)]) -> Vec<&str> {
     told.iter().map(|(_, text)| text.as_str()).collect()
 }
 
+/// Everything up to the event with this text.
+async fn told_until(watch: &mut OperationWatch, wanted: &str) -> Vec<(u64, String)> {
+    let mut told: Vec<(u64, String)> = Vec::new();
+    while told.last().is_none_or(|(_, last)| last != wanted) {
+        let (sequence, event) = watch.next().await.expect("the watch goes on").expect("it has not ended");
+        told.push((sequence, text(&event)));
+    }
+    told
+}
+
 #[tokio::test]
 async fn events_are_told_in_the_order_of_their_sequence() {
     let Scene { server, _folder, .. } = Scene::new(1).await;
@@ -17,9 +27,15 @@ async fn events_are_told_in_the_order_of_their_sequence() {
     server.order(Order::Progress(4));
     until(&mut watch, "4 of 10").await;
     server.order(Order::Log("second"));
+    until(&mut watch, "second").await;
+    // Who comes now is told at one time what the other heard one by one, after how it stands.
+    let mut late = server.operations.watch(&context(), &operation.id, 0).await.unwrap();
+    let at_once = told_until(&mut late, "second").await;
+    assert_eq!(texts(&at_once), ["running", "running", "first", "4 of 10", "second"]);
+    assert!(at_once.windows(2).all(|pair| pair[0].0 < pair[1].0), "{at_once:?}");
     server.order(Order::Succeed);
     let told = rest(&mut watch).await;
-    assert_eq!(texts(&told), ["second", "succeeded"]);
+    assert_eq!(texts(&told), ["succeeded"]);
     let mut all = server.operations.watch(&context(), &operation.id, 0).await.unwrap();
     let all = rest(&mut all).await;
     assert_eq!(texts(&all), ["succeeded", "first", "second", "succeeded"], "a late watcher gets the log and the end");
@@ -60,6 +76,27 @@ async fn more_log_lines_than_memory_keeps_are_told_whole() {
     server.ended(&operation).await;
     let mut watch = server.operations.watch(&context(), &operation.id, 0).await.unwrap();
     let told = rest(&mut watch).await;
+    assert_eq!(told.iter().filter(|(_, text)| text == "line").count(), 1_500);
+    assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0));
+}
+
+#[tokio::test]
+async fn who_comes_late_to_a_running_operation_is_told_every_line() {
+    let Scene { server, store, _folder } = Scene::new(1).await;
+    let operation = server.start(None).await.unwrap();
+    for _ in 0..1_500 {
+        server.order(Order::Log("line"));
+    }
+    let account = context().caller.account;
+    while store.operation_logs(&account, &operation.id, 0, 1_500).await.unwrap().len() < 1_500 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // With the next line those that are stored leave the memory.
+    let mut watch = server.operations.watch(&context(), &operation.id, 0).await.unwrap();
+    server.order(Order::Log("last"));
+    until(&mut watch, "last").await;
+    let mut late = server.operations.watch(&context(), &operation.id, 0).await.unwrap();
+    let told = told_until(&mut late, "last").await;
     assert_eq!(told.iter().filter(|(_, text)| text == "line").count(), 1_500);
     assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0));
 }

@@ -1,8 +1,11 @@
 use std::os::unix::fs::PermissionsExt;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::*;
+use super::{
+    token::{KeySource, Mapping, TokenRules},
+    *,
+};
 use crate::{
     model::{Permission, RequestId},
     vault::{MasterKeys, Vault},
@@ -109,4 +112,43 @@ async fn a_cache_that_begins_anew_still_tells_who_was_let_in() {
     fill(2);
     revoke(&service, &id).await;
     assert!(before.validity.has_ended() && between.validity.has_ended());
+}
+
+#[tokio::test]
+async fn a_key_of_an_account_that_may_be_gone_is_looked_up_again() {
+    use secrecy::ExposeSecret;
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path()).await;
+    let tenant = AccountId::parse("tenant", "account").unwrap();
+    let text = service.create_key(tenant.clone(), "of the test", Grant::ALL).await.unwrap();
+    service.authenticate(text.expose_secret(), HERE).await.unwrap();
+    // As where the commit of a deletion was not heard of.
+    service.store.delete_account(&tenant, None, true, false).await.unwrap();
+    service.forget_account(&tenant);
+    let error = service.authenticate(text.expose_secret(), HERE).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ApiKeyInvalid);
+}
+
+#[tokio::test]
+async fn a_token_of_an_account_that_may_be_gone_is_checked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mapping =
+        Mapping { account_claim: None, account: default_account(), role_claim: "role".to_owned(), roles: Vec::new() };
+    let rules = TokenRules {
+        source: KeySource::File(directory.path().join("absent")),
+        issuer: "https://id.example".to_owned(),
+        audience: "dbkeeper".to_owned(),
+        leeway: std::time::Duration::ZERO,
+        mapping,
+    };
+    let tokens = Tokens::new(rules, TaskTracker::new());
+    let caller = Caller::new(default_account(), "jwt/ada", AuthenticationMethod::Jwt, Grant::ALL);
+    let expires = Some(Timestamp::now().after(std::time::Duration::from_secs(3600)));
+    // Checked with the keys of the start, of which none are left.
+    tokens.remember("a.good.token", 0, Caller { expires, ..caller });
+    let ways = OtherWays { tokens: Some(tokens), ..OtherWays::default() };
+    let service = service(directory.path()).await.with_other_ways(ways);
+    service.authenticate("a.good.token", HERE).await.unwrap();
+    service.forget_account(&default_account());
+    service.authenticate("a.good.token", HERE).await.unwrap_err();
 }

@@ -328,3 +328,35 @@ fn share(key: &Key) -> f64 {
     key.hash(&mut hasher);
     f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+    /// Whether a database that was online is looked at again soon, or has to wait for its turn in the interval.
+    async fn is_looked_at_soon(state: ConnectionState, reason: Option<Reason>) -> bool {
+        let mut plan = Plan::new(HealthOptions { interval: INTERVAL, parallel: 1, limit: RETRY_LIMIT });
+        let key = (AccountId::from_stored("default".to_owned()), ConnectionId::from_stored("shop".to_owned()));
+        plan.add(key.clone(), 1, ("db.internal".to_owned(), 5432), ConnectionState::Online);
+        let now = Instant::now() + INTERVAL;
+        assert_eq!(plan.due(now), std::slice::from_ref(&key));
+        let look = tokio::spawn(async {}).id();
+        plan.looks.insert(look, key.clone());
+        plan.ended(look, Some(Looked { state, reason }), now);
+        let soon = plan.due(now + SECOND_LOOK.max(RETRY));
+        assert!(soon.is_empty() || soon == [key]);
+        !soon.is_empty()
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_looked_at_again_soon_and_what_refuses_is_left_alone() {
+        use ConnectionState::{Offline, Online, Refused};
+        assert!(!is_looked_at_soon(Online, None).await);
+        assert!(is_looked_at_soon(Online, Some(Reason::DatabaseUnreachable)).await);
+        assert!(is_looked_at_soon(Offline, Some(Reason::DatabaseUnreachable)).await);
+        assert!(is_looked_at_soon(Refused, Some(Reason::TooManyConnections)).await);
+        assert!(!is_looked_at_soon(Refused, Some(Reason::CredentialsRejected)).await);
+    }
+}

@@ -216,7 +216,8 @@ fn run(arguments: &[&str], folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_fails_the_backup_and_keeps_the_earlier_one() {
-    let disk = SmallDisk::new("6m");
+    // Room for one pack and no second one.
+    let disk = SmallDisk::new("40m");
     let folder = SqliteFolder::new();
     let server = TestServer::start_with(|config| {
         config.sqlite.root = folder.root().to_owned();
@@ -228,7 +229,7 @@ async fn a_full_disk_fails_the_backup_and_keeps_the_earlier_one() {
     let first = back_up(&client, CONNECTION, "first").await;
     let kept = files(&server.backup_directory());
     let big = "CREATE TABLE big (body BLOB);
-         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48)
          INSERT INTO big SELECT randomblob(1048576) FROM n;";
     folder.run(&database, big).await;
 

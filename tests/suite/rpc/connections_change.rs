@@ -193,6 +193,17 @@ async fn a_pool_is_closed_by_a_change_and_by_a_delete() {
     let database = register_sample(&client, &fixture, "shop").await;
     let name = "connections/shop".to_owned();
     assert!(!pool(&client, &name).await.open, "nothing has used it");
+    let request = v1::GetDatabaseRequest { connection: name.clone() };
+    client.schemas().get_database(request.clone()).await.unwrap();
+    assert!(pool(&client, &name).await.open);
+    let sized = |max_connections| v1::Connection {
+        name: name.clone(),
+        pool: Some(v1::PoolSettings { max_connections, ..Default::default() }),
+        ..Default::default()
+    };
+    update(&client, sized(2), &["pool.max_connections"]).await.unwrap();
+    assert!(!pool(&client, &name).await.open, "the sessions of the old settings stay open");
+
     let stream = v1::StreamMetricsRequest {
         connection: name.clone(),
         interval: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
@@ -205,9 +216,7 @@ async fn a_pool_is_closed_by_a_change_and_by_a_delete() {
     let opened = pool(&client, &name).await;
     assert!(opened.open && opened.size > 0, "{opened:?}");
 
-    let pool_settings = v1::PoolSettings { max_connections: 3, ..Default::default() };
-    let changed = v1::Connection { name: name.clone(), pool: Some(pool_settings), ..Default::default() };
-    update(&client, changed, &["pool.max_connections"]).await.unwrap();
+    update(&client, sized(3), &["pool.max_connections"]).await.unwrap();
     // The stream goes on, on a pool with the new settings.
     until(async || {
         let sample = in_time(metrics.message()).await.unwrap().unwrap();

@@ -260,7 +260,10 @@ async fn a_new_key_of_the_provider_is_read_at_once_and_unknown_ones_once_a_minut
     // A token that was good under keys that are gone is forgotten, though no other was good under the new ones since.
     let provider = Provider::start(set(&[&first])).await;
     let server = server_at(&provider.url).await;
+    // A reading that the token itself caused would be the one of this minute.
+    until(async || provider.asked() > 0).await;
     who(&server, &old).await.unwrap();
+    assert_eq!(provider.asked(), 1);
     provider.now_has(set(&[&second]));
     let unknown = second.sign_under(&json!({"alg": "EdDSA", "kid": "unknown"}), &claims(&["dev"]));
     for refused in [&unknown, &old] {

@@ -154,7 +154,7 @@ fn rounds(said: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PostgresGuard, Refusal};
+    use super::{PostgresGuard, Refusal, TLS_REQUEST};
     use crate::model::connection::TlsMode;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -192,6 +192,19 @@ mod tests {
         assert_eq!(said(TlsMode::Disabled, b"R\0\0\0\x03"), Err(Refusal::NotTheProtocol));
         let notices = message(b'N', &[b'x'; 1000]).repeat(1100);
         assert_eq!(said(TlsMode::Disabled, &notices), Err(Refusal::TooMuch));
+    }
+
+    #[test]
+    fn nothing_in_clear_comes_behind_the_answer_that_begins_tls() {
+        let answered = |answer: &[u8]| {
+            let mut guard = PostgresGuard::new(TlsMode::Required);
+            guard.sent(&TLS_REQUEST);
+            guard.received(answer)
+        };
+        assert_eq!(answered(b"S"), Ok(()));
+        assert_eq!(answered(b"SE\0\0\0\x0csmuggled"), Err(Refusal::NotTheProtocol));
+        // Who refuses TLS may say why.
+        assert_eq!(answered(b"E\0\0\0\x0cwithout"), Ok(()));
     }
 
     #[test]

@@ -146,6 +146,29 @@ async fn a_change_is_finished_though_its_caller_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_the_end_of_the_server_cuts_off_leaves_an_outcome() {
+    let server = TestServer::start_with(|config| config.shutdown.grace = Duration::from_secs(10)).await;
+    let client = server.client();
+    let (_listener, request) = silent_database().await;
+    let Some(v1::test_connection_request::Target::Connection(silent)) = request.target else { unreachable!() };
+    let name = register(&client, "silent", silent).await.name;
+    let begun = tokio::spawn({
+        let (client, request) = (client.clone(), v1::RotateCredentialsRequest { name, ..Default::default() });
+        async move { client.connections().rotate_credentials(request).await }
+    });
+    let rotation = async |client: &Client| {
+        let rotations = v1::ListAuditEventsRequest { method: "RotateCredentials".to_owned(), ..Default::default() };
+        list(client, rotations).await.into_iter().find(|event| event.kind() == AuditEventKind::Intent)
+    };
+    until(async || rotation(&client).await.is_some()).await;
+    let server = server.stop().await.start().await;
+    begun.await.unwrap().unwrap_err();
+    let intent = rotation(&server.client()).await.unwrap();
+    assert_eq!((intent.completion(), intent.code.as_str()), (AuditCompletion::Ended, "CANCELLED"), "{intent:?}");
+    assert!(verify(&server.client(), None).await.intact);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_killed_with_the_server_is_told_as_unknown() {
     let mut process = ServerProcess::start(&["pools.connect_timeout=2m".to_owned()]).await;
     let client = process.client();

@@ -50,6 +50,7 @@ async fn every_altered_field_of_an_event_is_found_in_its_place() {
         ("resources", "''"),
         ("resources", "'connections/c2'"),
         ("parameters", "'x'"),
+        ("parameters", "char(10) || 'validate_only' || char(10)"),
         ("parameters", "x'00'"),
         ("code", "'OK'"),
         ("reason", "'X'"),
@@ -138,6 +139,21 @@ async fn missing_swapped_and_added_events_are_found() {
             .unwrap();
         assert!(verify(&client, None).await.intact, "{sql} was not undone");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_one_account_is_not_taken_for_that_of_another() {
+    let (server, mut intruder) = scene().await;
+    let stranger = server.client_with(&server.second_account().await);
+    assert!(verify(&stranger, None).await.intact, "it has no events yet");
+    intruder
+        .run(
+            "UPDATE audit_events SET account = 'stranger';
+             UPDATE audit_heads SET account = 'stranger'",
+        )
+        .await
+        .unwrap();
+    assert_bad(&verify(&stranger, None).await, 1, AuditProblem::Altered);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,7 @@ use super::{
         wire::{begin_within, methods, short_name},
     },
     count,
-    message::message,
+    message::{message, with_one_extreme},
 };
 use crate::harness::{process::ServerProcess, server::in_time, sqlite::SqliteFolder};
 
@@ -29,11 +29,12 @@ use crate::harness::{process::ServerProcess, server::in_time, sqlite::SqliteFold
 const DEADLINE: Duration = Duration::from_secs(5);
 const AT_ONE_TIME: usize = 8;
 /// What the memory of a server may differ by before and after: its caches, the pools that the requests made it open, and
-/// what its allocator keeps. The large requests, where they were kept, would count for 200 MiB.
+/// what its allocator keeps.
 const TOLERANCE: u64 = 64 * 1024 * 1024;
-
-/// Requests of one MiB each, so that one that is kept shows.
+/// Requests of one MiB each: where the server kept what it is sent, they would count for 200 MiB.
 const LARGE: usize = 200;
+/// Small requests: where the server kept 64 KiB a call, as for a buffer, they would count for 188 MiB.
+const SMALL: usize = 3_000;
 
 /// Makes the same requests every time, so that a failure can be looked into.
 fn runner() -> TestRunner {
@@ -96,6 +97,19 @@ async fn malformed_requests_are_refused_and_leave_nothing_behind() {
     register(&client, "shop", settings(&folder.target(&folder.create_database()))).await;
     migration_set(&client, "app", vec![file("1_a.sql", "CREATE TABLE a (id INTEGER);")]).await;
     let channel = Channel::from_shared(server.url().to_owned()).unwrap().connect().await.unwrap();
+    let attempt = async |(method, bytes): (MethodDescriptor, Vec<u8>)| {
+        let answer = send(&server, &channel, &method, bytes.clone()).await;
+        if let Err(status) = &answer {
+            assert_sound(&short_name(&method), &bytes, status);
+        }
+        answer.is_err()
+    };
+    let extremes = methods().into_iter().flat_map(|method| {
+        let messages = with_one_extreme(&method.input(), 3);
+        messages.into_iter().map(move |message| (method.clone(), message.encode_to_vec()))
+    });
+    let extremes: Vec<_> = extremes.collect();
+    futures::stream::iter(extremes).map(&attempt).buffer_unordered(AT_ONE_TIME).count().await;
 
     let mut runner = runner();
     let requests = request(methods());
@@ -106,27 +120,19 @@ async fn malformed_requests_are_refused_and_leave_nothing_behind() {
     for part in 0..2 {
         // The first half fills the caches and opens the pools.
         let batch: Vec<_> = (0..total / 2).map(|_| next()).collect();
-        let sent = futures::stream::iter(batch).map(|(method, bytes)| {
-            let (server, channel) = (&server, &channel);
-            async move {
-                let answer = send(server, channel, &method, bytes.clone()).await;
-                if let Err(status) = &answer {
-                    assert_sound(&short_name(&method), &bytes, status);
-                }
-                answer.is_err()
-            }
-        });
-        let ended: Vec<bool> = sent.buffer_unordered(AT_ONE_TIME).collect().await;
+        let sent = futures::stream::iter(batch).map(&attempt).buffer_unordered(AT_ONE_TIME);
+        let ended: Vec<bool> = sent.collect().await;
         refused += ended.into_iter().filter(|refused| *refused).count();
         if part == 0 {
             before = server.resident_bytes();
         }
     }
     let large = v1::ListConnectionsRequest { filter: "x".repeat(1 << 20), ..Default::default() };
-    for _ in 0..LARGE {
-        let error = client.connections().list_connections(large.clone()).await.unwrap_err();
-        assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
-    }
+    let small = v1::ListConnectionsRequest { page_size: -1, ..Default::default() };
+    let many = std::iter::repeat_n(large, LARGE).chain(std::iter::repeat_n(small, SMALL));
+    let refusals = many.map(async |request| client.connections().list_connections(request).await.unwrap_err());
+    let refusals: Vec<Status> = futures::stream::iter(refusals).buffer_unordered(AT_ONE_TIME).collect().await;
+    assert!(refusals.iter().all(|error| error.code() == Code::InvalidArgument), "{refusals:?}");
     let after = server.resident_bytes();
     assert!(after < before + TOLERANCE, "memory grew from {before} to {after} bytes");
     assert!(refused > total as usize / 2, "only {refused} of {total} were refused: they were not malformed");

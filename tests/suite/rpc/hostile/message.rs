@@ -88,6 +88,45 @@ fn one(field: &FieldDescriptor, depth: u32) -> BoxedStrategy<Option<Value>> {
     value.prop_map(Some).boxed()
 }
 
+/// Messages with one field set, and that to the end of its range or behind what it may be: whatever else a request would be
+/// refused for is not in them. Fields of messages are set down to a depth.
+pub(super) fn with_one_extreme(descriptor: &MessageDescriptor, depth: u32) -> Vec<DynamicMessage> {
+    let fields = descriptor.fields().filter(|field| !field.is_map());
+    let settings = fields.flat_map(|field| {
+        let values = extremes(&field.kind(), depth);
+        values.into_iter().map(move |value| {
+            let value = if field.is_list() { Value::List(vec![value]) } else { value };
+            (field.clone(), value)
+        })
+    });
+    let with_one = settings.map(|(field, value)| {
+        let mut message = DynamicMessage::new(descriptor.clone());
+        message.set_field(&field, value);
+        message
+    });
+    with_one.collect()
+}
+
+fn extremes(kind: &Kind, depth: u32) -> Vec<Value> {
+    match kind {
+        Kind::Double => [f64::NAN, f64::INFINITY, f64::MIN].map(Value::F64).to_vec(),
+        Kind::Float => [f32::NAN, f32::INFINITY, f32::MIN].map(Value::F32).to_vec(),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => [i32::MIN, -1, i32::MAX].map(Value::I32).to_vec(),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => [i64::MIN, -1, 1 << 40, i64::MAX].map(Value::I64).to_vec(),
+        Kind::Uint32 | Kind::Fixed32 => vec![Value::U32(u32::MAX)],
+        Kind::Uint64 | Kind::Fixed64 => vec![Value::U64(u64::MAX)],
+        Kind::Bool => vec![Value::Bool(true)],
+        Kind::String => ["\u{0}", "é", "/"].map(|text| Value::String(text.to_owned())).to_vec(),
+        Kind::Bytes => vec![Value::Bytes(vec![0xff].into())],
+        Kind::Enum(_) => [i32::MIN, i32::MAX].map(Value::EnumNumber).to_vec(),
+        Kind::Message(_) if depth == 0 => Vec::new(),
+        Kind::Message(inner) => {
+            let empty = DynamicMessage::new(inner.clone());
+            with_one_extreme(inner, depth - 1).into_iter().chain([empty]).map(Value::Message).collect()
+        }
+    }
+}
+
 fn text() -> BoxedStrategy<String> {
     prop_oneof![
         6 => proptest::sample::select(&TEXTS[..]).prop_map(str::to_owned),
