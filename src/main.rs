@@ -10,6 +10,11 @@ use dbkeeper::{
     telemetry,
 };
 
+/// Calls and streams make and drop many small things and some large ones; this allocator is quicker at it than that of glibc, and
+/// gives back what was needed for a moment.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(&Arguments::parse().command) {
         Ok(code) => code,

@@ -150,6 +150,7 @@ pub(super) fn server(config: &Config) -> ServerSettings {
         trusted_proxies: config.access.proxies(),
         rate_per_address: config.access.rate_per_address,
         rate_per_caller: config.access.rate_per_caller,
+        telemetry_exported: config.telemetry.otlp_endpoint.is_some(),
         tls,
     }
 }

@@ -68,8 +68,10 @@ struct Shared<S: SessionSource> {
     state: Mutex<State<S::Session>>,
     open: Arc<AtomicU32>,
     in_use: AtomicU32,
-    /// A session came back, or a lease ended.
+    /// A session came back: one who waits for it hears of it.
     returned: Notify,
+    /// A lease ended.
+    ended: Notify,
     closed: CancellationToken,
     meter: PoolMeter,
 }
@@ -174,11 +176,11 @@ impl<S: SessionSource> SessionPool<S> {
         self.0.closed.cancel();
         self.close_idle().await;
         loop {
-            let returned = self.0.returned.notified();
+            let ended = self.0.ended.notified();
             if self.0.in_use.load(Ordering::SeqCst) == 0 {
                 break;
             }
-            returned.await;
+            ended.await;
         }
         self.close_idle().await;
     }
@@ -203,6 +205,7 @@ impl<S: SessionSource> Shared<S> {
             open: Arc::default(),
             in_use: AtomicU32::new(0),
             returned: Notify::new(),
+            ended: Notify::new(),
             closed: CancellationToken::new(),
             meter,
         }
@@ -277,7 +280,9 @@ impl<S: SessionSource> Shared<S> {
         };
         let mut place = pin!(in_time);
         loop {
-            let returned = self.returned.notified();
+            // It stands in the line before it looks, for a session that comes back between the two wakes only who does.
+            let mut returned = pin!(self.returned.notified());
+            returned.as_mut().enable();
             if let Some(held) = self.usable(deadline).await {
                 return Ok(Found::Session(held));
             }
@@ -348,7 +353,7 @@ impl<S: SessionSource> Shared<S> {
 
     fn keep(&self, held: Held<S::Session>) {
         self.state().idle.push_back(Idle { held, since: Instant::now() });
-        self.returned.notify_waiters();
+        self.returned.notify_one();
     }
 
     /// Closes a session; false where the peer did not take the good-bye.

@@ -130,7 +130,9 @@ impl EdgeService {
         } else {
             status::response(&status::unknown_method(), &request_id)
         };
-        if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        if let Ok(mut value) = HeaderValue::from_str(request_id.as_str()) {
+            // No two calls share it: in the tables of HTTP/2 it would only push out what comes again.
+            value.set_sensitive(true);
             response.headers_mut().insert(request_id::HEADER, value);
         }
         response
@@ -159,7 +161,8 @@ impl EdgeService {
         // Only the record of a refusal needs it after the call is gone.
         let refusable = policy.audited.then(|| caller.map(|caller| (caller.account.clone(), caller.principal.clone())));
         let principal = caller.map(|caller| caller.principal.as_str());
-        let span = trace::span(&policy, &request_id, principal, request.headers());
+        let exported = self.edge.settings.telemetry_exported;
+        let span = trace::span(exported, &policy, &request_id, principal, request.headers());
         match admitted.and_then(|admitted| admitted.permitted(&policy)) {
             Ok(admitted) => {
                 let end = CallEnd::new(started, Arc::clone(&policy), &admitted.context, admitted.slot, span.clone());

@@ -18,6 +18,8 @@ const PACKAGE: &str = "dbkeeper.v1";
 pub struct MethodPolicy {
     /// `/dbkeeper.v1.ConnectionService/GetConnection`.
     pub path: String,
+    /// The path without its first slash, as logs, traces and records have it.
+    pub method: Arc<str>,
     /// What a caller must hold.
     pub permission: Permission,
     /// Each call leaves a record.
@@ -87,8 +89,10 @@ fn policy(method: &MethodDescriptor, permission: &ExtensionDescriptor, flags: &F
         Error::internal(format!("method {} declares no permission", method.full_name()))
             .context(format!("set the option (permission) on {}", method.full_name()))
     })?;
+    let name = format!("{}/{}", method.parent_service().full_name(), method.name());
     Ok(MethodPolicy {
-        path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
+        path: format!("/{name}"),
+        method: name.into(),
         permission,
         audited: options.get_extension(&flags.audited).as_bool().unwrap_or(false),
         while_sealed: options.get_extension(&flags.while_sealed).as_bool().unwrap_or(false),

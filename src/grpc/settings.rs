@@ -45,6 +45,8 @@ pub struct ServerSettings {
     pub rate_per_address: u32,
     /// Calls a second of one caller; 0: any number.
     pub rate_per_caller: u32,
+    /// Traces and metrics are sent to a collector.
+    pub telemetry_exported: bool,
     /// Certificate and key; absent: in clear.
     pub tls: Option<TlsFiles>,
 }
@@ -70,6 +72,7 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             rate_per_address: 0,
             rate_per_caller: 0,
+            telemetry_exported: false,
             tls: None,
         }
     }

@@ -91,6 +91,6 @@ impl<S: SessionSource> Drop for SessionLease<S> {
         self.turn = None;
         self.pool.meter.used(self.taken.elapsed());
         self.pool.in_use.fetch_sub(1, Ordering::SeqCst);
-        self.pool.returned.notify_waiters();
+        self.pool.ended.notify_waiters();
     }
 }

@@ -295,6 +295,24 @@ async fn a_flood_of_one_account_leaves_another_its_warm_session_and_its_turn() {
     assert_eq!(limits.account(&AccountId::from_stored("flood".to_owned())).caps.server, 4);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_session_that_comes_back_finds_one_who_waits() {
+    let (source, limits) = (FakeSource::new("db", 99_999), limits(8, 8));
+    let pool = Arc::new(pool_of("a", &source, settings(100), &limits));
+    let callers = (0..64).map(|_| {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                let lease = pool.acquire().await.unwrap();
+                tokio::task::yield_now().await;
+                lease.give_back().await;
+            }
+        })
+    });
+    // One who is not woken waits for the time-out of its acquire, and fails.
+    join_all(callers.collect::<Vec<_>>()).await.into_iter().for_each(|caller| caller.unwrap());
+}
+
 #[tokio::test]
 async fn a_pool_that_takes_no_places_is_not_held_up_by_a_full_server() {
     let (source, limits) = (FakeSource::new("db", 9), limits(1, 1));

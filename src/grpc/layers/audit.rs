@@ -246,7 +246,7 @@ fn call(
     peer: SocketAddr,
     request_id: &RequestId,
 ) -> AuditedCall {
-    let method = policy.path.trim_start_matches('/').to_owned();
+    let method = policy.method.as_ref().to_owned();
     AuditedCall::new(account, actor, peer.ip().to_canonical().to_string(), method, request_id)
 }
 

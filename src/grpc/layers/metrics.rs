@@ -1,6 +1,9 @@
 //! How long calls take, for OpenTelemetry. Without an exporter the instrument does nothing.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use opentelemetry::{KeyValue, global, metrics::Histogram};
 use tonic::Code;
@@ -18,7 +21,7 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
 
 /// Records the end of a call.
 pub(super) fn call_ended(policy: &MethodPolicy, code: Code, elapsed: Duration) {
-    let method = KeyValue::new("rpc.method", policy.path.trim_start_matches('/').to_owned());
+    let method = KeyValue::new("rpc.method", Arc::clone(&policy.method));
     let code = KeyValue::new("rpc.grpc.status_code", i64::from(i32::from(code)));
     DURATION.record(elapsed.as_secs_f64(), &[KeyValue::new("rpc.system", "grpc"), method, code]);
 }

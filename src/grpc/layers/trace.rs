@@ -12,24 +12,30 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::{grpc::options::MethodPolicy, model::RequestId};
 
 /// Opens the span. The log lines of the call carry its fields, the id of the trace among them where there is one. It is opened
-/// when the caller is known, for a field that is added later makes the log format all of them again.
+/// when the caller is known, for a field that is added later makes the log format all of them again, and what only a collector
+/// reads stands in it only where there is one.
 pub(super) fn span(
+    exported: bool,
     policy: &MethodPolicy,
     request_id: &RequestId,
     principal: Option<&str>,
     headers: &HeaderMap,
 ) -> Span {
-    let method = policy.path.trim_start_matches('/');
-    let span = tracing::info_span!(
-        "call",
-        otel.name = method,
-        otel.kind = "server",
-        rpc.system = "grpc",
-        method,
-        %request_id,
-        principal,
-        trace_id = Empty,
-    );
+    let (method, request_id) = (&*policy.method, request_id.as_str());
+    let span = if exported {
+        tracing::info_span!(
+            "call",
+            otel.name = method,
+            otel.kind = "server",
+            rpc.system = "grpc",
+            method,
+            request_id,
+            principal,
+            trace_id = Empty,
+        )
+    } else {
+        tracing::info_span!("call", method, request_id, principal, trace_id = Empty)
+    };
     let mut trace_id = TraceId::INVALID;
     if headers.contains_key("traceparent") {
         let parent = TraceContextPropagator::new().extract(&Headers(headers));
@@ -39,7 +45,7 @@ pub(super) fn span(
             let _ = span.set_parent(parent);
         }
     }
-    if trace_id == TraceId::INVALID {
+    if exported && trace_id == TraceId::INVALID {
         // Where traces are exported, a call without a parent begins a trace of its own.
         trace_id = span.context().span().span_context().trace_id();
     }

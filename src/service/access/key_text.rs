@@ -43,7 +43,9 @@ impl KeyText {
         if !well_formed {
             return None;
         }
-        Some(Self { id: ApiKeyId::parse(id, "key").ok()?, secret: Zeroizing::new(hex::decode(secret).ok()?) })
+        // In constant time, for it is a secret.
+        let secret = base16ct::lower::decode_vec(secret).ok()?;
+        Some(Self { id: ApiKeyId::parse(id, "key").ok()?, secret: Zeroizing::new(secret) })
     }
 
     /// The text of the key.

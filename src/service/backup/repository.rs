@@ -70,6 +70,8 @@ pub struct Repository {
     deleting: tokio::sync::Mutex<()>,
     /// Turns to read a chunk before it is asked for.
     read_ahead: Arc<tokio::sync::Semaphore>,
+    /// Turns to fetch a chunk and open it.
+    openings: tokio::sync::Semaphore,
     report: OpeningReport,
 }
 

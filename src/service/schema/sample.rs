@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Discovery, MAX_ANSWER_SIZE, SchemaService, Served, mask, not_found};
 use crate::{
     model::{
-        CallContext, ConnectionId, Result, Timestamp,
+        CallContext, ConnectionId, Permission, Result, Timestamp,
         name::{Identifier, QualifiedName},
         schema::{Sample, SampleQuery, SampleValue, approximate_size},
     },
@@ -55,13 +55,17 @@ pub struct SampledRows {
 }
 
 impl SchemaService {
-    /// Some rows of a table, or TABLE_NOT_FOUND.
+    /// Some rows of a table, or TABLE_NOT_FOUND. PERMISSION_MISSING where nothing is to be masked and the caller may only look.
     pub async fn sample_rows(
         &self,
         context: &CallContext,
         connection: &ConnectionId,
         request: &SampleRequest,
     ) -> Result<Served<SampledRows>> {
+        // Whoever may only look gets no personal data in clear.
+        if request.masking == Masking::None {
+            context.caller.require(Permission::Operate)?;
+        }
         let Reader { lease, served_by } = self.reader(context, connection).await?;
         let query = SampleQuery {
             table: request.table.clone(),

@@ -5,7 +5,7 @@ use tonic::Code;
 
 use super::{
     answer::{assert_field, assert_refused, assert_says},
-    support::{on_every_engine, register_sample},
+    support::{issue, on_every_engine, register_sample, viewer},
 };
 use crate::{
     conformance::Fixture,
@@ -136,4 +136,26 @@ async fn objects_samples_and_old_answers_travel() {
     assert_eq!(details.module.unwrap().arguments, ["title", "body"]);
     let kinds: Vec<_> = details.shadow_tables.iter().map(|table| table.kind.as_str()).collect();
     assert_eq!(kinds, ["config", "content", "data", "docsize", "idx"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_only_look_gets_no_personal_data_in_clear() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    register_sample(&client, &folder, "shop").await;
+    let (_, key) = issue(&client, "accounts/default", viewer("of the test")).await;
+    let looking = server.client_with(&key);
+    let sample = |masking: v1::Masking| v1::SampleRowsRequest {
+        connection: "connections/shop".to_owned(),
+        table: "customers".to_owned(),
+        masking: masking.into(),
+        ..Default::default()
+    };
+    let masked = looking.schemas().sample_rows(sample(v1::Masking::Unspecified)).await.unwrap().into_inner();
+    assert!(masked.rows[0].values[1].masked, "{masked:?}");
+    let error = looking.schemas().sample_rows(sample(v1::Masking::None)).await.unwrap_err();
+    assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING");
+    let clear = client.schemas().sample_rows(sample(v1::Masking::None)).await.unwrap().into_inner();
+    assert!(matches!(&clear.rows[0].values[1].value, Some(Value::Text(_))), "{clear:?}");
 }

@@ -18,7 +18,7 @@ use super::{
     key::{Keys, ObjectKind, random_bytes},
     manifest::FORMAT_VERSION,
     pack::{self, Pack},
-    reader::READ_AHEAD_TURNS,
+    reader::{OPENING_TURNS, READ_AHEAD_TURNS},
     storage::Storage,
 };
 use crate::model::{Error, Reason, Result};
@@ -59,6 +59,7 @@ impl Repository {
             abandoned: Mutex::default(),
             deleting: tokio::sync::Mutex::new(()),
             read_ahead: Arc::new(Semaphore::new(READ_AHEAD_TURNS)),
+            openings: Semaphore::new(OPENING_TURNS),
             report: OpeningReport::default(),
         };
         repository.load().await.map(Arc::new)

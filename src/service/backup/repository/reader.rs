@@ -22,6 +22,9 @@ const READ_AHEAD: u32 = 3;
 /// what it holds must not grow with the number of readers beyond the one chunk that each needs.
 pub(super) const READ_AHEAD_TURNS: usize = 4 * READ_AHEAD as usize;
 
+/// Chunks that all readers together fetch and open at a time, for one takes its length twice over while it is opened.
+pub(super) const OPENING_TURNS: usize = 16;
+
 /// The dump of a backup as a reader for the tools, which know errors of input only as such: the true one is kept here.
 pub struct BackupReader {
     failure: Arc<Mutex<Option<Error>>>,
@@ -104,6 +107,7 @@ impl Repository {
                 .with_metadata("pack", pack.id.to_string())
                 .with_metadata("chunk", index.to_string())
         };
+        let _turn = self.openings.acquire().await.map_err(Error::internal)?;
         let sealed = self.storage.get_range(&pack::path(pack.id), start, length).await?;
         let sealed = sealed.ok_or_else(|| place("the storage ends or the pack is missing"))?;
         let keys = self.keys.clone();

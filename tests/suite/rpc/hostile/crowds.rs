@@ -24,10 +24,10 @@ const STALLED: usize = 100;
 const SILENT: usize = 2000;
 /// Streams of one client; the server allows 256 on a connection.
 const STREAMS_A_CLIENT: usize = 200;
-/// A stalled download holds 16 pieces of 64 KiB, a chunk of up to 4 MiB that they are cut from, shared where several
-/// read the same, and HTTP/2's own send buffer of 400 KiB; an open stream of samples some 50 KiB. That makes 100 times 1.5 MiB
-/// and 50 MiB, and as much again for the allocator. Unbounded, the downloads alone would come to 2.4 GiB.
-const BOUND: u64 = 512 * 1024 * 1024;
+/// A stalled download holds 16 pieces of 64 KiB, the chunks of up to 4 MiB that they are cut from, which are two at most, and
+/// HTTP/2's own send buffer of 400 KiB; an open stream of samples some 50 KiB. That makes 100 times 8.4 MiB and 50 MiB, with the
+/// allocator's share 1 GiB. Unbounded, the downloads alone would come to 2.4 GiB.
+const BOUND: u64 = 1024 * 1024 * 1024;
 
 async fn watch_metrics(client: &Client) -> Streaming<v1::StreamMetricsResponse> {
     let request = v1::StreamMetricsRequest {
