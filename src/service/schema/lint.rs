@@ -21,7 +21,7 @@ type TextOrder = (String, String);
 
 /// Applies the rules. What needs both sides of a foreign key is told at the end, for which it keeps the collation of every
 /// column of text; nothing else of a table is kept.
-pub struct Linter {
+pub(super) struct Linter {
     selection: LintSelection,
     dialect: &'static dyn Dialect,
     orders: HashMap<ObjectName, HashMap<String, TextOrder>>,
@@ -30,12 +30,12 @@ pub struct Linter {
 
 impl Linter {
     /// A linter for a database of that dialect.
-    pub fn new(selection: LintSelection, dialect: &'static dyn Dialect) -> Self {
+    pub(super) fn new(selection: LintSelection, dialect: &'static dyn Dialect) -> Self {
         Self { selection, dialect, orders: HashMap::new(), keys: Vec::new() }
     }
 
     /// What is questionable in a table. Views hold nothing of their own, and a sequence has no columns.
-    pub fn table(&mut self, table: &Table) -> Vec<LintFinding> {
+    pub(super) fn table(&mut self, table: &Table) -> Vec<LintFinding> {
         if !matches!(table.kind, TableKind::Table | TableKind::PartitionedTable | TableKind::ForeignTable) {
             return Vec::new();
         }
@@ -52,7 +52,7 @@ impl Linter {
     }
 
     /// What could only be told when all tables were seen.
-    pub fn finish(self) -> Vec<LintFinding> {
+    pub(super) fn finish(self) -> Vec<LintFinding> {
         keys::collations(&self.keys, &self.orders)
     }
 }

@@ -158,7 +158,7 @@ async fn profiles_switches_and_filters_choose_what_is_told() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
     let client = server.client();
-    let database = folder.create_database().await;
+    let database = folder.create_database();
     let schema = "
         CREATE TABLE \"InvoiceLine\" (\"lineId\" INTEGER PRIMARY KEY, code TEXT UNIQUE, created_at TEXT);
         CREATE INDEX \"byCode\" ON \"InvoiceLine\" (created_at);

@@ -104,7 +104,7 @@ fn cut(mut name: String, limit: usize) -> String {
 
 /// The name in lower case, its words with one underscore between: `InvoiceLine`, `invoice-line` and `INVOICE_LINE` all are
 /// `invoice_line`.
-fn snake_case(name: &str) -> String {
+pub(super) fn snake_case(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 4);
     let characters: Vec<char> = name.chars().collect();
     for (place, character) in characters.iter().enumerate() {
