@@ -7,6 +7,7 @@
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod certificate;
+pub mod dialect;
 pub mod dump;
 pub mod facts;
 pub mod inspect;
@@ -29,6 +30,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use dialect::Dialect;
 pub use dump::{Dump, DumpReport, RunningDump};
 pub use facts::Describe;
 pub use inspect::{Inspect, InspectObjects, SampleRows};
@@ -161,6 +163,11 @@ pub trait Database: Send + Sync {
         None
     }
 
+    /// Its SQL.
+    fn dialect(&self) -> Option<&'static dyn Dialect> {
+        None
+    }
+
     /// Running migrations.
     fn migrate(&self) -> Option<&dyn Migrate> {
         None
@@ -201,6 +208,11 @@ impl dyn Database + '_ {
     /// Looking at rows, or ENGINE_UNSUPPORTED.
     pub fn require_sample_rows(&self) -> Result<&dyn SampleRows> {
         self.sample_rows().ok_or_else(|| Error::unsupported(self.kind().as_str(), "samples of rows"))
+    }
+
+    /// Its SQL, or ENGINE_UNSUPPORTED.
+    pub fn require_dialect(&self) -> Result<&'static dyn Dialect> {
+        self.dialect().ok_or_else(|| Error::unsupported(self.kind().as_str(), "generated statements"))
     }
 
     /// Running migrations, or ENGINE_UNSUPPORTED.

@@ -6,6 +6,7 @@
 mod capability;
 mod connect;
 mod database;
+pub mod dialect;
 mod dump;
 mod error;
 mod facts;

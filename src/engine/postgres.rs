@@ -5,6 +5,7 @@
 mod capability;
 mod connect;
 mod database;
+pub mod dialect;
 mod dump;
 mod facts;
 mod failure;

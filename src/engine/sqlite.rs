@@ -7,6 +7,7 @@ mod catalog;
 mod confine;
 mod connect;
 mod ddl;
+pub mod dialect;
 mod dump;
 mod error;
 mod facts;
@@ -39,8 +40,8 @@ use self::{
     path::{DatabaseFile, DatabasePath},
 };
 use super::{
-    Database, Describe, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe, SampleRows,
-    Target,
+    Database, Describe, Dialect, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe,
+    SampleRows, Target,
     session_pool::{PoolOwner, SessionSource},
 };
 use crate::model::{
@@ -213,6 +214,10 @@ impl Database for SqliteDatabase {
 
     fn sample_rows(&self) -> Option<&dyn SampleRows> {
         Some(self)
+    }
+
+    fn dialect(&self) -> Option<&'static dyn Dialect> {
+        Some(&dialect::SqliteDialect)
     }
 
     fn migrate(&self) -> Option<&dyn Migrate> {

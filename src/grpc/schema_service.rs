@@ -82,6 +82,7 @@ impl SchemaAdapter {
 
 #[async_trait]
 impl v1::schema_service_server::SchemaService for SchemaAdapter {
+    type LintSchemaStream = MessageStream<v1::LintSchemaResponse>;
     type StreamTablesStream = MessageStream<v1::StreamTablesResponse>;
 
     async fn get_database(&self, request: Request<v1::GetDatabaseRequest>) -> Result<Response<v1::Database>, Status> {
@@ -135,6 +136,25 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         request: Request<v1::ListSchemaObjectsRequest>,
     ) -> Result<Response<v1::ListSchemaObjectsResponse>, Status> {
         unary(request, |context, message| self.objects(context, message)).await
+    }
+
+    async fn lint_schema(
+        &self,
+        request: Request<v1::LintSchemaRequest>,
+    ) -> Result<Response<Self::LintSchemaStream>, Status> {
+        let schemas = self.schemas.clone();
+        server_stream(request, async move |context, message, mut sender| {
+            let connection = name::parse_connection(&message.connection, "connection")?;
+            let filter = convert::table_filter(&message.schema, 0, &message.name_pattern)?;
+            let selection = convert::lint_selection(&message)?;
+            let mut findings = schemas.lint_schema(&context, &connection, filter, selection).await?;
+            let served_by = convert::served_by(findings.served_by());
+            while let Some(found) = findings.next().await {
+                let event = convert::lint_event(found?, &served_by);
+                sender.send_numbered(|sequence| v1::LintSchemaResponse { sequence, event: Some(event) }).await?;
+            }
+            Ok(())
+        })
     }
 
     async fn sample_rows(

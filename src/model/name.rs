@@ -109,6 +109,11 @@ impl Identifier {
         Self(text.to_owned())
     }
 
+    /// A name that a catalog told.
+    pub fn of_catalog(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
     /// The bare name, for a bind value and never for SQL text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,13 +4,16 @@
 //! What all engines share stands in the types themselves; what one of them alone knows is in [`TableDetails`],
 //! [`ColumnDetails`] and the like, a typed variant an engine.
 
+mod change;
 mod column;
 mod constraint;
 mod database;
 mod dependent;
 mod grant;
 mod index;
+mod lint;
 mod mysql;
+mod neutral_type;
 mod object;
 mod pattern;
 mod policy;
@@ -25,6 +28,7 @@ mod table;
 mod trigger;
 
 pub use self::{
+    change::{ChangedTable, SchemaChange},
     column::{Column, ColumnDetails, Generation},
     constraint::{
         CheckConstraint, ExclusionConstraint, ExclusionElement, ForeignKey, KeyConstraint, MatchType, ReferentialAction,
@@ -33,10 +37,12 @@ pub use self::{
     dependent::{Dependence, Dependent, DependentKind},
     grant::ObjectGrant,
     index::{Index, IndexPart, IndexTerm, NullsOrder, OperatorClass},
+    lint::{Evidence, LintFinding, LintRule, LintSeverity, LintSubject},
     mysql::{
         MysqlColumn, MysqlPartition, MysqlPartitioning, MysqlTable, MysqlView, SecurityContext, TimePeriod,
         VersioningRole,
     },
+    neutral_type::NeutralType,
     object::{
         CollationObject, DomainCheck, DomainType, Extension, ForeignServer, ObjectDetails, ObjectKind, Publication,
         PublishedTable, RangeType, ScheduledEvent, SchemaNamespace, SchemaObject, SequenceObject, TypeAttribute,

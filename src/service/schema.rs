@@ -1,6 +1,8 @@
 //! Reading the schemas of registered databases.
 
 mod cache;
+mod lint;
+mod lint_stream;
 mod mask;
 mod sample;
 mod stream;
@@ -12,6 +14,8 @@ use tokio_util::task::TaskTracker;
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
+    lint::{LintProfile, LintSelection, RULES},
+    lint_stream::{LintCounts, LintEvent, LintStream},
     sample::{DEFAULT_SAMPLE_ROWS, DEFAULT_VALUE_LENGTH, MAX_VALUE_LENGTH, Masking, SampleRequest, SampledRows},
     stream::{TableEvent, TableStream},
 };

@@ -14,6 +14,7 @@ mod architecture;
 mod backup_repository;
 mod backup_service;
 mod conformance;
+mod dialects;
 mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;

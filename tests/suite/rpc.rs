@@ -25,6 +25,7 @@ mod connections_replicas_away;
 mod escrow;
 mod hostile;
 mod limits;
+mod lint;
 mod lost_key;
 mod metrics;
 mod migrations;

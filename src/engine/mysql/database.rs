@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::{capability, connect::Connector, error, monitor::KnownStart, server::Server, source::MysqlSource};
 use crate::{
     engine::{
-        Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -141,6 +141,10 @@ impl Database for MysqlDatabase {
 
     fn inspect(&self) -> Option<&dyn Inspect> {
         Some(self)
+    }
+
+    fn dialect(&self) -> Option<&'static dyn Dialect> {
+        Some(&super::dialect::MysqlDialect)
     }
 
     fn migrate(&self) -> Option<&dyn Migrate> {

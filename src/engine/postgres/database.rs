@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -121,6 +121,10 @@ impl Database for PostgresDatabase {
 
     fn inspect(&self) -> Option<&dyn Inspect> {
         Some(self)
+    }
+
+    fn dialect(&self) -> Option<&'static dyn Dialect> {
+        Some(&super::dialect::PostgresDialect)
     }
 
     fn migrate(&self) -> Option<&dyn Migrate> {

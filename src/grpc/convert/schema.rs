@@ -1,6 +1,7 @@
 //! Schemas: databases, tables and what is in them.
 
 mod details;
+mod lint;
 mod object;
 mod part;
 mod request;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use self::{
+    lint::{lint_event, lint_selection},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},
     sample::sample,

@@ -170,6 +170,11 @@ fn cases(scene: &Scene) -> Vec<Case> {
             Refused,
             v1::SampleRowsRequest { connection: FILE.to_owned(), table: "orders".to_owned(), ..Default::default() },
         ),
+        case(
+            "SchemaService.LintSchema",
+            Refused,
+            v1::LintSchemaRequest { connection: connection.clone(), ..Default::default() },
+        ),
         case("MigrationService.CreateMigrationSet", Served, create_set),
         case("MigrationService.ImportMigrations", Refused, import),
         case(

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dbkeeper.v1 import schema_lint_pb2 as dbkeeper_dot_v1_dot_schema__lint__pb2
 from dbkeeper.v1 import schema_service_pb2 as dbkeeper_dot_v1_dot_schema__service__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
@@ -75,6 +76,11 @@ class SchemaServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
                 _registered_method=True)
+        self.LintSchema = channel.unary_stream(
+                '/dbkeeper.v1.SchemaService/LintSchema',
+                request_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
+                _registered_method=True)
 
 
 class SchemaServiceServicer(object):
@@ -145,6 +151,17 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LintSchema(self, request, context):
+        """Looks at every table by rules, and streams what is questionable with its severity, the
+        figures behind it and the statements that mend it, table by table, then one summary.
+        Changes nothing. docs/lint.md explains each rule.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
+        pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchemaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +194,11 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     servicer.SampleRows,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.SerializeToString,
+            ),
+            'LintSchema': grpc.unary_stream_rpc_method_handler(
+                    servicer.LintSchema,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -352,6 +374,33 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/SampleRows',
             dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LintSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/LintSchema',
+            dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 import abc
 import collections.abc
+import dbkeeper.v1.schema_lint_pb2
 import dbkeeper.v1.schema_service_pb2
 import grpc
 import grpc.aio
@@ -86,6 +87,17 @@ class SchemaServiceStub:
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
     """
 
+    LintSchema: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
+    ]
+    """Looks at every table by rules, and streams what is questionable with its severity, the
+    figures behind it and the statements that mend it, table by table, then one summary.
+    Changes nothing. docs/lint.md explains each rule.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
+    pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
 class SchemaServiceAsyncStub:
     """Reads the schema of a registered database. Each call costs a constant number of
     catalog queries, however many tables there are. What could not be read is named
@@ -152,6 +164,17 @@ class SchemaServiceAsyncStub:
     Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
     (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+    """
+
+    LintSchema: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
+    ]
+    """Looks at every table by rules, and streams what is questionable with its severity, the
+    figures behind it and the statements that mend it, table by table, then one summary.
+    Changes nothing. docs/lint.md explains each rule.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
+    pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -232,6 +255,19 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
         (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
         (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+        """
+
+    @abc.abstractmethod
+    def LintSchema(
+        self,
+        request: dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.schema_lint_pb2.LintSchemaResponse], collections.abc.AsyncIterator[dbkeeper.v1.schema_lint_pb2.LintSchemaResponse]]:
+        """Looks at every table by rules, and streams what is questionable with its severity, the
+        figures behind it and the statements that mend it, table by table, then one summary.
+        Changes nothing. docs/lint.md explains each rule.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
+        pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,165 @@
+//! Names of tables, columns, indexes and foreign keys.
+
+use super::{Look, rules};
+use crate::model::schema::{ForeignKey, Index, IndexTerm, LintSubject, SchemaChange};
+
+/// Columns that every table is expected to have, and whether they may be NULL.
+const STANDARD_COLUMNS: [(&str, bool); 3] = [("created_at", false), ("updated_at", false), ("deleted_at", true)];
+
+pub(super) fn look(look: &mut Look<'_>) {
+    let table = look.table;
+    name(look, &table.name, &LintSubject::Table);
+    for column in &table.columns {
+        name(look, &column.name, &LintSubject::Column(column.name.clone()));
+    }
+    if look.holds(rules::INDEX_NAME) {
+        table.indexes.iter().for_each(|index| index_of(look, index));
+    }
+    if look.holds(rules::FOREIGN_KEY_NAME) {
+        table.foreign_keys.iter().for_each(|key| foreign_key(look, key));
+    }
+    if look.holds(rules::MISSING_TIMESTAMPS) {
+        standard_columns(look);
+    }
+}
+
+fn name(look: &mut Look<'_>, name: &str, subject: &LintSubject) {
+    let to = snake_case(name);
+    let (case, rename) = match subject {
+        LintSubject::Column(column) => {
+            (rules::COLUMN_NAME, SchemaChange::RenameColumn { column: column.clone(), to: to.clone() })
+        }
+        _ => (rules::TABLE_NAME, SchemaChange::RenameTable { to: to.clone() }),
+    };
+    if look.holds(rules::RESERVED_NAME) && look.dialect.is_reserved(name) {
+        let message = format!("{name} is a reserved word; choose another name");
+        look.find(rules::RESERVED_NAME, subject.clone(), message, Vec::new(), None);
+    }
+    if look.holds(case) && name != to && !to.is_empty() {
+        let message = format!("{name:?} is not in snake_case; call it {to}");
+        look.find(case, subject.clone(), message, Vec::new(), Some(&rename));
+    }
+}
+
+fn index_of(look: &mut Look<'_>, index: &Index) {
+    if index.primary || !index.constraint.is_empty() {
+        return;
+    }
+    let columns: Option<Vec<String>> = index
+        .parts
+        .iter()
+        .map(|part| match &part.term {
+            IndexTerm::Column(column) => Some(column.clone()),
+            IndexTerm::Expression(_) => None,
+        })
+        .collect();
+    // How an expression is called is for its author to say.
+    let Some(columns) = columns else { return };
+    let to = index_name(&look.table.name, &columns, look.dialect.max_name_length());
+    if index.name == to || look.table.indexes.iter().any(|other| other.name == to) {
+        return;
+    }
+    let change = SchemaChange::RenameIndex { index: Box::new(index.clone()), to: to.clone() };
+    let message = format!("the index {} should be called {to}", index.name);
+    look.find(rules::INDEX_NAME, LintSubject::Index(index.name.clone()), message, Vec::new(), Some(&change));
+}
+
+fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
+    let limit = look.dialect.max_name_length();
+    let to = cut(format!("fk_{}_{}", snake_case(&look.table.name), snake_case(&key.referenced_table)), limit);
+    let mut same = look.table.foreign_keys.iter().filter(|other| other.referenced_table == key.referenced_table);
+    // A second key to the same table needs a name of its own, and one without a name cannot be renamed.
+    if key.name.is_empty() || key.name.starts_with(&to) || same.next().is_some_and(|first| first.name != key.name) {
+        return;
+    }
+    let change = SchemaChange::RenameForeignKey { name: key.name.clone(), to: to.clone() };
+    let message = format!("the foreign key {} should be called {to}", key.name);
+    look.find(rules::FOREIGN_KEY_NAME, LintSubject::ForeignKey(key.name.clone()), message, Vec::new(), Some(&change));
+}
+
+fn standard_columns(look: &mut Look<'_>) {
+    for (name, optional) in STANDARD_COLUMNS {
+        if look.table.columns.iter().any(|column| snake_case(&column.name) == name) {
+            continue;
+        }
+        let change = SchemaChange::AddTimestamp { column: name.to_owned(), optional };
+        let message = format!("the table has no column {name}; add it");
+        look.find(rules::MISSING_TIMESTAMPS, LintSubject::Table, message, Vec::new(), Some(&change));
+    }
+}
+
+/// The conventional name of an index, `idx_<table>_<column>`, cut where the engine takes no longer one.
+pub(super) fn index_name(table: &str, columns: &[String], limit: usize) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| snake_case(column)).collect();
+    cut(format!("idx_{}_{}", snake_case(table), columns.join("_")), limit)
+}
+
+fn cut(mut name: String, limit: usize) -> String {
+    if name.len() > limit {
+        let end = (0..=limit).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+        name.truncate(end);
+    }
+    name
+}
+
+/// The name in lower case, its words with one underscore between: `InvoiceLine`, `invoice-line` and `INVOICE_LINE` all are
+/// `invoice_line`.
+pub(super) fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    let characters: Vec<char> = name.chars().collect();
+    for (place, character) in characters.iter().enumerate() {
+        if !character.is_alphanumeric() {
+            separate(&mut text);
+            continue;
+        }
+        let before = place.checked_sub(1).map(|before| characters[before]);
+        let after = characters.get(place + 1);
+        let begins = character.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase()
+                    || before.is_numeric()
+                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
+            });
+        if begins {
+            separate(&mut text);
+        }
+        text.extend(character.to_lowercase());
+    }
+    text.truncate(text.trim_end_matches('_').len());
+    text
+}
+
+fn separate(text: &mut String) {
+    if !text.is_empty() && !text.ends_with('_') {
+        text.push('_');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{index_name, snake_case};
+
+    #[test]
+    fn names_become_snake_case() {
+        for (name, snake) in [
+            ("album", "album"),
+            ("InvoiceLine", "invoice_line"),
+            ("invoice-line", "invoice_line"),
+            ("INVOICE_LINE", "invoice_line"),
+            ("HTTPServerId", "http_server_id"),
+            ("line2Total", "line2_total"),
+            ("  two  words ", "two_words"),
+            ("Größe", "größe"),
+            ("🦀", ""),
+        ] {
+            assert_eq!(snake_case(name), snake, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_conventional_name_is_no_longer_than_the_engine_takes() {
+        let columns = ["ArtistId".to_owned(), "Title".to_owned()];
+        assert_eq!(index_name("Album", &columns, 63), "idx_album_artist_id_title");
+        assert_eq!(index_name("Größe", &columns, 7), "idx_gr");
+    }
+}

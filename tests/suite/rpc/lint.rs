@@ -1,0 +1,211 @@
+//! LintSchema: on each engine the defects that were made are found and no others, and the fixes mend what they say.
+
+use std::collections::BTreeSet;
+
+use dbkeeper::grpc::{
+    client::Client,
+    proto::v1::{self, lint_schema_response::Event},
+};
+use tonic::Code;
+
+use super::{
+    answer::{assert_field, assert_refused},
+    support::{register, settings},
+};
+use crate::{
+    conformance::{Fixture, mariadb::MariadbFixture, postgres::PostgresFixture},
+    harness::{
+        server::{TestServer, in_time},
+        sqlite::SqliteFolder,
+    },
+};
+
+async fn lint(client: &Client, request: v1::LintSchemaRequest) -> (Vec<v1::LintFinding>, v1::LintSchemaSummary) {
+    let mut stream = client.schemas().lint_schema(request).await.unwrap().into_inner();
+    let mut findings = Vec::new();
+    let mut sequence = 0;
+    while let Some(message) = in_time(stream.message()).await.unwrap() {
+        sequence += 1;
+        assert_eq!(message.sequence, sequence);
+        match message.event.expect("an event") {
+            Event::Finding(finding) => findings.push(finding),
+            Event::Summary(summary) => {
+                assert!(in_time(stream.message()).await.unwrap().is_none(), "the summary is the end");
+                return (findings, summary);
+            }
+        }
+    }
+    panic!("the stream ended without a summary");
+}
+
+fn request(profile: v1::LintProfile) -> v1::LintSchemaRequest {
+    let connection = "connections/shop".to_owned();
+    v1::LintSchemaRequest { connection, profile: profile.into(), ..Default::default() }
+}
+
+/// `rule table subject` of each.
+fn told(findings: &[v1::LintFinding]) -> BTreeSet<String> {
+    findings.iter().map(|found| format!("{} {} {}", found.rule, found.table, found.subject).trim().to_owned()).collect()
+}
+
+fn expected(lines: &[&str]) -> BTreeSet<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// Makes the defects, expects them, runs every fix, and expects what is left.
+async fn finds_and_mends(server: &TestServer, fixture: &impl Fixture, defects: &str, found: &[&str], left: &[&str]) {
+    let client = server.client();
+    let database = fixture.create_database().await;
+    fixture.run(&database, defects).await;
+    register(&client, "shop", settings(&fixture.target(&database))).await;
+
+    let (findings, summary) = lint(&client, request(v1::LintProfile::Default)).await;
+    assert_eq!(told(&findings), expected(found), "{findings:#?}");
+    assert!(summary.skipped.is_empty(), "{summary:?}");
+    let counted = summary.error_count + summary.warning_count + summary.info_count;
+    assert_eq!(usize::try_from(counted), Ok(findings.len()));
+    for finding in &findings {
+        assert!(!finding.message.is_empty() && !finding.explanation.is_empty(), "{finding:?}");
+        for statement in &finding.fix {
+            fixture.run(&database, statement).await;
+        }
+    }
+    let (findings, _) = lint(&client, request(v1::LintProfile::Default)).await;
+    assert_eq!(told(&findings), expected(left), "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.fix.is_empty()), "a fix that does not mend: {findings:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defects_of_a_postgresql_schema_are_found_and_mended() {
+    let defects = "
+        CREATE TABLE author (id integer PRIMARY KEY, name character(40), born timestamp);
+        CREATE TABLE \"Book\" (
+            isbn text COLLATE \"C\", price double precision, content json, cost money, \"order\" bigint,
+            author_id integer REFERENCES author, CONSTRAINT once UNIQUE (isbn)
+        );
+        CREATE INDEX a ON \"Book\" (price, isbn);
+        CREATE INDEX b ON \"Book\" (price, isbn);
+        CREATE INDEX c ON \"Book\" (\"order\");
+        CREATE INDEX d ON \"Book\" (\"order\", price);
+        CREATE TABLE review (id bigint PRIMARY KEY, isbn text REFERENCES \"Book\" (isbn));
+        CREATE INDEX idx_review_isbn ON review (isbn);
+        CREATE VIEW known AS SELECT isbn FROM \"Book\";";
+    let found = [
+        "narrow-primary-key author id",
+        "padded-text author name",
+        "timestamp-without-time-zone author born",
+        "table-without-primary-key Book",
+        "inexact-money Book price",
+        "json-as-text Book content",
+        "money-type Book cost",
+        "reserved-name Book order",
+        "foreign-key-without-index Book Book_author_id_fkey",
+        "duplicate-index Book b",
+        "redundant-index Book c",
+        "key-collation-mismatch review review_isbn_fkey",
+    ];
+    let left = ["reserved-name Book order", "key-collation-mismatch review review_isbn_fkey"];
+    let server = TestServer::start().await;
+    finds_and_mends(&server, &PostgresFixture::new(), defects, &found, &left).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defects_of_a_mariadb_schema_are_found_and_mended() {
+    let defects = "
+        CREATE TABLE author (id int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, name char(40) NOT NULL DEFAULT 'it''s' COMMENT 'as on the cover');
+        CREATE TABLE book (isbn varchar(20), price float, `order` bigint, KEY a (isbn, price), KEY b (isbn, price), KEY c (`order`),
+                           KEY d (`order`, isbn)) ENGINE = MyISAM CHARACTER SET utf8mb3;";
+    let found = [
+        "narrow-primary-key author id",
+        "padded-text author name",
+        "table-without-primary-key book",
+        "inexact-money book price",
+        "reserved-name book order",
+        "storage-engine-without-transactions book",
+        "three-byte-utf8 book",
+        "duplicate-index book b",
+        "redundant-index book c",
+    ];
+    let server = TestServer::start().await;
+    finds_and_mends(&server, &MariadbFixture::new(), defects, &found, &["reserved-name book order"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defects_of_an_sqlite_schema_are_found_and_mended() {
+    let defects = "
+        CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE \"Book\" (isbn TEXT, price REAL, author_id INTEGER REFERENCES author (id), \"order\" INT);
+        CREATE INDEX a ON \"Book\" (price, isbn);
+        CREATE INDEX b ON \"Book\" (price, isbn);
+        CREATE INDEX c ON \"Book\" (isbn);
+        CREATE INDEX d ON \"Book\" (isbn, \"order\");";
+    let found = [
+        "table-without-primary-key Book",
+        "inexact-money Book price",
+        "reserved-name Book order",
+        "foreign-key-without-index Book",
+        "duplicate-index Book b",
+        "redundant-index Book c",
+    ];
+    let left = ["table-without-primary-key Book", "inexact-money Book price", "reserved-name Book order"];
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    finds_and_mends(&server, &folder, defects, &found, &left).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn profiles_switches_and_filters_choose_what_is_told() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let database = folder.create_database();
+    let schema = "
+        CREATE TABLE \"InvoiceLine\" (\"lineId\" INTEGER PRIMARY KEY, code TEXT UNIQUE, created_at TEXT);
+        CREATE INDEX \"byCode\" ON \"InvoiceLine\" (created_at);
+        CREATE TABLE unkeyed (a INT);";
+    folder.run(&database, schema).await;
+    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+
+    let strict = v1::LintSchemaRequest { name_pattern: "Inv%".to_owned(), ..request(v1::LintProfile::Strict) };
+    let (findings, summary) = lint(&client, strict.clone()).await;
+    let wanted = [
+        "table-name InvoiceLine",
+        "column-name InvoiceLine lineId",
+        "index-name InvoiceLine byCode",
+        "nullable-unique InvoiceLine",
+        "missing-standard-columns InvoiceLine",
+    ];
+    assert_eq!(told(&findings), expected(&wanted), "{findings:#?}");
+    assert_eq!((summary.table_count, summary.warning_count, summary.info_count), (1, 0, 6), "{summary:?}");
+    let fix = |rule: &str| findings.iter().find(|found| found.rule == rule).expect("it was found").fix.clone();
+    assert_eq!(fix("table-name"), ["ALTER TABLE \"InvoiceLine\" RENAME TO invoice_line;"]);
+    assert_eq!(fix("column-name"), ["ALTER TABLE \"InvoiceLine\" RENAME COLUMN \"lineId\" TO line_id;"]);
+    let index = fix("index-name");
+    assert_eq!(index[0], "CREATE INDEX idx_invoice_line_created_at ON \"InvoiceLine\" (created_at);");
+    for statement in index.iter().chain(&fix("column-name")).chain(&fix("table-name")) {
+        folder.run(&database, statement).await;
+    }
+
+    let switched = v1::LintSchemaRequest {
+        enabled_rules: vec!["missing-standard-columns".to_owned()],
+        disabled_rules: vec!["table-without-primary-key".to_owned()],
+        ..request(v1::LintProfile::Unspecified)
+    };
+    let (findings, _) = lint(&client, switched).await;
+    let wanted = ["missing-standard-columns invoice_line", "missing-standard-columns unkeyed"];
+    assert_eq!(told(&findings), expected(&wanted), "{findings:#?}");
+
+    let unknown = v1::LintSchemaRequest { disabled_rules: vec!["no-such-rule".to_owned()], ..strict.clone() };
+    assert_field(&first_error(&client, unknown).await, "disabled_rules[0]", "table-without-primary-key");
+    let pattern = v1::LintSchemaRequest { name_pattern: "a\\".to_owned(), ..strict.clone() };
+    assert_field(&first_error(&client, pattern).await, "name_pattern", "backslash");
+    let nowhere = v1::LintSchemaRequest { connection: "connections/nowhere".to_owned(), ..strict };
+    assert_refused(&first_error(&client, nowhere).await, Code::NotFound, "CONNECTION_NOT_FOUND");
+}
+
+async fn first_error(client: &Client, request: v1::LintSchemaRequest) -> tonic::Status {
+    match client.schemas().lint_schema(request).await {
+        Err(status) => status,
+        Ok(stream) => in_time(stream.into_inner().message()).await.expect_err("the request is refused"),
+    }
+}
