@@ -1,6 +1,7 @@
 //! What is SQLite's own: paths, settings, statements that are refused, rebuilds of tables, files that stay or go.
 
 mod confinement;
+mod discovery;
 mod metrics;
 mod migrations;
 mod restores;

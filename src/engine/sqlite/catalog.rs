@@ -1,13 +1,19 @@
 //! Reads the catalog of a file: a constant number of queries for any number of tables, in one read transaction.
 
-use std::collections::{BTreeMap, HashMap};
+mod totals;
+
+use std::{collections::HashMap, sync::Arc};
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
+pub(super) use self::totals::database;
 use crate::model::schema::{Skipped, TableKind};
 
 /// Above this many bytes the sizes of single tables are not told, because SQLite has to read every page for them.
 const MAX_MEASURED_BYTES: i64 = 256 * 1024 * 1024;
+/// Up to so many tables are measured one by one. For each of them dbstat walks over the whole schema table, so that one pass
+/// over all pages of the file costs less for more.
+const MAX_MEASURED_ALONE: usize = 8;
 
 /// A table or a view as the list of tables has it.
 #[derive(Debug, Clone)]
@@ -39,13 +45,17 @@ pub(super) struct IndexRow {
     /// Absent for an expression.
     pub(super) column: Option<String>,
     pub(super) descending: bool,
+    pub(super) collation: String,
 }
 
 /// A column of a foreign key.
 pub(super) struct ForeignKeyRow {
     pub(super) id: i64,
+    /// Place in the key from 0.
+    pub(super) place: usize,
     pub(super) table: String,
     pub(super) from: String,
+    /// Absent where it points to a key of a table that is not there.
     pub(super) to: Option<String>,
     pub(super) on_update: String,
     pub(super) on_delete: String,
@@ -66,6 +76,9 @@ pub(super) struct Sizes {
     pub(super) indexes: HashMap<String, i64>,
 }
 
+/// Bytes of tables by [`key`] of their name; absent where the file is too large to measure.
+pub(super) type Measured = Option<Arc<HashMap<String, Sizes>>>;
+
 /// What the catalog says about some tables; the maps go by [`key`] of the table's name.
 #[derive(Default)]
 pub(super) struct Details {
@@ -74,8 +87,9 @@ pub(super) struct Details {
     pub(super) foreign_keys: HashMap<String, Vec<ForeignKeyRow>>,
     pub(super) definitions: HashMap<String, Vec<DefinitionRow>>,
     pub(super) estimates: HashMap<String, i64>,
-    /// Absent where the file is too large to measure.
-    pub(super) sizes: Option<HashMap<String, Sizes>>,
+    /// The last numbers that AUTOINCREMENT gave out.
+    pub(super) sequences: HashMap<String, i64>,
+    pub(super) sizes: Measured,
     /// Tables in which virtual tables keep their data; read where there is a virtual table among the tables.
     pub(super) shadow_tables: Vec<String>,
     /// Tables and views that could not be read.
@@ -110,18 +124,29 @@ pub(super) async fn summaries(
     connection: &mut SqliteConnection,
     relations: &[Relation],
 ) -> Result<Details, sqlx::Error> {
-    let names = names(relations);
-    let mut details = Details::default();
+    let measured = sizes(connection, relations).await?;
+    figures_and_columns(connection, relations, measured).await
+}
+
+async fn figures_and_columns(
+    connection: &mut SqliteConnection,
+    relations: &[Relation],
+    sizes: Measured,
+) -> Result<Details, sqlx::Error> {
+    let mut details = Details { sizes, ..Details::default() };
     read_columns(connection, relations, &mut details).await?;
     details.estimates = estimates(connection).await?;
-    details.sizes = sizes(connection, &names).await?;
     Ok(details)
 }
 
-/// Everything about some tables.
-pub(super) async fn details(connection: &mut SqliteConnection, relations: &[Relation]) -> Result<Details, sqlx::Error> {
+/// Everything about some tables, whose sizes were read before.
+pub(super) async fn details(
+    connection: &mut SqliteConnection,
+    relations: &[Relation],
+    sizes: Measured,
+) -> Result<Details, sqlx::Error> {
     let names = names(relations);
-    let mut details = summaries(connection, relations).await?;
+    let mut details = figures_and_columns(connection, relations, sizes).await?;
     let rows = sqlx::query(include_str!("catalog/indexes.sql")).bind(&names).fetch_all(&mut *connection).await?;
     details.indexes = group(&rows, |row| {
         Ok(IndexRow {
@@ -130,19 +155,11 @@ pub(super) async fn details(connection: &mut SqliteConnection, relations: &[Rela
             origin: row.try_get(3)?,
             column: row.try_get(5)?,
             descending: row.try_get(6)?,
+            collation: row.try_get(7)?,
         })
     })?;
-    let rows = sqlx::query(include_str!("catalog/foreign_keys.sql")).bind(&names).fetch_all(&mut *connection).await?;
-    details.foreign_keys = group(&rows, |row| {
-        Ok(ForeignKeyRow {
-            id: row.try_get(1)?,
-            table: row.try_get(2)?,
-            from: row.try_get(3)?,
-            to: row.try_get(4)?,
-            on_update: row.try_get(5)?,
-            on_delete: row.try_get(6)?,
-        })
-    })?;
+    details.foreign_keys = foreign_keys(connection, &names).await?;
+    details.sequences = sequences(connection, &names).await?;
     if relations.iter().any(|relation| relation.kind == TableKind::VirtualTable) {
         let shadows = sqlx::query_scalar(include_str!("catalog/shadow_tables.sql"));
         details.shadow_tables = shadows.fetch_all(&mut *connection).await?;
@@ -153,6 +170,81 @@ pub(super) async fn details(connection: &mut SqliteConnection, relations: &[Rela
         details.definitions.entry(key(row.try_get(2)?)).or_default().push(definition);
     }
     Ok(details)
+}
+
+/// Foreign keys of some tables (a JSON array of names) in the order of declaration, by [`key`] of the table's name.
+pub(super) async fn foreign_keys(
+    connection: &mut SqliteConnection,
+    names: &str,
+) -> Result<HashMap<String, Vec<ForeignKeyRow>>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("catalog/foreign_keys.sql")).bind(names).fetch_all(&mut *connection).await?;
+    let mut found = group(&rows, |row| {
+        Ok(ForeignKeyRow {
+            id: row.try_get(1)?,
+            place: usize::try_from(row.try_get::<i64, _>(2)?).unwrap_or_default(),
+            table: row.try_get(3)?,
+            from: row.try_get(4)?,
+            to: row.try_get(5)?,
+            on_update: row.try_get(6)?,
+            on_delete: row.try_get(7)?,
+        })
+    })?;
+    point_to_primary_keys(connection, &mut found).await?;
+    Ok(found)
+}
+
+/// A reference without columns means the primary key of the other table.
+async fn point_to_primary_keys(
+    connection: &mut SqliteConnection,
+    found: &mut HashMap<String, Vec<ForeignKeyRow>>,
+) -> Result<(), sqlx::Error> {
+    let mut unsaid: Vec<&mut ForeignKeyRow> = found.values_mut().flatten().filter(|row| row.to.is_none()).collect();
+    if unsaid.is_empty() {
+        return Ok(());
+    }
+    let tables = json_names(unsaid.iter().map(|row| row.table.as_str()));
+    let rows = sqlx::query(include_str!("catalog/primary_keys.sql")).bind(tables).fetch_all(connection).await?;
+    let keys: HashMap<String, Vec<String>> = group(&rows, |row| row.try_get(1))?;
+    for row in &mut unsaid {
+        row.to = keys.get(&key(&row.table)).and_then(|columns| columns.get(row.place)).cloned();
+    }
+    Ok(())
+}
+
+async fn sequences(connection: &mut SqliteConnection, names: &str) -> Result<HashMap<String, i64>, sqlx::Error> {
+    if !exists(connection, "sqlite_sequence").await? {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as(include_str!("catalog/sequences.sql")).bind(names).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(table, number)| (key(&table), number)).collect())
+}
+
+/// Whether SQLite made one of its own tables.
+async fn exists(connection: &mut SqliteConnection, table: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?1").bind(table).fetch_one(connection).await
+}
+
+/// A definition that may name another table.
+pub(super) struct Mention {
+    /// `table`, `view` or `trigger`.
+    pub(super) kind: String,
+    pub(super) name: String,
+    /// The table of a trigger.
+    pub(super) table: String,
+    pub(super) sql: String,
+}
+
+/// Definitions in whose text a name may stand, by kind and name: quoting doubles quotes, so that the longest part without
+/// one is looked for.
+pub(super) async fn mentions(connection: &mut SqliteConnection, name: &str) -> Result<Vec<Mention>, sqlx::Error> {
+    let part = name.split(['"', '\'', '`', '[', ']']).max_by_key(|part| part.len()).unwrap_or_default();
+    let rows = sqlx::query(include_str!("catalog/mentions.sql")).bind(key(part)).fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Mention { kind: row.try_get(0)?, name: row.try_get(1)?, table: row.try_get(2)?, sql: row.try_get(3)? })
+        })
+        .collect()
 }
 
 /// The columns of all tables in one query. A view over a table that is gone, or a virtual table whose module is not in
@@ -190,6 +282,16 @@ async fn read_columns(
     Ok(())
 }
 
+/// Only the columns of some tables, and those that have none that can be read.
+pub(super) async fn columns_or_skipped(
+    connection: &mut SqliteConnection,
+    relations: &[Relation],
+) -> Result<Details, sqlx::Error> {
+    let mut details = Details::default();
+    read_columns(connection, relations, &mut details).await?;
+    Ok(details)
+}
+
 /// The columns of one table or view.
 pub(super) async fn columns_of(
     connection: &mut SqliteConnection,
@@ -217,25 +319,27 @@ async fn columns(
 }
 
 async fn estimates(connection: &mut SqliteConnection) -> Result<HashMap<String, i64>, sqlx::Error> {
-    let analysed: bool = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !analysed {
+    if !exists(connection, "sqlite_stat1").await? {
         return Ok(HashMap::new());
     }
     let rows: Vec<(String, i64)> = sqlx::query_as(include_str!("catalog/estimates.sql")).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(table, rows)| (key(&table), rows)).collect())
 }
 
-async fn sizes(connection: &mut SqliteConnection, names: &str) -> Result<Option<HashMap<String, Sizes>>, sqlx::Error> {
+/// Measures some tables.
+pub(super) async fn sizes(connection: &mut SqliteConnection, relations: &[Relation]) -> Result<Measured, sqlx::Error> {
     let bytes: i64 = sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
         .fetch_one(&mut *connection)
         .await?;
     if bytes > MAX_MEASURED_BYTES {
         return Ok(None);
     }
+    let query = match relations.len() <= MAX_MEASURED_ALONE {
+        true => include_str!("catalog/sizes_of_few.sql"),
+        false => include_str!("catalog/sizes.sql"),
+    };
     let rows: Vec<(String, String, String, i64)> =
-        sqlx::query_as(include_str!("catalog/sizes.sql")).bind(names).fetch_all(connection).await?;
+        sqlx::query_as(query).bind(names(relations)).fetch_all(connection).await?;
     let mut sizes: HashMap<String, Sizes> = HashMap::new();
     for (table, name, kind, bytes) in rows {
         let entry = sizes.entry(key(&table)).or_default();
@@ -245,49 +349,16 @@ async fn sizes(connection: &mut SqliteConnection, names: &str) -> Result<Option<
             entry.indexes.insert(name, bytes);
         }
     }
-    Ok(Some(sizes))
-}
-
-/// The database in figures.
-pub(super) struct DatabaseRow {
-    pub(super) encoding: String,
-    pub(super) bytes: i64,
-    pub(super) tables: i64,
-    pub(super) views: i64,
-    pub(super) indexes: i64,
-    /// Sum of the estimates; absent where nothing was analysed.
-    pub(super) rows: Option<i64>,
-    /// Bytes of tables and of indexes; absent where the file is too large to measure.
-    pub(super) measured: Option<(i64, i64)>,
-}
-
-/// Reads the figures of the database.
-pub(super) async fn database(connection: &mut SqliteConnection) -> Result<DatabaseRow, sqlx::Error> {
-    let (encoding, bytes, tables, views, indexes): (String, i64, i64, i64, i64) =
-        sqlx::query_as(include_str!("catalog/database.sql")).fetch_one(&mut *connection).await?;
-    let estimates = estimates(connection).await?;
-    let rows = (!estimates.is_empty()).then(|| estimates.values().sum());
-    let measured = if bytes > MAX_MEASURED_BYTES { None } else { Some(measure(connection).await?) };
-    Ok(DatabaseRow { encoding, bytes, tables, views, indexes, rows, measured })
-}
-
-async fn measure(connection: &mut SqliteConnection) -> Result<(i64, i64), sqlx::Error> {
-    // Reads every page once. Shadow tables and SQLite's own count as data.
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT coalesce(s.type, 'table'), sum(d.pgsize)
-         FROM dbstat AS d LEFT JOIN sqlite_schema AS s ON s.name = d.name
-         WHERE d.schema = 'main' AND d.aggregate = TRUE
-         GROUP BY 1",
-    )
-    .fetch_all(connection)
-    .await?;
-    let by_kind: BTreeMap<String, i64> = rows.into_iter().collect();
-    let of = |kind: &str| by_kind.get(kind).copied().unwrap_or(0);
-    Ok((of("table"), of("index")))
+    Ok(Some(Arc::new(sizes)))
 }
 
 fn names(relations: &[Relation]) -> String {
-    serde_json::Value::from_iter(relations.iter().map(|relation| relation.name.as_str())).to_string()
+    json_names(relations.iter().map(|relation| relation.name.as_str()))
+}
+
+/// Names as the one bind value of a query.
+pub(super) fn json_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    serde_json::Value::from_iter(names).to_string()
 }
 
 fn group<T>(
@@ -322,7 +393,7 @@ pub(super) struct TableFigures {
 pub(super) async fn figures(connection: &mut SqliteConnection, relations: &[Relation]) -> Result<Figures, sqlx::Error> {
     let tables: Vec<Relation> =
         relations.iter().filter(|relation| relation.kind == TableKind::Table).cloned().collect();
-    let sizes = sizes(connection, &names(&tables)).await?;
+    let sizes = sizes(connection, &tables).await?;
     let estimates = estimates(connection).await?;
     let figures = |relation: &Relation| {
         let size = sizes.as_ref().and_then(|sizes| sizes.get(&key(&relation.name)));

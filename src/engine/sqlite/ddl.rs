@@ -3,11 +3,16 @@
 //! The text was accepted by SQLite before, so that it need not be checked, only understood; where it is not, the answer
 //! is empty and never an error.
 
+mod mention;
 mod trigger;
 
-pub(super) use self::trigger::{module, trigger};
+pub(super) use self::{
+    mention::names_table,
+    trigger::{module, trigger},
+};
 
 use super::token::{Token, TokenKind, tokens};
+use crate::model::schema::MatchType;
 
 /// What begins a constraint of a column.
 const COLUMN_CONSTRAINTS: [&str; 10] =
@@ -20,6 +25,8 @@ pub(super) struct Key {
     pub(super) name: String,
     /// Columns as written, quotes taken away.
     pub(super) columns: Vec<String>,
+    /// ON CONFLICT, upper case; empty: not said.
+    pub(super) on_conflict: String,
 }
 
 /// A check.
@@ -29,6 +36,8 @@ pub(super) struct Check {
     pub(super) name: String,
     /// The condition without its brackets.
     pub(super) expression: String,
+    /// The column that it was declared with; empty: the table.
+    pub(super) column: String,
 }
 
 /// What a foreign key says beside its columns.
@@ -38,6 +47,8 @@ pub(super) struct Reference {
     pub(super) name: String,
     /// `DEFERRABLE INITIALLY DEFERRED`: the only form that waits.
     pub(super) deferred: bool,
+    /// MATCH, which SQLite reads and does not heed.
+    pub(super) match_type: MatchType,
 }
 
 /// What a column's definition says beside its type.
@@ -113,6 +124,11 @@ pub(super) fn index(sql: &str) -> IndexText {
     IndexText { terms: terms.collect(), predicate }
 }
 
+/// Whether a text is a name alone, in quotes or not.
+pub(super) fn is_name(text: &str, name: &str) -> bool {
+    matches!(tokens(text).as_slice(), [token] if token.name().is_some_and(|found| found.eq_ignore_ascii_case(name)))
+}
+
 /// The query of a CREATE VIEW.
 pub(super) fn view_query(sql: &str) -> String {
     let tokens = tokens(sql);
@@ -154,24 +170,26 @@ impl Item<'_> {
             }
             position = match () {
                 () if token.is("PRIMARY") => {
-                    text.primary_key = Some(self.key(next, &mut name));
-                    next
+                    let (key, end) = self.key(next, &mut name);
+                    if self.tokens[next..end].iter().any(|token| token.is("AUTOINCREMENT")) {
+                        mark_autoincrement(text, &key);
+                    }
+                    text.primary_key = Some(key);
+                    end
                 }
                 () if token.is("UNIQUE") => {
-                    text.unique.push(self.key(next, &mut name));
-                    next
+                    let (key, end) = self.key(next, &mut name);
+                    text.unique.push(key);
+                    end
                 }
                 () if token.is("CHECK") => {
                     let (expression, end) = self.group(next);
-                    text.checks.push(Check { name: std::mem::take(&mut name), expression });
+                    let column = self.column.clone().unwrap_or_default();
+                    text.checks.push(Check { name: std::mem::take(&mut name), expression, column });
                     end
                 }
                 () if token.is("REFERENCES") => {
-                    text.references.push(Reference { name: std::mem::take(&mut name), deferred: self.deferred(next) });
-                    next
-                }
-                () if token.is("AUTOINCREMENT") => {
-                    self.with_column(text, |column| column.autoincrement = true);
+                    text.references.push(self.reference(next, &mut name));
                     next
                 }
                 () if token.is("COLLATE") => {
@@ -196,17 +214,29 @@ impl Item<'_> {
         }
     }
 
-    /// A key: the column itself, or the columns of the next group.
-    fn key(&self, from: usize, name: &mut String) -> Key {
-        let columns = match &self.column {
-            Some(column) => vec![column.clone()],
+    /// A key, the column itself or the columns of the next group, and the position after it.
+    fn key(&self, from: usize, name: &mut String) -> (Key, usize) {
+        let (columns, after) = match &self.column {
+            Some(column) => {
+                let words = self.tokens[from..].iter().take_while(|token| token.is_any(&["KEY", "ASC", "DESC"]));
+                (vec![column.clone()], from + words.count())
+            }
             None => {
                 let open = (from..self.tokens.len()).find(|at| self.tokens[*at].is_symbol("("));
-                let group = open.map_or(&[][..], |open| &self.tokens[open + 1..closing(self.tokens, open)]);
-                split(group).filter_map(|item| item.first().and_then(Token::name)).collect()
+                let close = open.map_or(self.tokens.len(), |open| closing(self.tokens, open));
+                let group = open.map_or(&[][..], |open| &self.tokens[open + 1..close]);
+                let columns = split(group).filter_map(|item| item.first().and_then(Token::name)).collect();
+                (columns, (close + 1).min(self.tokens.len()))
             }
         };
-        Key { name: std::mem::take(name), columns }
+        let (on_conflict, after) = match &self.tokens[after..] {
+            [on, conflict, action, ..] if on.is("ON") && conflict.is("CONFLICT") => {
+                (action.text.to_ascii_uppercase(), after + 3)
+            }
+            _ => (String::new(), after),
+        };
+        let counts = self.column.is_some() && self.tokens.get(after).is_some_and(|token| token.is("AUTOINCREMENT"));
+        (Key { name: std::mem::take(name), columns, on_conflict }, after + usize::from(counts))
     }
 
     /// The text of the group that begins at a position, and the position after it.
@@ -220,16 +250,36 @@ impl Item<'_> {
         }
     }
 
-    /// Whether the foreign key whose target begins at a position waits for the end of the transaction.
-    fn deferred(&self, from: usize) -> bool {
+    /// The foreign key whose target begins at a position.
+    fn reference(&self, from: usize, name: &mut String) -> Reference {
         let rest = &self.tokens[from..];
         let own = rest.iter().position(|token| token.is_any(&["CONSTRAINT", "CHECK", "REFERENCES", "AS"]));
         let own = &rest[..own.unwrap_or(rest.len())];
-        let Some(deferrable) = own.iter().position(|token| token.is("DEFERRABLE")) else {
-            return false;
+        let matched = own.windows(2).find(|pair| pair[0].is("MATCH")).map(|pair| pair[1]);
+        let match_type = match matched {
+            Some(word) if word.is("FULL") => MatchType::Full,
+            Some(word) if word.is("PARTIAL") => MatchType::Partial,
+            _ => MatchType::Simple,
         };
-        let negated = deferrable > 0 && own[deferrable - 1].is("NOT");
-        !negated && own[deferrable..].iter().any(|token| token.is("DEFERRED"))
+        Reference { name: std::mem::take(name), deferred: is_deferred(own), match_type }
+    }
+}
+
+/// Whether the words of a foreign key let it wait for the end of the transaction.
+fn is_deferred(words: &[Token<'_>]) -> bool {
+    let Some(deferrable) = words.iter().position(|token| token.is("DEFERRABLE")) else {
+        return false;
+    };
+    let negated = deferrable > 0 && words[deferrable - 1].is("NOT");
+    !negated && words[deferrable..].iter().any(|token| token.is("DEFERRED"))
+}
+
+/// AUTOINCREMENT can stand in a key of the table as well, which then has one column.
+fn mark_autoincrement(text: &mut TableText, key: &Key) {
+    let named =
+        |column: &&mut ColumnText| key.columns.first().is_some_and(|name| name.eq_ignore_ascii_case(&column.name));
+    if let Some(column) = text.columns.iter_mut().find(named) {
+        column.autoincrement = true;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Builds the neutral shape of a schema from the catalog and from the texts of the definitions.
 
 mod build;
+mod dependents;
+mod full_text;
 mod objects;
 mod sample;
 
@@ -34,10 +36,11 @@ impl Inspect for SqliteDatabase {
         let found = async {
             let mut snapshot = lease.begin().await?;
             let found = catalog::database(&mut snapshot).await?;
+            let searched = full_text::read(&mut snapshot, &found.virtual_tables).await?;
             snapshot.rollback().await?;
-            Ok(found)
+            Ok((found, searched))
         };
-        let found = found.await.map_err(unreadable)?;
+        let (found, searched) = found.await.map_err(unreadable)?;
         lease.give_back().await;
         let (data, indexes) = found.measured.unwrap_or((-1, -1));
         Ok(DatabaseInfo {
@@ -52,7 +55,11 @@ impl Inspect for SqliteDatabase {
             view_count: found.views,
             index_count: found.indexes,
             row_estimate: found.rows.unwrap_or(-1),
-            ..DatabaseInfo::default()
+            searchable_table_count: found.searchable.0,
+            searchable_column_count: found.searchable.1,
+            full_text_table_count: searched.count,
+            full_text_tables: searched.tables,
+            skipped: searched.skipped,
         })
     }
 
@@ -77,9 +84,10 @@ impl Inspect for SqliteDatabase {
         let mut lease = self.pool.lease(UNREADABLE).await?;
         let mut snapshot = lease.begin().await.map_err(unreadable)?;
         let matching = matching(&mut snapshot, filter).await.map_err(unreadable)?;
+        let sizes = catalog::sizes(&mut snapshot, &matching).await.map_err(unreadable)?;
         let mut skipped = Vec::new();
         'all: for batch in matching.chunks(BATCH) {
-            let mut details = catalog::details(&mut snapshot, batch).await.map_err(unreadable)?;
+            let mut details = catalog::details(&mut snapshot, batch, sizes.clone()).await.map_err(unreadable)?;
             skipped.append(&mut details.skipped);
             for relation in batch {
                 if tables.send(build::table(relation, &details)).await.is_err() {
@@ -101,11 +109,7 @@ impl Inspect for SqliteDatabase {
             let mut snapshot = lease.begin().await?;
             let relation = catalog::relations(&mut snapshot, Some(name.name.as_str())).await?.into_iter().next();
             let table = match relation {
-                Some(relation) => {
-                    let details = catalog::details(&mut snapshot, std::slice::from_ref(&relation)).await?;
-                    let table = build::table(&relation, &details);
-                    Some(TableLookup { table, dependents: Vec::new(), skipped: details.skipped })
-                }
+                Some(relation) => Some(look_up(&mut snapshot, &relation).await?),
                 None => None,
             };
             snapshot.rollback().await?;
@@ -123,6 +127,16 @@ impl Inspect for SqliteDatabase {
         lease.give_back().await;
         Ok(Some(marker))
     }
+}
+
+/// One table with what depends on it.
+async fn look_up(connection: &mut SqliteConnection, relation: &Relation) -> Result<TableLookup, sqlx::Error> {
+    let alone = std::slice::from_ref(relation);
+    let sizes = catalog::sizes(connection, alone).await?;
+    let details = catalog::details(connection, alone, sizes).await?;
+    let table = build::table(relation, &details);
+    let dependents = dependents::read(connection, &relation.name).await?;
+    Ok(TableLookup { table, dependents, skipped: details.skipped })
 }
 
 /// The tables of a page among all that match, which are in its order.

@@ -12,7 +12,7 @@ pub use self::rules::{LintProfile, LintSelection, RULES};
 use crate::{
     engine::dialect::Dialect,
     model::schema::{
-        ChangedTable, Evidence, LintFinding, LintRule, LintSubject, ObjectName, SchemaChange, Table, TableKind,
+        ChangedTable, Evidence, Index, LintFinding, LintRule, LintSubject, ObjectName, SchemaChange, Table, TableKind,
     },
 };
 
@@ -91,6 +91,11 @@ impl Look<'_> {
 
 fn name_of(table: &Table) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: table.name.clone() }
+}
+
+/// It keeps a constraint, whether that has a name or not.
+fn is_of_constraint(table: &Table, index: &Index) -> bool {
+    !index.constraint.is_empty() || table.unique_constraints.iter().any(|key| key.index == index.name)
 }
 
 fn evidence(name: &'static str, value: impl ToString) -> Evidence {

@@ -1,5 +1,14 @@
 use super::*;
 
+fn key(name: &str, columns: &[&str], on_conflict: &str) -> Key {
+    let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+    Key { name: name.to_owned(), columns, on_conflict: on_conflict.to_owned() }
+}
+
+fn reference(name: &str, deferred: bool, match_type: MatchType) -> Reference {
+    Reference { name: name.to_owned(), deferred, match_type }
+}
+
 #[test]
 fn constraints_of_columns_and_tables() {
     let text = table(
@@ -17,27 +26,50 @@ fn constraints_of_columns_and_tables() {
     );
     let names: Vec<_> = text.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["id", "check", "price", "twice", "owner", "other"]);
-    assert_eq!(text.primary_key, Some(Key { name: "pk".into(), columns: vec!["id".into()] }));
+    assert_eq!(text.primary_key, Some(key("pk", &["id"], "")));
     assert!(text.columns[0].autoincrement && !text.columns[1].autoincrement);
     assert_eq!(text.columns[1].collation, "NOCASE");
     assert_eq!(text.columns[3].generated, "price * (2)");
+    assert_eq!(text.unique, [key("un, ique", &["check"], ""), key("pair", &["price", "check"], ""),]);
+    let part = |check: &Check| (check.name.clone(), check.expression.clone(), check.column.clone());
+    let checks: Vec<_> = text.checks.iter().map(part).collect();
+    let told = |name: &str, expression: &str, column: &str| (name.into(), expression.into(), column.into());
     assert_eq!(
-        text.unique,
+        checks,
         [
-            Key { name: "un, ique".into(), columns: vec!["check".into()] },
-            Key { name: "pair".into(), columns: vec!["price".into(), "check".into()] },
+            told("", "price > 0 AND price IN (1, 2)", "price"),
+            told("", "owner <> 0", "owner"),
+            told("positive", "id > 0", ""),
         ]
     );
-    let checks: Vec<_> = text.checks.iter().map(|check| (check.name.as_str(), check.expression.as_str())).collect();
-    assert_eq!(checks, [("", "price > 0 AND price IN (1, 2)"), ("", "owner <> 0"), ("positive", "id > 0")]);
     assert_eq!(
         text.references,
         [
-            Reference { name: String::new(), deferred: true },
-            Reference { name: "fk_other".into(), deferred: false },
-            Reference { name: "fk_pair".into(), deferred: false },
+            reference("", true, MatchType::Simple),
+            reference("fk_other", false, MatchType::Simple),
+            reference("fk_pair", false, MatchType::Simple),
         ]
     );
+}
+
+#[test]
+fn what_follows_a_key_belongs_to_it() {
+    let text = table(
+        "CREATE TABLE t (
+            a INTEGER PRIMARY KEY DESC ON CONFLICT replace AUTOINCREMENT CHECK (a > 0),
+            b TEXT UNIQUE ON CONFLICT IGNORE NOT NULL ON CONFLICT FAIL REFERENCES p (x) MATCH FULL,
+            c INT CONSTRAINT later REFERENCES p MATCH PARTIAL ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+            UNIQUE (a, b) ON CONFLICT ROLLBACK CONSTRAINT no_comma CHECK (b <> ''))",
+    );
+    assert_eq!(text.primary_key, Some(key("", &["a"], "REPLACE")));
+    assert!(text.columns[0].autoincrement);
+    assert_eq!(text.unique, [key("", &["b"], "IGNORE"), key("", &["a", "b"], "ROLLBACK")]);
+    assert_eq!(text.checks[1].name, "no_comma");
+    assert_eq!(text.references, [reference("", false, MatchType::Full), reference("later", true, MatchType::Partial)]);
+    let text =
+        table("CREATE TABLE t (x, \"Id\" INTEGER, CONSTRAINT k PRIMARY KEY (id AUTOINCREMENT) ON CONFLICT FAIL)");
+    assert_eq!(text.primary_key, Some(key("k", &["id"], "FAIL")));
+    assert!(text.columns[1].autoincrement && !text.columns[0].autoincrement);
 }
 
 #[test]
@@ -60,5 +92,6 @@ proptest::proptest! {
         table(&text);
         index(&text);
         view_query(&text);
+        names_table(&text, "a");
     }
 }

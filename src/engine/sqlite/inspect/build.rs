@@ -1,14 +1,23 @@
 //! One table from its rows in the catalog and the texts of its definitions.
 
+mod constraint;
+mod index;
+
+use std::collections::HashMap;
+
+pub(super) use self::constraint::foreign_keys;
+use self::{
+    constraint::{checks, primary_key, unique_constraints},
+    index::indexes,
+};
 use super::super::{
     SCHEMA,
-    catalog::{ColumnRow, DefinitionRow, Details, ForeignKeyRow, IndexRow, Relation, key},
-    ddl::{self, TableText},
+    catalog::{ColumnRow, DefinitionRow, Details, Relation, key},
+    ddl::{self, ColumnText, TableText},
 };
 use crate::model::schema::{
-    Affinity, CheckConstraint, Column, ColumnDetails, ForeignKey, Generation, Index, IndexPart, IndexTerm,
-    KeyConstraint, ReferentialAction, ShadowTable, SqliteColumn, SqliteTable, Table, TableDetails, TableKind,
-    TableSummary, Trigger, TriggerLevel,
+    Affinity, Column, ColumnDetails, Generation, SequenceOptions, ShadowTable, SqliteColumn, SqliteTable, Table,
+    TableDetails, TableKind, TableSummary, Trigger, TriggerLevel,
 };
 
 /// A table in a line.
@@ -33,16 +42,19 @@ pub(super) fn table(relation: &Relation, details: &Details) -> Table {
     let sql = own.map_or("", |definition| definition.sql.as_str());
     let text = if relation.kind == TableKind::Table { ddl::table(sql) } else { TableText::default() };
     let columns = of(&details.columns, relation);
-    let indexes = indexes(relation, details, definitions);
+    let primary_key = primary_key(columns, of(&details.indexes, relation), &text);
+    let unique_constraints = unique_constraints(of(&details.indexes, relation), &text);
+    let constraints: Vec<_> = primary_key.iter().chain(&unique_constraints).collect();
+    let indexes = indexes(relation, details, &text, &constraints);
     let (data_size_bytes, index_size_bytes) = sizes(relation, details);
     Table {
         schema: SCHEMA.to_owned(),
         name: relation.name.clone(),
         kind: relation.kind,
         comment: String::new(),
-        columns: build_columns(relation, columns, &text),
-        primary_key: primary_key(columns, &text),
-        unique_constraints: unique_constraints(of(&details.indexes, relation), &text),
+        columns: build_columns(relation, details, &text),
+        primary_key,
+        unique_constraints,
         foreign_keys: foreign_keys(of(&details.foreign_keys, relation), &text),
         checks: checks(&text),
         indexes,
@@ -57,7 +69,7 @@ pub(super) fn table(relation: &Relation, details: &Details) -> Table {
     }
 }
 
-fn of<'a, T>(groups: &'a std::collections::HashMap<String, Vec<T>>, relation: &Relation) -> &'a [T] {
+fn of<'a, T>(groups: &'a HashMap<String, Vec<T>>, relation: &Relation) -> &'a [T] {
     groups.get(&key(&relation.name)).map_or(&[], Vec::as_slice)
 }
 
@@ -84,13 +96,16 @@ fn options(relation: &Relation, sql: &str) -> String {
     options.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
-fn build_columns(relation: &Relation, rows: &[ColumnRow], text: &TableText) -> Vec<Column> {
-    let key_columns = rows.iter().filter(|row| row.key_place > 0).count();
+fn build_columns(relation: &Relation, details: &Details, text: &TableText) -> Vec<Column> {
+    let rows = of(&details.columns, relation);
+    let written = by_name(text);
+    let rowid = rowid_column(relation, details);
     let build = |(position, row): (i32, &ColumnRow)| {
-        let written = text.columns.iter().find(|column| column.name.eq_ignore_ascii_case(&row.name));
-        // An INTEGER primary key is the rowid, which is never NULL; other primary keys may hold NULL unless the table
-        // has no rowid. That is an old fault of SQLite's that it keeps.
-        let is_rowid = row.key_place > 0 && key_columns == 1 && row.data_type.eq_ignore_ascii_case("INTEGER");
+        let written = written.get(&key(&row.name));
+        let is_rowid = rowid.is_some_and(|rowid| rowid.name == row.name);
+        let counts = written.is_some_and(|column| column.autoincrement);
+        // A primary key may hold NULL unless it is the rowid or the table has none. That is an old fault of SQLite's that
+        // it keeps.
         let never_null = row.not_null || is_rowid || (row.key_place > 0 && relation.without_rowid);
         Column {
             name: row.name.clone(),
@@ -101,134 +116,51 @@ fn build_columns(relation: &Relation, rows: &[ColumnRow], text: &TableText) -> V
             generation: match row.hidden {
                 2 => Generation::Virtual,
                 3 => Generation::Stored,
-                _ if written.is_some_and(|column| column.autoincrement) => Generation::AutoIncrement,
+                _ if counts => Generation::AutoIncrement,
                 _ => Generation::None,
             },
             generation_expression: written.map(|column| column.generated.clone()).unwrap_or_default(),
             collation: written.map(|column| column.collation.clone()).unwrap_or_default(),
-            details: Some(ColumnDetails::Sqlite(SqliteColumn {
-                affinity: affinity(&row.data_type),
-                rowid: is_rowid && !relation.without_rowid,
-            })),
+            sequence: counts.then(|| autoincrement(details.sequences.get(&key(&relation.name)).copied())),
+            details: Some(ColumnDetails::Sqlite(SqliteColumn { affinity: affinity(&row.data_type), rowid: is_rowid })),
             ..Column::default()
         }
     };
     (1..).zip(rows).map(build).collect()
 }
 
-fn primary_key(rows: &[ColumnRow], text: &TableText) -> Option<KeyConstraint> {
-    let mut columns: Vec<&ColumnRow> = rows.iter().filter(|row| row.key_place > 0).collect();
-    columns.sort_by_key(|row| row.key_place);
-    if columns.is_empty() {
+/// What the definition says of each column, by [`key`] of its name.
+fn by_name(text: &TableText) -> HashMap<String, &ColumnText> {
+    text.columns.iter().map(|column| (key(&column.name), column)).collect()
+}
+
+/// The column that is the rowid: the one INTEGER column of a primary key without an index of its own. `INTEGER PRIMARY KEY
+/// DESC` has an index, by another old fault that SQLite keeps.
+fn rowid_column<'a>(relation: &Relation, details: &'a Details) -> Option<&'a ColumnRow> {
+    let has_index = of(&details.indexes, relation).iter().any(|row| row.origin == "pk");
+    if relation.kind != TableKind::Table || relation.without_rowid || has_index {
         return None;
     }
-    let name = text.primary_key.as_ref().map(|key| key.name.clone()).unwrap_or_default();
-    let columns = columns.into_iter().map(|row| row.name.clone()).collect();
-    Some(KeyConstraint { name, columns, ..KeyConstraint::default() })
-}
-
-fn unique_constraints(rows: &[IndexRow], text: &TableText) -> Vec<KeyConstraint> {
-    let of_constraints = rows.chunk_by(|one, next| one.index == next.index).filter(|parts| parts[0].origin == "u");
-    let mut constraints: Vec<KeyConstraint> = of_constraints
-        .map(|parts| {
-            let columns: Vec<String> = parts.iter().filter_map(|part| part.column.clone()).collect();
-            let written = text.unique.iter().find(|key| same_names(&key.columns, &columns));
-            let name = written.map(|key| key.name.clone()).unwrap_or_default();
-            KeyConstraint { name, columns, index: parts[0].index.clone(), ..KeyConstraint::default() }
-        })
-        .collect();
-    constraints.sort_by(|one, other| (&one.name, &one.columns).cmp(&(&other.name, &other.columns)));
-    constraints
-}
-
-fn same_names(one: &[String], other: &[String]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.eq_ignore_ascii_case(other))
-}
-
-fn foreign_keys(rows: &[ForeignKeyRow], text: &TableText) -> Vec<ForeignKey> {
-    let keys: Vec<&[ForeignKeyRow]> = rows.chunk_by(|one, next| one.id == next.id).collect();
-    // The rows come in the order of declaration; where the counts differ the text was not understood.
-    let texts = if keys.len() == text.references.len() { text.references.as_slice() } else { &[] };
-    let mut built: Vec<ForeignKey> = keys
-        .iter()
-        .enumerate()
-        .map(|(place, columns)| ForeignKey {
-            name: texts.get(place).map(|reference| reference.name.clone()).unwrap_or_default(),
-            columns: columns.iter().map(|row| row.from.clone()).collect(),
-            referenced_schema: SCHEMA.to_owned(),
-            referenced_table: columns[0].table.clone(),
-            referenced_columns: columns.iter().filter_map(|row| row.to.clone()).collect(),
-            on_update: action(&columns[0].on_update),
-            on_delete: action(&columns[0].on_delete),
-            // The only form that SQLite lets wait is the one that waits from the start.
-            deferrable: texts.get(place).is_some_and(|reference| reference.deferred),
-            initially_deferred: texts.get(place).is_some_and(|reference| reference.deferred),
-            // SQLite checks rows when they are written, and never those that were there before.
-            validated: true,
-            enforced: true,
-            ..ForeignKey::default()
-        })
-        .collect();
-    built.sort_by(|one, other| (&one.name, &one.columns).cmp(&(&other.name, &other.columns)));
-    built
-}
-
-fn action(text: &str) -> ReferentialAction {
-    match text {
-        "RESTRICT" => ReferentialAction::Restrict,
-        "CASCADE" => ReferentialAction::Cascade,
-        "SET NULL" => ReferentialAction::SetNull,
-        "SET DEFAULT" => ReferentialAction::SetDefault,
-        _ => ReferentialAction::NoAction,
+    let mut of_key = of(&details.columns, relation).iter().filter(|row| row.key_place > 0);
+    match (of_key.next(), of_key.next()) {
+        (Some(row), None) if row.data_type.eq_ignore_ascii_case("INTEGER") => Some(row),
+        _ => None,
     }
 }
 
-fn checks(text: &TableText) -> Vec<CheckConstraint> {
-    let build = |check: &ddl::Check| CheckConstraint {
-        name: check.name.clone(),
-        expression: check.expression.clone(),
-        validated: true,
-        enforced: true,
-        ..CheckConstraint::default()
-    };
-    let mut checks: Vec<CheckConstraint> = text.checks.iter().map(build).collect();
-    checks.sort_by(|one, other| (&one.name, &one.expression).cmp(&(&other.name, &other.expression)));
-    checks
-}
-
-fn indexes(relation: &Relation, details: &Details, definitions: &[DefinitionRow]) -> Vec<Index> {
-    let sizes = details.sizes.as_ref().map(|sizes| sizes.get(&key(&relation.name)));
-    let size = |index: &str| match sizes {
-        None => -1,
-        Some(found) => found.and_then(|found| found.indexes.get(index)).copied().unwrap_or(0),
-    };
-    let build = |parts: &[IndexRow]| {
-        let name = parts[0].index.clone();
-        let definition = definitions.iter().find(|definition| definition.kind == "index" && definition.name == name);
-        let text = definition.map(|definition| ddl::index(&definition.sql)).unwrap_or_default();
-        let part = |(place, row): (usize, &IndexRow)| {
-            let term = match &row.column {
-                Some(column) => IndexTerm::Column(column.clone()),
-                None => IndexTerm::Expression(text.terms.get(place).cloned().unwrap_or_default()),
-            };
-            IndexPart { descending: row.descending, ..IndexPart::plain(term) }
-        };
-        Index {
-            method: "btree".to_owned(),
-            unique: parts[0].unique,
-            primary: parts[0].origin == "pk",
-            parts: parts.iter().enumerate().map(part).collect(),
-            predicate: text.predicate.clone(),
-            valid: true,
-            ready: true,
-            visible: true,
-            size_bytes: size(&name),
-            definition: definition.map(|definition| definition.sql.clone()).unwrap_or_default(),
-            name,
-            ..Index::default()
-        }
-    };
-    of(&details.indexes, relation).chunk_by(|one, next| one.index == next.index).map(build).collect()
+/// The numbers of AUTOINCREMENT: one more than the last, which SQLite keeps for each table that ever had a row.
+fn autoincrement(last: Option<i64>) -> SequenceOptions {
+    SequenceOptions {
+        sequence: None,
+        data_type: "INTEGER".to_owned(),
+        start: "1".to_owned(),
+        increment: "1".to_owned(),
+        minimum: "1".to_owned(),
+        maximum: i64::MAX.to_string(),
+        cache: 1,
+        cycle: false,
+        last_value: last.map(|number| number.to_string()),
+    }
 }
 
 fn triggers(definitions: &[DefinitionRow]) -> Vec<Trigger> {
@@ -264,12 +196,12 @@ fn table_details(relation: &Relation, details: &Details, text: &TableText, sql: 
     }
 }
 
-/// The shadow tables of a virtual table, which are named after it.
+/// The shadow tables of a virtual table, which are named after it: its name, and what they hold behind the last `_`.
 fn shadow_tables(relation: &Relation, details: &Details) -> Vec<ShadowTable> {
-    let prefix = format!("{}_", key(&relation.name));
     let shadow = |name: &String| {
-        let kind = key(name).strip_prefix(&prefix)?.to_owned();
-        Some(ShadowTable { name: name.clone(), kind })
+        let (owner, kind) = name.rsplit_once('_')?;
+        let is_own = owner.eq_ignore_ascii_case(&relation.name);
+        is_own.then(|| ShadowTable { name: name.clone(), kind: kind.to_owned() })
     };
     details.shadow_tables.iter().filter_map(shadow).collect()
 }

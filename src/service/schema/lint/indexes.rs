@@ -1,13 +1,13 @@
 //! Indexes that others make superfluous.
 
-use super::{Look, evidence, rules};
+use super::{Look, evidence, is_of_constraint, rules};
 use crate::model::schema::{Index, LintSubject, SchemaChange};
 
 pub(super) fn look(look: &mut Look<'_>) {
     let table = look.table;
     for index in &table.indexes {
         // What keeps a rule or backs a constraint is needed for that.
-        if index.primary || index.unique || !index.constraint.is_empty() || !index.valid {
+        if index.primary || index.unique || is_of_constraint(table, index) || !index.valid {
             continue;
         }
         let equal = table.indexes.iter().find(|other| is_equal(index, other) && gives_way(index, other));

@@ -1,6 +1,6 @@
 //! Names of tables, columns, indexes and foreign keys.
 
-use super::{Look, rules};
+use super::{Look, is_of_constraint, rules};
 use crate::model::schema::{ForeignKey, Index, IndexTerm, LintSubject, SchemaChange};
 
 /// Columns that every table is expected to have, and whether they may be NULL.
@@ -42,7 +42,7 @@ fn name(look: &mut Look<'_>, name: &str, subject: &LintSubject) {
 }
 
 fn index_of(look: &mut Look<'_>, index: &Index) {
-    if index.primary || !index.constraint.is_empty() {
+    if index.primary || is_of_constraint(look.table, index) {
         return;
     }
     let columns: Option<Vec<String>> = index
