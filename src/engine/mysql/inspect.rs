@@ -24,7 +24,7 @@ use self::{
     catalog::{Catalog, Part, Scope, is_unreadable, text},
     skipped::Blindness,
 };
-use super::{database::MysqlDatabase, row, source::MysqlSource};
+use super::{database::MysqlDatabase, row, server::Server, source::MysqlSource};
 use crate::{
     engine::{Inspect, session_pool::SessionLease},
     model::{
@@ -60,7 +60,7 @@ impl Inspect for MysqlDatabase {
             return Ok(TableList::default());
         }
         let (mut lease, session) = self.reading_lease().await?;
-        let work = list(&mut lease, schema, filter, page);
+        let work = list(&mut lease, &self.server, schema, filter, page);
         let found = self.abandonment.watch(session.id, work).await.map_err(|cause| self.failed(cause))?;
         lease.give_back().await;
         Ok(found)
@@ -199,6 +199,7 @@ fn cannot_open(schema: &str, name: &str, words: &str) -> Error {
 
 async fn list(
     connection: &mut MySqlConnection,
+    server: &Server,
     schema: &str,
     filter: &TableFilter,
     page: &TablePage,
@@ -213,7 +214,7 @@ async fn list(
     let (Some(first), Some(last)) = (names.first(), names.last()) else {
         return Ok(TableList { total, ..TableList::default() });
     };
-    let (mut summaries, skipped) = names::summaries(connection, schema, first, last).await?;
+    let (mut summaries, skipped) = names::summaries(connection, server, schema, first, last).await?;
     summaries.retain(|summary| names.binary_search(&summary.name).is_ok());
     Ok(TableList { tables: page.cut(summaries), total, skipped })
 }

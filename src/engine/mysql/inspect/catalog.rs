@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sqlx::{AssertSqlSafe, MySqlConnection, mysql::MySqlRow};
@@ -19,6 +19,9 @@ use crate::{
     },
     model::schema::{SequenceOptions, TableKind},
 };
+
+/// How long tables that are locked get, so that most definitions that are made just then come to their end.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Which tables are read.
 #[derive(Clone, Copy)]
@@ -88,19 +91,54 @@ impl Catalog {
         server: &Server,
         scope: Scope<'_>,
     ) -> Result<Option<Self>, sqlx::Error> {
-        let tables = scope.rows(connection, include_str!("catalog/tables.sql"), "TABLE_NAME").await?;
+        let patience = Patience::begin(connection, server).await?;
+        let tables = tables(connection, scope).await?;
         let locked = tables.iter().filter(|relation| is_unreadable(relation)).count();
-        // The wait for a table that is locked was had once, and is not had again by every other query.
-        let impatient = locked > 0 && server.is_mariadb();
-        if impatient {
-            limit_lock_waits(connection, 0).await?;
+        if locked == 0 {
+            patience.end(connection).await?;
         }
         let catalog = Reader { connection, server, scope, locked, complete: true }.read(tables).await?;
-        if impatient {
-            limit_lock_waits(connection, CATALOG_LOCK_TIMEOUT.as_secs()).await?;
+        if locked > 0 {
+            patience.end(connection).await?;
         }
         Ok(catalog)
     }
+}
+
+/// How long a session waits for tables that others have locked. At first it does not wait for each of them but once for all,
+/// because there may be many; where none is locked any more, later queries wait for one that gets locked meanwhile.
+///
+/// MySQL answers from its dictionary, which no lock on a table hinders, and knows no wait of 0.
+pub(super) struct Patience {
+    limited: bool,
+}
+
+impl Patience {
+    pub(super) async fn begin(connection: &mut MySqlConnection, server: &Server) -> Result<Self, sqlx::Error> {
+        let limited = server.is_mariadb();
+        if limited {
+            limit_lock_waits(connection, 0).await?;
+        }
+        Ok(Self { limited })
+    }
+
+    pub(super) async fn end(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        if self.limited {
+            limit_lock_waits(connection, CATALOG_LOCK_TIMEOUT.as_secs()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows of tables; where one cannot be opened they are read once more a little later.
+pub(super) async fn tables(connection: &mut MySqlConnection, scope: Scope<'_>) -> Result<Vec<MySqlRow>, sqlx::Error> {
+    const SQL: &str = include_str!("catalog/tables.sql");
+    let found = scope.rows(connection, SQL, "TABLE_NAME").await?;
+    if !found.iter().any(is_unreadable) {
+        return Ok(found);
+    }
+    tokio::time::sleep(PATIENCE).await;
+    scope.rows(connection, SQL, "TABLE_NAME").await
 }
 
 struct Reader<'a> {

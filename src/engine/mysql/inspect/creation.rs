@@ -155,7 +155,7 @@ fn algorithm(statement: &str) -> Option<String> {
 }
 
 /// Takes a name in backquotes off the start of a text.
-fn backquoted(text: &str) -> Option<(String, &str)> {
+pub(super) fn backquoted(text: &str) -> Option<(String, &str)> {
     let rest = text.strip_prefix('`')?;
     let mut name = String::new();
     let mut letters = rest.char_indices().peekable();

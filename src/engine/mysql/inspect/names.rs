@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use sqlx::MySqlConnection;
 
 use super::{
-    catalog::{Part, Scope, integer, is_unreadable, text},
+    catalog::{Part, Patience, Scope, integer, is_unreadable, tables, text},
     comment,
     skipped::unreadable_table,
     table_kind,
 };
 use crate::{
-    engine::mysql::row,
+    engine::mysql::{row, server::Server},
     model::schema::{Skipped, TableKind, TableSummary},
 };
 
@@ -37,20 +37,29 @@ pub(super) async fn names(
 /// known and their figures are not.
 pub(super) async fn summaries(
     connection: &mut MySqlConnection,
+    server: &Server,
     schema: &str,
     first: &str,
     last: &str,
 ) -> Result<(Vec<TableSummary>, Vec<Skipped>), sqlx::Error> {
+    let patience = Patience::begin(connection, server).await?;
+    let scope = Scope { schema, part: Part::Between(first, last) };
+    let rows = tables(connection, scope).await?;
+    let locked = rows.iter().any(is_unreadable);
+    if !locked {
+        patience.end(connection).await?;
+    }
     let counted = sqlx::query(include_str!("catalog/column_counts.sql"))
         .bind(schema)
         .bind(first)
         .bind(last)
         .fetch_all(&mut *connection)
         .await?;
+    if locked {
+        patience.end(connection).await?;
+    }
     let column_counts: BTreeMap<String, i64> =
         counted.iter().map(|count| (text(count, 0), integer(count, 1))).collect();
-    let scope = Scope { schema, part: Part::Between(first, last) };
-    let rows = scope.rows(connection, include_str!("catalog/tables.sql"), "TABLE_NAME").await?;
     let (mut summaries, mut skipped) = (Vec::with_capacity(rows.len()), Vec::new());
     for relation in &rows {
         let Some(kind) = table_kind(&text(relation, 1)) else { continue };

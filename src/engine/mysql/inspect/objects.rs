@@ -3,6 +3,7 @@
 //! Keys of all that match are read first, and the rest of those alone that are on the page.
 
 mod details;
+mod own_grants;
 
 use async_trait::async_trait;
 use sqlx::{MySqlConnection, mysql::MySqlRow};

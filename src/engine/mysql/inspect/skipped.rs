@@ -54,6 +54,7 @@ impl Blindness {
         let mut skipped: Vec<Skipped> =
             unreadable.map(|relation| unreadable_table(&self.schema, &text(relation, 0), &text(relation, 6))).collect();
         skipped.extend(catalog.tables.iter().filter_map(|relation| self.broken_view(relation)));
+        skipped.sort_by(|one, other| one.subject.cmp(&other.subject));
         for name in &catalog.creations.refused {
             skipped.push(self.creation(name));
         }

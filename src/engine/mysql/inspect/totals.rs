@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::MySqlConnection;
+use sqlx::{MySqlConnection, mysql::MySqlRow};
 
 use super::{
-    catalog::{integer, text},
+    catalog::{PATIENCE, Patience, integer, text},
     names,
 };
 use crate::{
-    engine::mysql::{
-        row,
-        server::Server,
-        source::{CATALOG_LOCK_TIMEOUT, limit_lock_waits},
-    },
+    engine::mysql::{row, server::Server},
     model::schema::{DatabaseInfo, FullTextTable, Skipped, TableKind},
 };
 
@@ -22,19 +18,21 @@ pub(super) async fn read(
     server: &Server,
     name: &str,
 ) -> Result<DatabaseInfo, sqlx::Error> {
-    let whole =
-        sqlx::query(include_str!("catalog/database.sql")).bind(name).bind(name).fetch_one(&mut *connection).await?;
+    let patience = Patience::begin(connection, server).await?;
+    let mut whole = whole(connection, name).await?;
+    if row::number(&whole, 7)? > 0 {
+        tokio::time::sleep(PATIENCE).await;
+        whole = self::whole(connection, name).await?;
+    }
     let unreadable = row::number(&whole, 7)?;
-    // The wait for a table that is locked was had once, and is not had again by every other query.
-    let impatient = unreadable > 0 && server.is_mariadb();
-    if impatient {
-        limit_lock_waits(connection, 0).await?;
+    if unreadable == 0 {
+        patience.end(connection).await?;
     }
     let indexes = sqlx::query(include_str!("catalog/index_count.sql")).bind(name).fetch_one(&mut *connection).await?;
     let searchable = searchable(connection, name).await?;
     let full_text = full_text(connection, name).await?;
-    if impatient {
-        limit_lock_waits(connection, CATALOG_LOCK_TIMEOUT.as_secs()).await?;
+    if unreadable > 0 {
+        patience.end(connection).await?;
     }
     let (data_size_bytes, index_size_bytes) = (row::number(&whole, 2)?, row::number(&whole, 3)?);
     Ok(DatabaseInfo {
@@ -55,6 +53,10 @@ pub(super) async fn read(
         full_text_tables: full_text.into_iter().take(DatabaseInfo::MAX_FULL_TEXT_TABLES).collect(),
         skipped: skipped(unreadable),
     })
+}
+
+async fn whole(connection: &mut MySqlConnection, name: &str) -> Result<MySqlRow, sqlx::Error> {
+    sqlx::query(include_str!("catalog/database.sql")).bind(name).bind(name).fetch_one(connection).await
 }
 
 /// Text columns of the tables by name; those of views are the same once more.

@@ -54,7 +54,9 @@ async fn one_table_is_told_with_what_is_missing() {
 #[tokio::test]
 async fn one_database_is_told_without_the_texts_that_are_hidden() {
     let name = fixture::create();
-    let database = open_as(&name, &[&format!("SELECT, EXECUTE, TRIGGER, EVENT ON {name}.*")]).await;
+    let grants =
+        [format!("SELECT, EXECUTE, TRIGGER, EVENT ON {name}.*"), format!("ALTER ROUTINE ON FUNCTION {name}.tidy")];
+    let database = open_as(&name, &grants.each_ref().map(String::as_str)).await;
     let (tables, skipped) = stream(&database).await;
     assert_eq!(tables.len(), 17);
     let views: Vec<_> = tables.iter().filter(|table| details(table).view.is_some()).collect();
@@ -66,6 +68,9 @@ async fn one_database_is_told_without_the_texts_that_are_hidden() {
     let objects = database.require_inspect_objects().unwrap();
     let list = objects.list_objects(&ObjectFilter::default(), &ObjectPage::first(100)).await.unwrap();
     assert_eq!(list.total, 9);
+    let function = list.objects.iter().find(|it| it.kind == ObjectKind::Function).unwrap();
+    let own: Vec<_> = function.grants.iter().map(|it| it.privilege.as_str()).collect();
+    assert_eq!(own, ["ALTER ROUTINE"]);
     assert!(
         list.skipped.iter().any(|it| it.subject == "bodies of 2 routines" && !it.remedy.is_empty()),
         "{:?}",

@@ -52,8 +52,9 @@ async fn a_look_at_rows_writes_nothing() {
     let name = server.create_database();
     server.sql(
         &name,
-        "CREATE TABLE log (x INT); DELIMITER ;;\nCREATE FUNCTION note() RETURNS INT BEGIN INSERT INTO log VALUES (1); RETURN 1; END;;\n\
-         DELIMITER ;\nCREATE VIEW noting AS SELECT note() AS x",
+        "DELIMITER ;;\nCREATE TABLE log (x INT);;\n\
+         CREATE FUNCTION note() RETURNS INT BEGIN INSERT INTO log VALUES (1); RETURN 1; END;;\n\
+         CREATE VIEW noting AS SELECT note() AS x;;\n",
     );
     let database = open(&name).await;
     let query = SampleQuery { table: named("noting"), columns: vec![], limit: 1, value_length: 10 };

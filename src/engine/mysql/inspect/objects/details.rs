@@ -10,7 +10,7 @@ use super::{
         catalog::{integer, text},
         creation, grant, security, sequence,
     },
-    routine_kind,
+    own_grants, routine_kind,
 };
 use crate::{
     engine::mysql::row,
@@ -90,12 +90,15 @@ impl Details {
         Ok(())
     }
 
-    /// Without the privilege nothing is read, which the list has said of all grants.
+    /// Without the privilege to see those of all, the user's own are told; the list has said what is missing.
     async fn read_routine_grants(&mut self, connection: &mut MySqlConnection, schema: &str) -> Result<(), sqlx::Error> {
         let query = sqlx::query(include_str!("../catalog/routine_grants.sql")).bind(schema);
-        let rows = match query.fetch_all(connection).await {
+        let rows = match query.fetch_all(&mut *connection).await {
             Ok(rows) => rows,
-            Err(sqlx::Error::Database(_)) => return Ok(()),
+            Err(sqlx::Error::Database(_)) => {
+                self.grants.extend(own_grants::read(connection, schema).await?);
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         for found in &rows {
