@@ -3,6 +3,7 @@
 //! One engine for both: they share the protocol and most of the catalog, and where they differ the code asks
 //! [`server::Server`]. Each ability is a module; `connect` opens sessions, `error` words what the server says.
 
+mod abandoned;
 mod capability;
 mod connect;
 mod database;

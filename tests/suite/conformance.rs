@@ -73,6 +73,11 @@ pub(crate) trait Fixture: Send + Sync {
 
     /// Indexes can have expressions.
     fn has_expression_indexes(&self) -> bool;
+
+    /// The change marker is that of the whole server, on which other tests change definitions meanwhile.
+    fn shares_its_marker(&self) -> bool {
+        false
+    }
 }
 
 /// Opens a database.

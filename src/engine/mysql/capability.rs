@@ -1,5 +1,7 @@
 //! What the user of the connection may do, and the statement that would mend what is missing.
 
+use sqlx::MySqlConnection;
+
 use super::{database::MysqlDatabase, dump::tools, row};
 use crate::{
     engine::tool,
@@ -47,14 +49,19 @@ impl Grants {
     /// Asks the server.
     pub(super) async fn read(database: &MysqlDatabase) -> Result<Self> {
         let mut lease = database.lease().await?;
-        let failed = |cause| database.failed(cause);
-        let account = sqlx::query("SELECT CURRENT_USER()").fetch_one(&mut *lease).await.map_err(failed)?;
-        let account = row::text(&account, 0).map_err(failed)?;
+        let grants = Self::read_on(&mut lease).await.map_err(|cause| database.failed(cause))?;
+        lease.give_back().await;
+        Ok(grants)
+    }
+
+    /// The same on a session that is there already.
+    pub(super) async fn read_on(connection: &mut MySqlConnection) -> Result<Self, sqlx::Error> {
+        let account = sqlx::query("SELECT CURRENT_USER()").fetch_one(&mut *connection).await?;
+        let account = row::text(&account, 0)?;
         let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
         let account = format!("'{}'@'{host}'", user.replace('\'', "''"));
-        let rows = sqlx::query("SHOW GRANTS").fetch_all(&mut *lease).await.map_err(failed)?;
-        let texts = rows.iter().map(|grant| row::text(grant, 0)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        lease.give_back().await;
+        let rows = sqlx::query("SHOW GRANTS").fetch_all(connection).await?;
+        let texts = rows.iter().map(|grant| row::text(grant, 0)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::parse(&texts, account))
     }
 
@@ -84,13 +91,18 @@ impl Grants {
         format!("GRANT {} ON {scope} TO {};", privileges.join(", "), self.account)
     }
 
+    /// The statement that gives privileges on all of a database.
+    pub(super) fn grant_on_database(&self, privileges: &[&str], database: &str) -> String {
+        self.grant(privileges, &scope(database))
+    }
+
     /// Refuses where a privilege on a database is missing.
     pub(super) fn require(&self, database: &str, wanted: &[&str]) -> Result<()> {
         let missing = self.missing(database, wanted);
         if missing.is_empty() {
             return Ok(());
         }
-        let remedy = self.grant(&missing, &scope(database));
+        let remedy = self.grant_on_database(&missing, database);
         Err(Error::new(
             Reason::PrivilegeMissing,
             format!("the user of the connection lacks {} on {database:?}; run: {remedy}", missing.join(", ")),

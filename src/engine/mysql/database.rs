@@ -9,10 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{capability, connect::Connector, error, monitor::KnownStart, server::Server, source::MysqlSource};
+use super::{
+    abandoned::Abandonment, capability, connect::Connector, error, monitor::KnownStart, server::Server,
+    source::MysqlSource,
+};
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows, Sessions,
+        Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -48,6 +52,7 @@ pub(super) struct MysqlDatabase {
     pub(super) tool_directories: Vec<PathBuf>,
     pub(super) own_sessions: OwnSessions,
     pub(super) known_start: KnownStart,
+    pub(super) abandonment: Abandonment,
     /// What the dials of this database are counted with.
     pub(super) limits: SessionLimits,
     pool: SessionPool<MysqlSource>,
@@ -71,6 +76,7 @@ impl MysqlDatabase {
         let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };
         let monitor = SessionPool::aside(source, monitor_settings, &options.sessions);
         Ok(Self {
+            abandonment: Abandonment::new(&connector),
             connector,
             server,
             tool_directories: options.tool_directories.clone(),
@@ -128,7 +134,7 @@ impl Database for MysqlDatabase {
     }
 
     async fn close(&self) {
-        tokio::join!(self.pool.close(), self.monitor.close());
+        tokio::join!(self.pool.close(), self.monitor.close(), self.abandonment.close());
     }
 
     async fn tend(&self) {
@@ -140,6 +146,14 @@ impl Database for MysqlDatabase {
     }
 
     fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+
+    fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn sample_rows(&self) -> Option<&dyn SampleRows> {
         Some(self)
     }
 

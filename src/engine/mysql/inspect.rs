@@ -1,57 +1,57 @@
-//! Reads the schema: one catalog query a view of information_schema, joined in memory.
+//! Reads the schema: one catalog query a view of information_schema for many tables at once, joined in memory.
 //!
 //! What the products call a database is the schema here, and a connection sees one: its own.
+//!
+//! Neither product gives one snapshot of its catalog: a definition that changes while it is read shows in what is read later.
 
 mod assemble;
 mod catalog;
+mod creation;
+mod dependent;
+mod marker;
+mod names;
+mod objects;
+mod sample;
+mod sequence;
+mod skipped;
+mod totals;
 
 use async_trait::async_trait;
+use sqlx::{MySqlConnection, mysql::MySqlRow};
 use tokio::sync::mpsc;
 
-use self::catalog::{Catalog, Scope};
-use super::{database::MysqlDatabase, row};
+use self::{
+    catalog::{Catalog, Part, Scope, is_unreadable, text},
+    skipped::Blindness,
+};
+use super::{database::MysqlDatabase, row, server::Server, source::MysqlSource};
 use crate::{
-    engine::Inspect,
+    engine::{Inspect, session_pool::SessionLease},
     model::{
-        Result,
+        Error, Reason, Result,
         name::QualifiedName,
-        schema::{DatabaseInfo, Skipped, Table, TableFilter, TableKind, TableList, TableLookup, TablePage},
+        schema::{
+            DatabaseInfo, ObjectGrant, SecurityContext, Skipped, Table, TableFilter, TableKind, TableList, TableLookup,
+            TablePage,
+        },
     },
 };
+
+/// Tables that a stream reads first: few, so that the first of them is early.
+const FIRST_BATCH: usize = 100;
+/// Tables that a stream holds in memory at one time.
+const BATCH: usize = 500;
+/// How often tables are read when others take locks in the middle of it.
+const ATTEMPTS: u32 = 3;
 
 #[async_trait]
 impl Inspect for MysqlDatabase {
     async fn database(&self) -> Result<DatabaseInfo> {
-        let name = &self.settings().database;
-        let mut lease = self.lease().await?;
-        let work = async {
-            let whole = sqlx::query(include_str!("inspect/catalog/database.sql"))
-                .bind(name)
-                .bind(name)
-                .fetch_one(&mut *lease)
-                .await?;
-            let indexes =
-                sqlx::query(include_str!("inspect/catalog/index_count.sql")).bind(name).fetch_one(&mut *lease).await?;
-            let (data_size_bytes, index_size_bytes) = (row::number(&whole, 2)?, row::number(&whole, 3)?);
-            Ok(DatabaseInfo {
-                database: name.clone(),
-                character_set: row::text(&whole, 0)?,
-                collation: row::text(&whole, 1)?,
-                size_bytes: data_size_bytes + index_size_bytes,
-                data_size_bytes,
-                index_size_bytes,
-                schema_count: 1,
-                table_count: row::number(&whole, 4)?,
-                view_count: row::number(&whole, 5)?,
-                index_count: row::number(&indexes, 0)?,
-                row_estimate: row::number(&whole, 6)?,
-                ..DatabaseInfo::default()
-            })
-        };
-        let info: Result<_, sqlx::Error> = work.await;
-        let info = info.map_err(|cause| self.failed(cause))?;
+        let (mut lease, session) = self.reading_lease().await?;
+        let work = totals::read(&mut lease, &self.server, &self.settings().database);
+        let found = self.abandonment.watch(session.id, work).await.map_err(|cause| self.failed(cause))?;
         lease.give_back().await;
-        Ok(info)
+        Ok(found)
     }
 
     async fn list_tables(&self, filter: &TableFilter, page: &TablePage) -> Result<TableList> {
@@ -59,23 +59,11 @@ impl Inspect for MysqlDatabase {
         if filter.schema.as_deref().is_some_and(|wanted| wanted != schema) {
             return Ok(TableList::default());
         }
-        let mut lease = self.lease().await?;
-        let mut names = catalog::names(&mut lease, schema, filter.kind).await.map_err(|cause| self.failed(cause))?;
-        names.retain(|name| filter.takes_name(name));
-        let total = names.len() as u64;
-        if page.order.is_by_name() {
-            names.retain(|name| page.after_name().is_none_or(|after| (schema, name.as_str()) > after));
-            names.truncate(page.limit as usize);
-        }
-        let (Some(first), Some(last)) = (names.first(), names.last()) else {
-            lease.give_back().await;
-            return Ok(TableList { total, ..TableList::default() });
-        };
-        let mut summaries =
-            catalog::summaries(&mut lease, schema, first, last).await.map_err(|cause| self.failed(cause))?;
+        let (mut lease, session) = self.reading_lease().await?;
+        let work = list(&mut lease, &self.server, schema, filter, page);
+        let found = self.abandonment.watch(session.id, work).await.map_err(|cause| self.failed(cause))?;
         lease.give_back().await;
-        summaries.retain(|summary| names.binary_search(&summary.name).is_ok());
-        Ok(TableList { tables: page.cut(summaries), total, skipped: Vec::new() })
+        Ok(found)
     }
 
     async fn stream_tables(&self, filter: &TableFilter, tables: mpsc::Sender<Table>) -> Result<Vec<Skipped>> {
@@ -83,17 +71,16 @@ impl Inspect for MysqlDatabase {
         if filter.schema.as_deref().is_some_and(|wanted| wanted != schema) {
             return Ok(Vec::new());
         }
-        let catalog = self.catalog(Scope { schema, table: None }).await?;
-        let skipped = catalog.skipped(&self.settings().username);
-        for table in assemble::tables(catalog, schema) {
-            if filter.kind.is_some_and(|kind| kind != table.kind) || !filter.takes_name(&table.name) {
-                continue;
-            }
-            if tables.send(table).await.is_err() {
-                break;
-            }
-        }
-        Ok(skipped)
+        let (mut lease, session) = self.reading_lease().await?;
+        let work = self.abandonment.watch(session.id, self.stream(&mut lease, &session, filter, &tables));
+        let streamed = tokio::select! {
+            biased;
+            // A receiver that goes away does not wait for the query that runs.
+            () = tables.closed() => return Ok(Vec::new()),
+            streamed = work => streamed?,
+        };
+        lease.give_back().await;
+        Ok(streamed)
     }
 
     async fn table(&self, name: &QualifiedName) -> Result<Option<TableLookup>> {
@@ -101,20 +88,135 @@ impl Inspect for MysqlDatabase {
         if name.schema.as_ref().is_some_and(|wanted| wanted.as_str() != schema) {
             return Ok(None);
         }
-        let catalog = self.catalog(Scope { schema, table: Some(name.name.as_str()) }).await?;
-        // The catalog compares without regard to case.
-        let found = assemble::tables(catalog, schema).into_iter().find(|table| table.name == name.name.as_str());
-        Ok(found.map(|table| TableLookup { table, ..TableLookup::default() }))
+        let (mut lease, session) = self.reading_lease().await?;
+        let work = Box::pin(self.look_up(&mut lease, &session, name.name.as_str()));
+        let found = self.abandonment.watch(session.id, work).await?;
+        lease.give_back().await;
+        Ok(found)
+    }
+
+    async fn change_marker(&self) -> Result<Option<String>> {
+        marker::read(self).await.map(Some)
     }
 }
 
+/// A session that reads the catalog.
+struct ReadingSession {
+    /// Its id on the server.
+    id: u64,
+    /// Collation of the database, which columns that differ from it tell.
+    collation: String,
+}
+
 impl MysqlDatabase {
-    async fn catalog(&self, scope: Scope<'_>) -> Result<Catalog> {
+    async fn reading_lease(&self) -> Result<(SessionLease<MysqlSource>, ReadingSession)> {
         let mut lease = self.lease().await?;
-        let catalog = Catalog::read(&mut lease, &self.server, scope).await.map_err(|cause| self.failed(cause))?;
-        lease.give_back().await;
-        Ok(catalog)
+        let found = sqlx::query("SELECT CONNECTION_ID(), @@collation_database").fetch_one(&mut *lease).await;
+        let read =
+            |found: MySqlRow| Ok(ReadingSession { id: row::unsigned(&found, 0)?, collation: row::text(&found, 1)? });
+        let session = found.and_then(read).map_err(|cause| self.failed(cause))?;
+        Ok((lease, session))
     }
+
+    /// Reads some tables, again where another took a lock in the middle.
+    async fn catalog(&self, connection: &mut MySqlConnection, scope: Scope<'_>) -> Result<Catalog> {
+        for _ in 0..ATTEMPTS {
+            let read = Catalog::read(connection, &self.server, scope).await;
+            if let Some(catalog) = read.map_err(|cause| self.failed(cause))? {
+                return Ok(catalog);
+            }
+        }
+        let text = "tables are locked again and again while they are read; repeat it when the sessions that lock them have ended";
+        Err(Error::new(Reason::LockTimeout, text))
+    }
+
+    async fn blindness(&self, connection: &mut MySqlConnection) -> Result<Blindness> {
+        let read = Blindness::read(connection, &self.settings().database).await;
+        read.map_err(|cause| self.failed(cause))
+    }
+
+    async fn stream(
+        &self,
+        connection: &mut MySqlConnection,
+        session: &ReadingSession,
+        filter: &TableFilter,
+        tables: &mpsc::Sender<Table>,
+    ) -> Result<Vec<Skipped>> {
+        let schema = self.settings().database.as_str();
+        let names = names::names(connection, schema, filter.kind).await.map_err(|cause| self.failed(cause))?;
+        let blindness = self.blindness(connection).await?;
+        let mut skipped: Vec<Skipped> = blindness.of_all_tables().collect();
+        let (first, rest) = names.split_at(names.len().min(FIRST_BATCH));
+        for batch in [first].into_iter().chain(rest.chunks(BATCH)) {
+            let mut wanted = batch.iter().filter(|name| filter.takes_name(name));
+            let Some(first) = wanted.next() else { continue };
+            let part = Part::Between(first, wanted.next_back().unwrap_or(first));
+            let catalog = Box::pin(self.catalog(connection, Scope { schema, part })).await?;
+            skipped.extend(blindness.of_tables(&catalog));
+            for table in assemble::tables(catalog, schema, &session.collation) {
+                let is_wanted = filter.kind.is_none_or(|kind| kind == table.kind) && filter.takes_name(&table.name);
+                if is_wanted && tables.send(table).await.is_err() {
+                    return Ok(skipped);
+                }
+            }
+        }
+        Ok(skipped)
+    }
+
+    async fn look_up(
+        &self,
+        connection: &mut MySqlConnection,
+        session: &ReadingSession,
+        name: &str,
+    ) -> Result<Option<TableLookup>> {
+        let schema = self.settings().database.as_str();
+        let catalog = self.catalog(connection, Scope { schema, part: Part::Table(name) }).await?;
+        // The catalog compares without regard to case.
+        let Some(relation) = catalog.tables.iter().find(|relation| text(relation, 0) == name) else { return Ok(None) };
+        if is_unreadable(relation) {
+            return Err(cannot_open(schema, name, &text(relation, 6)));
+        }
+        let blindness = self.blindness(connection).await?;
+        let mut skipped: Vec<Skipped> = blindness.of_all_tables().collect();
+        skipped.extend(blindness.of_tables(&catalog));
+        let found = assemble::tables(catalog, schema, &session.collation).into_iter().find(|table| table.name == name);
+        let Some(table) = found else { return Ok(None) };
+        let read = dependent::of_table(connection, &self.server, schema, name, &blindness).await;
+        let (dependents, unknown) = read.map_err(|cause| self.failed(cause))?;
+        skipped.extend(unknown);
+        Ok(Some(TableLookup { table, dependents, skipped }))
+    }
+}
+
+/// A table that is there and cannot be opened, with the server's words: most often it is locked.
+fn cannot_open(schema: &str, name: &str, words: &str) -> Error {
+    let text = format!(
+        "table {schema}.{name} cannot be opened: {words}; repeat it when no other session holds the table, ListSessions shows \
+         who does"
+    );
+    Error::new(Reason::LockTimeout, text)
+}
+
+async fn list(
+    connection: &mut MySqlConnection,
+    server: &Server,
+    schema: &str,
+    filter: &TableFilter,
+    page: &TablePage,
+) -> Result<TableList, sqlx::Error> {
+    let mut names = names::names(connection, schema, filter.kind).await?;
+    names.retain(|name| filter.takes_name(name));
+    let total = names.len() as u64;
+    if page.order.is_by_name() {
+        names.retain(|name| page.after_name().is_none_or(|after| (schema, name.as_str()) > after));
+        names.truncate(page.limit as usize);
+    }
+    let (Some(first), Some(last)) = (names.first(), names.last()) else {
+        return Ok(TableList { total, ..TableList::default() });
+    };
+    let (mut summaries, skipped) = names::summaries(connection, server, schema, first, last).await?;
+    summaries.retain(|summary| names.binary_search(&summary.name).is_ok());
+    Ok(TableList { tables: page.cut(summaries), total, skipped })
 }
 
 /// Kind by the word of information_schema; absent for what is no relation of the user's, as temporary tables.
@@ -124,5 +226,29 @@ fn table_kind(word: &str) -> Option<TableKind> {
         "VIEW" => Some(TableKind::View),
         "SEQUENCE" => Some(TableKind::Sequence),
         _ => None,
+    }
+}
+
+/// A view's comment is always the word VIEW, which nobody wrote, or says that the view is broken.
+fn comment(kind: TableKind, text: String) -> String {
+    if kind == TableKind::View { String::new() } else { text }
+}
+
+fn security(word: &str) -> SecurityContext {
+    match word {
+        "DEFINER" => SecurityContext::Definer,
+        "INVOKER" => SecurityContext::Invoker,
+        _ => SecurityContext::Untold,
+    }
+}
+
+/// A privilege from a row of name, grantee, privilege, whether it may be granted on, and column.
+fn grant(found: &MySqlRow) -> ObjectGrant {
+    ObjectGrant {
+        grantee: text(found, 1),
+        grantor: String::new(),
+        privilege: text(found, 2),
+        grantable: text(found, 3) == "YES",
+        column: text(found, 4),
     }
 }

@@ -25,3 +25,8 @@ pub(super) fn number(row: &MySqlRow, index: usize) -> Result<i64, sqlx::Error> {
 pub(super) fn unsigned(row: &MySqlRow, index: usize) -> Result<u64, sqlx::Error> {
     Ok(row.try_get_unchecked::<Option<u64>, _>(index)?.unwrap_or(0))
 }
+
+/// A whole number that is not negative, or NULL. Cast it AS UNSIGNED in the query.
+pub(super) fn optional_unsigned(row: &MySqlRow, index: usize) -> Result<Option<u64>, sqlx::Error> {
+    row.try_get_unchecked::<Option<u64>, _>(index)
+}

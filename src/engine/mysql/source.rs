@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Longest that a catalog query waits for a lock of another.
-const CATALOG_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CATALOG_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Opens sessions on one database.
 #[derive(Clone)]
@@ -45,6 +45,12 @@ impl MysqlSource {
             .map_err(|cause| error::while_connecting(cause, settings))?;
         Ok((session, server))
     }
+}
+
+/// Limits for how long a session waits for a table that another has locked. MariaDB knows 0: not at all.
+pub(super) async fn limit_lock_waits(session: &mut MySqlConnection, seconds: u64) -> Result<(), sqlx::Error> {
+    let sql = format!("SET SESSION lock_wait_timeout = {seconds}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(session).await.map(drop)
 }
 
 impl SessionSource for MysqlSource {

@@ -166,6 +166,14 @@ impl Fixture for MariadbFixture {
     fn has_expression_indexes(&self) -> bool {
         false
     }
+
+    fn shares_its_marker(&self) -> bool {
+        true
+    }
 }
 
 checks!(MariadbFixture::new());
+checks! { MariadbFixture::new();
+    schema::objects_are_listed_with_what_their_kind_has,
+    schema::rows_are_sampled_with_their_types,
+}

@@ -234,7 +234,9 @@ pub(crate) async fn the_change_marker_follows_definitions(fixture: &impl Fixture
     let (name, database) = sample(fixture).await;
     let inspect = database.inspect().unwrap();
     let Some(first) = inspect.change_marker().await.unwrap() else { return };
-    assert_eq!(inspect.change_marker().await.unwrap().as_ref(), Some(&first));
+    if !fixture.shares_its_marker() {
+        assert_eq!(inspect.change_marker().await.unwrap().as_ref(), Some(&first));
+    }
     fixture.run(&name, "CREATE TABLE one_more (id INTEGER)").await;
     let second = inspect.change_marker().await.unwrap();
     assert_ne!(second, Some(first));

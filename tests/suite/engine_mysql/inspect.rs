@@ -28,7 +28,7 @@ async fn a_table_is_read_in_full() {
     assert_eq!(column("word").default_expression.as_deref(), Some("'it''s'"));
     assert_eq!(column("made").default_expression, None);
     let seen = column("seen").default_expression.as_deref();
-    assert_eq!(seen, Some("current_timestamp() ON UPDATE current_timestamp()"));
+    assert_eq!(seen, Some("current_timestamp()"));
     assert_eq!(column("doubled").generation, Generation::Stored);
     assert_eq!(column("word_length").generation, Generation::Virtual);
     assert_eq!(column("doubled").generation_expression, "`amount` * 2");

@@ -1,313 +1,257 @@
 //! Makes the neutral shape out of the rows of the catalog.
 
+mod column;
+mod index;
+mod keys;
+mod partition;
+pub(super) mod trigger;
+
 use std::collections::BTreeMap;
 
 use sqlx::mysql::MySqlRow;
 
+pub(super) use self::keys::is_valid_json;
 use super::{
-    catalog::{Catalog, comment},
-    table_kind,
+    catalog::{Catalog, integer, is_unreadable, text},
+    comment,
+    creation::Creations,
+    grant, security, table_kind,
 };
 use crate::{
-    engine::mysql::row::{number, optional_text, text},
-    model::{
-        name::Identifier,
-        schema::{
-            CheckConstraint, Column, ForeignKey, Generation, Index, IndexPart, IndexTerm, KeyConstraint,
-            ReferentialAction, Table, Trigger,
-        },
+    engine::mysql::row,
+    model::schema::{
+        CheckConstraint, Column, ColumnDetails, Index, KeyConstraint, MysqlTable, MysqlView, Parameter,
+        SequenceOptions, Table, TableDetails, TimePeriod, VersioningRole,
     },
 };
 
 /// Rows whose first column is the table's name, by that name.
 type Grouped = BTreeMap<String, Vec<MySqlRow>>;
 
-/// All tables by name in code-point order.
-pub(super) fn tables(catalog: Catalog, schema: &str) -> Vec<Table> {
-    let Catalog { collation, mariadb, .. } = catalog;
+/// All tables by name in code-point order; what could not be opened is left out. Columns tell their collation where it differs
+/// from `collation`, the database's.
+pub(super) fn tables(catalog: Catalog, schema: &str, collation: &str) -> Vec<Table> {
     let mut parts = Parts {
         columns: group(catalog.columns),
+        spatial_systems: group(catalog.spatial_systems),
         indexes: group(catalog.indexes),
         key_columns: group(catalog.key_columns),
         referential_actions: group(catalog.referential_actions),
         checks: group(catalog.checks),
         triggers: group(catalog.triggers),
         views: group(catalog.views),
+        partitions: group(catalog.partitions),
+        grants: group(catalog.grants),
+        sequences: catalog.sequences,
+        creations: catalog.creations,
     };
+    let place = Place { schema, collation, mariadb: catalog.mariadb };
     let mut tables: Vec<Table> =
-        catalog.tables.iter().filter_map(|relation| table(relation, schema, &collation, mariadb, &mut parts)).collect();
+        catalog.tables.iter().filter_map(|relation| table(relation, &place, &mut parts)).collect();
     tables.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     tables
 }
 
+/// Where the tables are.
+struct Place<'a> {
+    schema: &'a str,
+    collation: &'a str,
+    mariadb: bool,
+}
+
 struct Parts {
     columns: Grouped,
+    spatial_systems: Grouped,
     indexes: Grouped,
     key_columns: Grouped,
     referential_actions: Grouped,
     checks: Grouped,
     triggers: Grouped,
     views: Grouped,
+    partitions: Grouped,
+    grants: Grouped,
+    sequences: BTreeMap<String, SequenceOptions>,
+    creations: Creations,
 }
 
 fn group(rows: Vec<MySqlRow>) -> Grouped {
     let mut grouped = Grouped::new();
     for row in rows {
-        grouped.entry(string(&row, 0)).or_default().push(row);
+        grouped.entry(text(&row, 0)).or_default().push(row);
     }
     grouped
 }
 
-fn table(relation: &MySqlRow, schema: &str, collation: &str, mariadb: bool, parts: &mut Parts) -> Option<Table> {
-    let kind = table_kind(&string(relation, 1))?;
-    let name = string(relation, 0);
+fn table(relation: &MySqlRow, place: &Place<'_>, parts: &mut Parts) -> Option<Table> {
+    let kind = table_kind(&text(relation, 1))?;
+    if is_unreadable(relation) {
+        return None;
+    }
+    let name = text(relation, 0);
     let mut take = |grouped: fn(&mut Parts) -> &mut Grouped| grouped(parts).remove(&name).unwrap_or_default();
 
-    let mut checks: Vec<(String, CheckConstraint)> = take(|parts| &mut parts.checks)
-        .iter()
-        .map(|check| {
-            let constraint = CheckConstraint {
-                name: string(check, 1),
-                expression: string(check, 2),
-                validated: string(check, 4) != "NO",
-                enforced: string(check, 4) != "NO",
-                ..CheckConstraint::default()
-            };
-            (string(check, 3), constraint)
-        })
-        .collect();
-    let mut columns: Vec<Column> =
-        take(|parts| &mut parts.columns).iter().map(|found| column(found, collation, mariadb)).collect();
-    columns.sort_by_key(|column| column.position);
-    columns.iter_mut().for_each(|column| take_json(column, &mut checks));
-    let mut checks: Vec<CheckConstraint> = checks.into_iter().map(|(_, check)| check).collect();
-    checks.sort_by(|one, other| one.name.cmp(&other.name));
-
-    let indexes = indexes(&take(|parts| &mut parts.indexes));
-    let key = |index: &Index| KeyConstraint {
-        name: index.name.clone(),
-        columns: plain_columns(index),
-        index: index.name.clone(),
-        ..KeyConstraint::default()
-    };
-    let mut triggers: Vec<Trigger> = take(|parts| &mut parts.triggers).iter().map(trigger).collect();
+    let mut checks = keys::checks(&take(|parts| &mut parts.checks));
+    let mut columns = column::columns(&take(|parts| &mut parts.columns), place);
+    column::add_spatial_systems(&mut columns, &take(|parts| &mut parts.spatial_systems));
+    columns.iter_mut().for_each(|column| keys::take_json(column, &mut checks));
+    let (key_columns, actions) = (take(|parts| &mut parts.key_columns), take(|parts| &mut parts.referential_actions));
+    let foreign_keys = keys::foreign_keys(&key_columns, &actions);
+    let mut triggers: Vec<_> = take(|parts| &mut parts.triggers).iter().map(trigger::trigger).collect();
     triggers.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut grants: Vec<_> = take(|parts| &mut parts.grants).iter().map(grant).collect();
+    grants.sort_unstable();
+    let view = take(|parts| &mut parts.views).into_iter().next();
+    let partitioning = partition::partitioning(&take(|parts| &mut parts.partitions));
+    let index_rows = take(|parts| &mut parts.indexes);
+
+    let indexes =
+        index::indexes(&index_rows, |index| parts.creations.parsers.remove(&(name.clone(), index.to_owned())));
+    let mut periods = parts.creations.periods.remove(&name).unwrap_or_default();
+    keys::take_periods(&periods, &mut checks);
+    let key = |index: &Index| keys::of_index(index, &periods);
+    let (primary_key, unique_constraints) = constraints(&indexes, key);
+    periods.extend(system_period(&columns));
+    let checks: Vec<CheckConstraint> = keys::sorted(checks);
+
+    let details = MysqlTable {
+        storage_engine: text(relation, 2),
+        row_format: text(relation, 3),
+        character_set: character_set(&text(relation, 4)).to_owned(),
+        collation: text(relation, 4),
+        auto_increment: row::optional_unsigned(relation, 10).ok().flatten(),
+        create_options: create_options(&text(relation, 5)),
+        partitioning,
+        system_versioned: text(relation, 1) == "SYSTEM VERSIONED",
+        periods,
+        view: view.as_ref().map(|found| view_details(found, parts.creations.algorithms.remove(&name))),
+        sequence: parts.sequences.remove(&name),
+        tablespace: String::new(),
+    };
     Some(Table {
-        schema: schema.to_owned(),
+        schema: place.schema.to_owned(),
         kind,
-        comment: comment(kind, string(relation, 6)),
+        comment: comment(kind, text(relation, 6)),
         columns,
-        primary_key: indexes.iter().find(|index| index.primary).map(key),
-        unique_constraints: indexes.iter().filter(|index| index.unique && !index.primary).map(key).collect(),
-        foreign_keys: foreign_keys(
-            &take(|parts| &mut parts.key_columns),
-            &take(|parts| &mut parts.referential_actions),
-        ),
+        primary_key,
+        unique_constraints,
+        foreign_keys,
         checks,
         indexes,
         triggers,
-        view_definition: take(|parts| &mut parts.views).first().map(|view| string(view, 1)).unwrap_or_default(),
+        view_definition: view.map(|view| text(&view, 1)).unwrap_or_default(),
         row_estimate: integer(relation, 7),
         data_size_bytes: integer(relation, 8),
         index_size_bytes: integer(relation, 9),
         options: options(relation),
+        grants,
+        details: Some(TableDetails::Mysql(Box::new(details))),
         name,
         ..Table::default()
     })
 }
 
-fn column(found: &MySqlRow, database_collation: &str, mariadb: bool) -> Column {
-    let extra = string(found, 6).to_ascii_lowercase();
-    let generation = if extra.contains("auto_increment") {
-        Generation::AutoIncrement
-    } else if extra.contains("stored generated") || extra.contains("persistent") {
-        Generation::Stored
-    } else if extra.contains("virtual generated") {
-        Generation::Virtual
-    } else {
-        Generation::None
+fn constraints(
+    indexes: &[Index],
+    key: impl Fn(&Index) -> KeyConstraint,
+) -> (Option<KeyConstraint>, Vec<KeyConstraint>) {
+    let primary = indexes.iter().find(|index| index.primary).map(&key);
+    (primary, indexes.iter().filter(|index| index.unique && !index.primary).map(key).collect())
+}
+
+/// The period of system versioning shows in its columns, unless they are hidden from the catalog as well.
+fn system_period(columns: &[Column]) -> Option<TimePeriod> {
+    let with_role = |role| {
+        let has_role =
+            |column: &&Column| matches!(&column.details, Some(ColumnDetails::Mysql(found)) if found.versioning == role);
+        columns.iter().find(has_role).map(|column| column.name.clone())
     };
-    let collation = string(found, 8);
-    Column {
-        name: string(found, 1),
-        position: i32::try_from(integer(found, 2)).unwrap_or(0),
-        data_type: string(found, 3),
-        nullable: string(found, 4) == "YES",
-        default_expression: default_expression(
-            optional_text(found, 5).ok().flatten(),
-            &extra,
-            &string(found, 10),
-            mariadb,
-        ),
-        generation,
-        generation_expression: string(found, 7),
-        collation: if collation == database_collation { String::new() } else { collation },
-        comment: string(found, 9),
-        ..Column::default()
-    }
-}
-
-/// MariaDB gives a default as it would be written in SQL, NULL included. MySQL gives the bare value of a literal and marks
-/// expressions.
-fn default_expression(text: Option<String>, extra: &str, data_type: &str, mariadb: bool) -> Option<String> {
-    let text = text?;
-    let written = if mariadb {
-        if text.eq_ignore_ascii_case("NULL") {
-            return None;
-        }
-        text
-    } else if extra.contains("default_generated") || is_numeric(data_type) || text.starts_with("b'") {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    };
-    match extra.find("on update ") {
-        Some(start) => Some(format!("{written} ON UPDATE {}", &extra[start + "on update ".len()..])),
-        None => Some(written),
-    }
-}
-
-fn is_numeric(data_type: &str) -> bool {
-    matches!(
-        data_type,
-        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "float" | "double" | "year" | "bit"
-    )
-}
-
-/// MariaDB has no type JSON: it makes a LONGTEXT with a check of the column's own name, which is what this undoes.
-fn take_json(column: &mut Column, checks: &mut Vec<(String, CheckConstraint)>) {
-    if column.data_type != "longtext" {
-        return;
-    }
-    let Ok(name) = Identifier::parse(&column.name, "column") else { return };
-    let implied = format!("json_valid({})", name.backquoted());
-    let made_for_json = |level: &str, check: &CheckConstraint| {
-        level == "Column" && check.name == column.name && check.expression == implied
-    };
-    let before = checks.len();
-    checks.retain(|(level, check)| !made_for_json(level, check));
-    if checks.len() < before {
-        column.data_type = "json".to_owned();
-        column.collation.clear();
-    }
-}
-
-fn indexes(rows: &[MySqlRow]) -> Vec<Index> {
-    let mut parts: BTreeMap<String, Vec<&MySqlRow>> = BTreeMap::new();
-    for part in rows {
-        parts.entry(string(part, 1)).or_default().push(part);
-    }
-    parts.into_iter().filter_map(|(name, parts)| index(name, parts)).collect()
-}
-
-fn index(name: String, mut parts: Vec<&MySqlRow>) -> Option<Index> {
-    parts.sort_by_key(|part| integer(part, 2));
-    let first = parts.first()?;
-    Some(Index {
-        primary: name == "PRIMARY",
-        name,
-        method: string(first, 4).to_ascii_lowercase(),
-        unique: integer(first, 3) == 0,
-        parts: parts.iter().map(|part| index_part(part)).collect(),
-        included_columns: Vec::new(),
-        predicate: String::new(),
-        valid: string(first, 9) != "YES",
-        ready: true,
-        visible: string(first, 9) != "YES",
-        size_bytes: -1,
-        ..Index::default()
+    Some(TimePeriod {
+        name: "SYSTEM_TIME".to_owned(),
+        start_column: with_role(VersioningRole::RowStart)?,
+        end_column: with_role(VersioningRole::RowEnd)?,
     })
 }
 
-fn index_part(part: &MySqlRow) -> IndexPart {
-    let term = match optional_text(part, 5).ok().flatten() {
-        Some(column) => IndexTerm::Column(column),
-        None => IndexTerm::Expression(string(part, 8)),
-    };
-    let prefix_length = u32::try_from(integer(part, 7)).unwrap_or(0);
-    IndexPart { descending: string(part, 6) == "D", prefix_length, ..IndexPart::plain(term) }
-}
-
-fn plain_columns(index: &Index) -> Vec<String> {
-    let column = |part: &IndexPart| match &part.term {
-        IndexTerm::Column(name) => Some(name.clone()),
-        IndexTerm::Expression(_) => None,
-    };
-    index.parts.iter().filter_map(column).collect()
-}
-
-fn foreign_keys(key_columns: &[MySqlRow], actions: &[MySqlRow]) -> Vec<ForeignKey> {
-    let mut keys: BTreeMap<String, Vec<&MySqlRow>> = BTreeMap::new();
-    for column in key_columns {
-        keys.entry(string(column, 1)).or_default().push(column);
-    }
-    let action_of = |name: &str, index: usize| {
-        let row = actions.iter().find(|row| string(row, 1) == name);
-        row.map_or(ReferentialAction::NoAction, |row| action(&string(row, index)))
-    };
-    let key = |(name, mut columns): (String, Vec<&MySqlRow>)| {
-        columns.sort_by_key(|column| integer(column, 2));
-        let first = columns.first()?;
-        Some(ForeignKey {
-            columns: columns.iter().map(|column| string(column, 3)).collect(),
-            referenced_schema: string(first, 4),
-            referenced_table: string(first, 5),
-            referenced_columns: columns.iter().map(|column| string(column, 6)).collect(),
-            on_update: action_of(&name, 2),
-            on_delete: action_of(&name, 3),
-            validated: true,
-            enforced: true,
-            name,
-            ..ForeignKey::default()
-        })
-    };
-    keys.into_iter().filter_map(key).collect()
-}
-
-fn action(word: &str) -> ReferentialAction {
-    match word {
-        "RESTRICT" => ReferentialAction::Restrict,
-        "CASCADE" => ReferentialAction::Cascade,
-        "SET NULL" => ReferentialAction::SetNull,
-        "SET DEFAULT" => ReferentialAction::SetDefault,
-        _ => ReferentialAction::NoAction,
+fn view_details(found: &MySqlRow, algorithm: Option<String>) -> MysqlView {
+    MysqlView {
+        definer: text(found, 4),
+        security: security(&text(found, 5)),
+        check_option: text(found, 2),
+        algorithm: algorithm.unwrap_or_else(|| text(found, 8)),
+        updatable: text(found, 3) == "YES",
+        character_set_client: text(found, 6),
+        collation_connection: text(found, 7),
     }
 }
 
-fn trigger(row: &MySqlRow) -> Trigger {
-    let quoted = |text: String| format!("`{}`", text.replace('`', "``"));
-    let name = string(row, 1);
-    let definition = format!(
-        "CREATE TRIGGER {} {} {} ON {} FOR EACH ROW {}",
-        quoted(name.clone()),
-        string(row, 2),
-        string(row, 3),
-        quoted(string(row, 0)),
-        string(row, 4),
-    );
-    Trigger { name, definition, ..Trigger::default() }
+/// Every collation begins with the name of its character set, and no such name has an underscore.
+fn character_set(collation: &str) -> &str {
+    collation.split('_').next().unwrap_or(collation)
+}
+
+/// Reads options such as row_format=COMPRESSED `PAGE_COMPRESSED`='1' partitioned.
+fn create_options(options: &str) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    let mut rest = options.trim_start();
+    while !rest.is_empty() {
+        let (option, after) = cut_option(rest);
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        found.push(Parameter { name: unquoted(name, '`'), value: unquoted(value, '\'') });
+        rest = after.trim_start();
+    }
+    found
+}
+
+/// Cuts at the first space outside quotes.
+fn cut_option(text: &str) -> (&str, &str) {
+    let mut quote = None;
+    for (index, letter) in text.char_indices() {
+        match quote {
+            None if letter == ' ' => return text.split_at(index),
+            None if matches!(letter, '`' | '\'' | '"') => quote = Some(letter),
+            Some(open) if open == letter => quote = None,
+            _ => {}
+        }
+    }
+    (text, "")
+}
+
+fn unquoted(text: &str, quote: char) -> String {
+    let inner = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inner.map_or_else(|| text.to_owned(), |inner| inner.replace(&quote.to_string().repeat(2), &quote.to_string()))
 }
 
 fn options(relation: &MySqlRow) -> String {
     let named = [("ENGINE", 2), ("ROW_FORMAT", 3), ("COLLATE", 4)];
     let mut options: Vec<String> = named
         .into_iter()
-        .map(|(word, index)| (word, string(relation, index)))
+        .map(|(word, index)| (word, text(relation, index)))
         .filter(|(_, value)| !value.is_empty())
         .map(|(word, value)| format!("{word}={value}"))
         .collect();
-    let others = string(relation, 5);
+    let others = text(relation, 5);
     if !others.is_empty() && !options.is_empty() {
         options.push(others);
     }
     options.join(" ")
 }
 
-/// The queries fix number and type of the columns, so a column that cannot be read is one without a value.
-fn string(row: &MySqlRow, index: usize) -> String {
-    text(row, index).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn integer(row: &MySqlRow, index: usize) -> i64 {
-    number(row, index).unwrap_or(-1)
+    #[test]
+    fn create_options_are_names_with_values() {
+        let found = create_options("pack_keys=1 partitioned `PAGE COMPRESSED`='it''s 1' COMPRESSION=\"zlib\"");
+        let pairs: Vec<_> = found.iter().map(|option| (option.name.as_str(), option.value.as_str())).collect();
+        let expected =
+            [("pack_keys", "1"), ("partitioned", ""), ("PAGE COMPRESSED", "it's 1"), ("COMPRESSION", "\"zlib\"")];
+        assert_eq!(pairs, expected);
+        assert_eq!(create_options(""), []);
+    }
+
+    #[test]
+    fn a_collation_names_its_character_set() {
+        assert_eq!((character_set("utf8mb4_uca1400_ai_ci"), character_set("binary")), ("utf8mb4", "binary"));
+    }
 }

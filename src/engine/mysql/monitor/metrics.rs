@@ -32,7 +32,7 @@ type Group = Result<Vec<Point>, sqlx::Error>;
 pub(in crate::engine::mysql) struct KnownStart(Mutex<Option<Timestamp>>);
 
 impl KnownStart {
-    fn settle(&self, computed: Option<Timestamp>) -> Option<Timestamp> {
+    pub(in crate::engine::mysql) fn settle(&self, computed: Option<Timestamp>) -> Option<Timestamp> {
         let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match (*known, computed) {
             (Some(before), Some(now)) if (before.as_micros() - now.as_micros()).abs() < SAME_START_MICROS => {}

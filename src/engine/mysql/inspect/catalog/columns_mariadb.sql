@@ -1,0 +1,6 @@
+-- Never joined with TABLES: on thousands of tables such a join does not end. MariaDB keeps the spatial reference system of a
+-- column in GEOMETRY_COLUMNS.
+SELECT TABLE_NAME, COLUMN_NAME, CAST(ORDINAL_POSITION AS SIGNED), COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA,
+       GENERATION_EXPRESSION, COLLATION_NAME, COLUMN_COMMENT, DATA_TYPE, CHARACTER_SET_NAME, NULL
+FROM information_schema.COLUMNS
+WHERE TABLE_SCHEMA = ?

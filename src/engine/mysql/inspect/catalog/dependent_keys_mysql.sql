@@ -1,0 +1,5 @@
+-- Columns of foreign keys that point to a table; MySQL 8 looks the table up in its dictionary.
+SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_COLUMN_NAME
+FROM information_schema.KEY_COLUMN_USAGE
+WHERE REFERENCED_TABLE_SCHEMA = ? AND REFERENCED_TABLE_NAME = ?
+ORDER BY ORDINAL_POSITION

@@ -1,0 +1,5 @@
+-- The definition is empty without the privilege SHOW VIEW. MySQL tells the algorithm in SHOW CREATE VIEW alone.
+SELECT TABLE_NAME, VIEW_DEFINITION, CHECK_OPTION, IS_UPDATABLE, DEFINER, SECURITY_TYPE, CHARACTER_SET_CLIENT,
+       COLLATION_CONNECTION, ''
+FROM information_schema.VIEWS
+WHERE TABLE_SCHEMA = ?

@@ -1,0 +1,65 @@
+//! Everything that MariaDB knows of a schema. There is no MySQL here: what differs there is chosen by the server's name and
+//! written by its manual.
+
+mod fixture;
+mod limits;
+mod locks;
+mod marker;
+mod names;
+mod objects;
+mod privileges;
+mod sample;
+mod tables;
+
+use std::sync::Arc;
+
+use dbkeeper::{
+    engine::Database,
+    model::{
+        Result,
+        name::{Identifier, QualifiedName},
+        schema::{MysqlColumn, MysqlTable, Skipped, Table, TableDetails, TableFilter, TableLookup},
+    },
+};
+use tokio::sync::mpsc;
+
+use super::{engine, open};
+use crate::harness::mariadb::MariadbServer;
+
+fn named(name: &str) -> QualifiedName {
+    QualifiedName { schema: None, name: Identifier::parse(name, "table").unwrap() }
+}
+
+async fn look_up(database: &Arc<dyn Database>, name: &str) -> Result<Option<TableLookup>> {
+    database.require_inspect().unwrap().table(&named(name)).await
+}
+
+async fn table(database: &Arc<dyn Database>, name: &str) -> Table {
+    look_up(database, name).await.unwrap().unwrap_or_else(|| panic!("no table {name}")).table
+}
+
+async fn stream(database: &Arc<dyn Database>) -> (Vec<Table>, Vec<Skipped>) {
+    let (sender, mut receiver) = mpsc::channel(4);
+    let filter = TableFilter::default();
+    let collect = async {
+        let mut tables = Vec::new();
+        while let Some(table) = receiver.recv().await {
+            tables.push(table);
+        }
+        tables
+    };
+    let streamed = database.require_inspect().unwrap().stream_tables(&filter, sender);
+    let (skipped, tables) = tokio::join!(streamed, collect);
+    (tables, skipped.unwrap())
+}
+
+fn details(table: &Table) -> &MysqlTable {
+    let Some(TableDetails::Mysql(details)) = &table.details else { panic!("{table:?}") };
+    details
+}
+
+fn column<'a>(table: &'a Table, name: &str) -> (&'a dbkeeper::model::schema::Column, &'a MysqlColumn) {
+    let column = table.columns.iter().find(|column| column.name == name).unwrap_or_else(|| panic!("no column {name}"));
+    let Some(dbkeeper::model::schema::ColumnDetails::Mysql(details)) = &column.details else { panic!("{column:?}") };
+    (column, details)
+}
