@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows, Sessions,
-        Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows,
+        Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{

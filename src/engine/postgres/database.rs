@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, Metrics, Migrate, Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows,
+        Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// Longest that a query of our own waits for a lock of another session.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the server looks whether the connection of a query that runs is still there, and the first version that does.
+const CALLER_CHECK: Duration = Duration::from_millis(500);
+const FIRST_TO_WATCH: u32 = 14;
 /// Enough to sort the columns of 10,000 tables in memory.
 const WORK_MEMORY: &str = "32MB";
 /// Connections of the pool that metrics and sessions are read on.
@@ -123,6 +127,14 @@ impl Database for PostgresDatabase {
         Some(self)
     }
 
+    fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn sample_rows(&self) -> Option<&dyn SampleRows> {
+        Some(self)
+    }
+
     fn dialect(&self) -> Option<&'static dyn Dialect> {
         Some(&super::dialect::PostgresDialect)
     }
@@ -154,6 +166,7 @@ pub(super) struct Leases {
     place: Place,
     statement_timeout: Duration,
     keeps_statements: bool,
+    version: u32,
 }
 
 impl Leases {
@@ -164,7 +177,8 @@ impl Leases {
         server: &ServerInfo,
     ) -> Self {
         let keeps_statements = server.pooler != Some(PoolerMode::Transaction);
-        Self { pool, place: dialer.place.clone(), statement_timeout, keeps_statements }
+        let version = server.version_number.0;
+        Self { pool, place: dialer.place.clone(), statement_timeout, keeps_statements, version }
     }
 
     /// Begins a read-only transaction on one snapshot, with time-outs, in which names come back qualified. A catalog of
@@ -177,16 +191,27 @@ impl Leases {
             lease: self.pool.acquire().await?,
             place: &self.place,
             keeps_statements: self.keeps_statements,
+            version: self.version,
         };
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path TO pg_catalog; \
              SET LOCAL jit TO off; SET LOCAL max_parallel_workers_per_gather TO 0; SET LOCAL work_mem TO '{WORK_MEMORY}'; \
-             SET LOCAL lock_timeout TO {}; SET LOCAL statement_timeout TO {}",
+             SET LOCAL lock_timeout TO {}; SET LOCAL statement_timeout TO {}{}",
             LOCK_TIMEOUT.as_millis(),
-            self.statement_timeout.as_millis()
+            self.statement_timeout.as_millis(),
+            self.watch_for_callers()
         );
         transaction.execute(begin).await?;
         Ok(transaction)
+    }
+
+    /// A caller who goes away drops the transaction, which closes its connection. A server looks for that only where it is told
+    /// to, and would run the query to its end; before PostgreSQL 14 it cannot be told.
+    fn watch_for_callers(&self) -> String {
+        if self.version < FIRST_TO_WATCH {
+            return String::new();
+        }
+        format!("; SET LOCAL client_connection_check_interval TO {}", CALLER_CHECK.as_millis())
     }
 
     pub(super) fn pool(&self) -> &SessionPool<PostgresSource> {
@@ -200,6 +225,7 @@ pub(super) struct ReadTransaction<'a> {
     lease: SessionLease<PostgresSource>,
     place: &'a Place,
     keeps_statements: bool,
+    version: u32,
 }
 
 impl ReadTransaction<'_> {
@@ -212,6 +238,21 @@ impl ReadTransaction<'_> {
     /// another of the same name.
     pub(super) fn keeps_statements(&self) -> bool {
         self.keeps_statements
+    }
+
+    /// Major version of the server.
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The user whom the session is of.
+    pub(super) fn username(&self) -> &str {
+        &self.place.username
+    }
+
+    /// Says that code of the database's users is about to run, which can leave anything behind in the session.
+    pub(super) fn soil(&mut self) {
+        self.lease.soil();
     }
 
     /// The connection, to run queries on.

@@ -161,3 +161,7 @@ impl Fixture for PostgresFixture {
 }
 
 checks!(PostgresFixture::new());
+checks! { PostgresFixture::new();
+    schema::objects_are_listed_with_what_their_kind_has,
+    schema::rows_are_sampled_with_their_types,
+}

@@ -16,7 +16,7 @@ use crate::harness::postgres::PostgresServer;
 
 pub(super) const FIXTURE: &str = include_str!("fixture.sql");
 
-async fn all_tables(database: &(dyn Database + 'static)) -> (Vec<Table>, Vec<Skipped>) {
+pub(super) async fn all_tables(database: &(dyn Database + 'static)) -> (Vec<Table>, Vec<Skipped>) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
     let filter = TableFilter::default();
     let inspect = database.require_inspect().expect("inspect");
@@ -31,11 +31,11 @@ async fn all_tables(database: &(dyn Database + 'static)) -> (Vec<Table>, Vec<Ski
     (tables, skipped.expect("the stream ends well"))
 }
 
-fn find<'a>(tables: &'a [Table], name: &str) -> &'a Table {
+pub(super) fn find<'a>(tables: &'a [Table], name: &str) -> &'a Table {
     tables.iter().find(|table| table.name == name).unwrap_or_else(|| panic!("no table {name}"))
 }
 
-fn named(schema: Option<&str>, name: &str) -> QualifiedName {
+pub(super) fn named(schema: Option<&str>, name: &str) -> QualifiedName {
     let identifier = |text: &str| Identifier::parse(text, "name").expect("a name");
     QualifiedName { schema: schema.map(identifier), name: identifier(name) }
 }

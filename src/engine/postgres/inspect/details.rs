@@ -1,4 +1,4 @@
-//! Columns, constraints, indexes, triggers and view queries of a list of relations, one query each, put together by oid.
+//! Everything about a list of relations: one query for each kind of detail over all of them, put together by oid.
 
 use std::collections::HashMap;
 
@@ -7,185 +7,199 @@ use sqlx::{
     postgres::{PgRow, types::Oid},
 };
 
-use super::relations::Relation;
+use super::{
+    catalog::{object_name, text},
+    constraint::PendingExclusion,
+    lock::Gaps,
+    relation, rewrite,
+    sql_text::list_terms,
+    trigger,
+};
 use crate::{
     engine::postgres::database::ReadTransaction,
     model::{
         Result,
         schema::{
-            CheckConstraint, Column, ForeignKey, Generation, Index, IndexPart, IndexTerm, KeyConstraint,
-            ReferentialAction, Table, Trigger,
+            ExtendedStatistics, IndexTerm, ObjectGrant, ObjectName, PartitionOf, PartitionStrategy, PartitionTerm,
+            PostgresPartitioning, PostgresTable, SequenceOptions, Table, TableDetails,
         },
     },
 };
 
-const COLUMNS: &str = include_str!("columns.sql");
-const CONSTRAINTS: &str = include_str!("constraints.sql");
-const INDEXES: &str = include_str!("indexes.sql");
-const TRIGGERS: &str = include_str!("triggers.sql");
-const VIEWS: &str = include_str!("views.sql");
-/// Bit of `indoption` that says descending.
-const DESCENDING: i16 = 1;
+const RELATIONS: &str = include_str!("catalog/relations.sql");
+const SEQUENCES: &str = include_str!("catalog/sequences.sql");
+/// What is added to the relations, in this order: names of columns are needed by what comes after them, indexes by their parts.
+const STEPS: [(&str, AddRow); 12] = [
+    (include_str!("catalog/columns.sql"), Draft::add_column),
+    (include_str!("catalog/constraints.sql"), Draft::add_constraint),
+    (include_str!("catalog/indexes.sql"), Draft::add_index),
+    (include_str!("catalog/index_parts.sql"), Draft::add_index_part),
+    (include_str!("catalog/triggers.sql"), Draft::add_trigger),
+    (include_str!("catalog/views.sql"), Draft::add_view),
+    (include_str!("catalog/policies.sql"), Draft::add_policy),
+    (include_str!("catalog/rules.sql"), Draft::add_rule),
+    (include_str!("catalog/grants.sql"), Draft::add_grant),
+    (include_str!("catalog/statistics.sql"), Draft::add_statistics),
+    (include_str!("catalog/parents.sql"), Draft::add_parent),
+    (include_str!("catalog/partitioning.sql"), Draft::add_partitioning),
+];
 
 /// Adds what a row tells to its table.
 type AddRow = fn(&mut Draft, &PgRow);
 
 /// A table that is being put together. Catalogs name columns by number, and numbers have gaps.
-struct Draft {
-    table: Table,
-    column_names: HashMap<i16, String>,
+pub(super) struct Draft {
+    pub(super) table: Table,
+    pub(super) postgres: PostgresTable,
+    pub(super) column_names: HashMap<i16, String>,
+    pub(super) index_places: HashMap<Oid, usize>,
+    pub(super) exclusions: Vec<PendingExclusion>,
+    bound: Option<String>,
 }
 
-/// Reads the details of all relations and returns the tables in the same order.
+/// Reads everything about relations of which none is locked, and returns the tables in the same order.
 pub(super) async fn read_details(
     transaction: &mut ReadTransaction<'_>,
-    relations: Vec<Relation>,
+    oids: &[Oid],
+    locked: &[Oid],
+    gaps: &mut Gaps,
 ) -> Result<Vec<Table>> {
-    let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).collect();
-    let mut drafts: HashMap<Oid, Draft> = relations
-        .into_iter()
-        .map(|relation| (relation.oid, Draft { table: relation.into_table(), column_names: HashMap::new() }))
-        .collect();
-    let steps: [(&'static str, AddRow); 5] = [
-        (COLUMNS, Draft::add_column),
-        (CONSTRAINTS, Draft::add_constraint),
-        (INDEXES, Draft::add_index),
-        (TRIGGERS, Draft::add_trigger),
-        (VIEWS, Draft::add_view),
-    ];
-    for (sql, add) in steps {
-        let rows = sqlx::query(sql)
-            .persistent(transaction.keeps_statements())
-            .bind(&oids)
-            .fetch_all(transaction.connection())
-            .await;
-        for row in rows.map_err(|error| transaction.failure(error))? {
+    let query = transaction.query(RELATIONS).bind(oids);
+    let relations = transaction.rows(query).await?;
+    let mut drafts: HashMap<Oid, Draft> = relations.iter().map(|row| (row.get("oid"), Draft::new(row))).collect();
+    for (sql, add) in STEPS {
+        let query = transaction.query(sql).bind(oids);
+        for row in &transaction.rows(query).await? {
             if let Some(draft) = drafts.get_mut(&row.get(0)) {
-                add(draft, &row);
+                add(draft, row);
             }
         }
     }
-    Ok(oids.iter().filter_map(|oid| drafts.remove(oid)).map(|draft| draft.table).collect())
+    let query = transaction.query(SEQUENCES).bind(oids).bind(locked);
+    for row in &transaction.rows(query).await? {
+        gaps.add_sequence(row, locked);
+        if let Some(draft) = drafts.get_mut(&row.get("relation")) {
+            draft.add_sequence(row);
+        }
+    }
+    Ok(oids.iter().filter_map(|oid| drafts.remove(oid)).map(Draft::finish).collect())
 }
 
 impl Draft {
-    fn add_column(&mut self, row: &PgRow) {
-        let name: String = row.get(2);
-        self.column_names.insert(row.get(1), name.clone());
-        let expression: Option<String> = row.get(7);
-        let generated = match row.get(6) {
-            "s" => Some(Generation::Stored),
-            "v" => Some(Generation::Virtual),
-            _ => None,
-        };
-        let identity = match row.get(5) {
-            "a" => Generation::IdentityAlways,
-            "d" => Generation::IdentityByDefault,
-            _ => Generation::None,
-        };
-        let (default_expression, generation_expression) = match generated {
-            Some(_) => (None, expression.unwrap_or_default()),
-            None => (expression, String::new()),
-        };
-        self.table.columns.push(Column {
-            name,
-            position: i32::try_from(self.table.columns.len() + 1).unwrap_or(i32::MAX),
-            data_type: row.get(3),
-            nullable: !row.get::<bool, _>(4),
-            default_expression,
-            generation: generated.unwrap_or(identity),
-            generation_expression,
-            collation: row.get::<Option<String>, _>(8).unwrap_or_default(),
-            comment: row.get::<Option<String>, _>(9).unwrap_or_default(),
-            ..Column::default()
-        });
-    }
-
-    fn add_constraint(&mut self, row: &PgRow) {
-        let name: String = row.get(2);
-        let numbers: Option<Vec<i16>> = row.get(3);
-        let columns = self.names(&numbers.unwrap_or_default());
-        match row.get(1) {
-            "p" => self.table.primary_key = Some(KeyConstraint { name, columns, ..KeyConstraint::default() }),
-            "u" => self.table.unique_constraints.push(KeyConstraint { name, columns, ..KeyConstraint::default() }),
-            "f" => self.table.foreign_keys.push(ForeignKey {
-                name,
-                columns,
-                referenced_schema: row.get::<Option<String>, _>(8).unwrap_or_default(),
-                referenced_table: row.get::<Option<String>, _>(9).unwrap_or_default(),
-                referenced_columns: row.get::<Option<Vec<String>>, _>(10).unwrap_or_default(),
-                on_update: referential_action(row.get(6)),
-                on_delete: referential_action(row.get(7)),
-                deferrable: row.get(5),
-                validated: row.get(4),
-                enforced: true,
-                ..ForeignKey::default()
-            }),
-            _ => self.table.checks.push(CheckConstraint {
-                name,
-                expression: row.get::<Option<String>, _>(11).unwrap_or_default(),
-                validated: row.get(4),
-                enforced: true,
-                ..CheckConstraint::default()
-            }),
+    fn new(row: &PgRow) -> Self {
+        Self {
+            table: relation::table(row),
+            postgres: relation::postgres_table(row),
+            column_names: HashMap::new(),
+            index_places: HashMap::new(),
+            exclusions: Vec::new(),
+            bound: row.get("bound"),
         }
     }
 
-    fn add_index(&mut self, row: &PgRow) {
-        let key_count = usize::try_from(row.get::<i16, _>(6)).unwrap_or(0);
-        let numbers: Vec<i16> = row.get(7);
-        let options: Vec<i16> = row.get(8);
-        let printed: Option<Vec<String>> = row.get(9);
-        let (keys, included) = numbers.split_at(key_count.min(numbers.len()));
-        let part = |(position, number): (usize, &i16)| {
-            let term = match self.column_names.get(number) {
-                Some(name) => IndexTerm::Column(name.clone()),
-                None => {
-                    let text = printed.as_ref().and_then(|texts| texts.get(position));
-                    IndexTerm::Expression(text.cloned().unwrap_or_default())
-                }
-            };
-            let descending = options.get(position).is_some_and(|option| option & DESCENDING != 0);
-            IndexPart { descending, ..IndexPart::plain(term) }
-        };
-        let size_bytes: i64 = row.get(11);
-        let index = Index {
-            name: row.get(1),
-            method: row.get(2),
-            unique: row.get(3),
-            primary: row.get(4),
-            parts: keys.iter().enumerate().map(part).collect(),
-            included_columns: self.names(included),
-            predicate: row.get::<Option<String>, _>(10).unwrap_or_default(),
-            valid: row.get(5),
-            ready: true,
-            visible: true,
-            size_bytes,
-            ..Index::default()
-        };
-        self.table.index_size_bytes += size_bytes.max(0);
-        self.table.indexes.push(index);
-    }
-
     fn add_trigger(&mut self, row: &PgRow) {
-        self.table.triggers.push(Trigger { name: row.get(1), definition: row.get(2), ..Trigger::default() });
+        self.table.triggers.push(trigger::read(row));
     }
 
     fn add_view(&mut self, row: &PgRow) {
         self.table.view_definition = row.get::<Option<String>, _>(1).unwrap_or_default();
     }
 
-    fn names(&self, numbers: &[i16]) -> Vec<String> {
+    fn add_policy(&mut self, row: &PgRow) {
+        self.postgres.policies.push(rewrite::policy(row));
+    }
+
+    fn add_rule(&mut self, row: &PgRow) {
+        self.postgres.rules.push(rewrite::rule(row));
+    }
+
+    fn add_grant(&mut self, row: &PgRow) {
+        self.table.grants.push(ObjectGrant { column: row.get("column_name"), ..grant(row) });
+    }
+
+    fn add_statistics(&mut self, row: &PgRow) {
+        self.postgres.statistics.push(ExtendedStatistics {
+            name: ObjectName { schema: row.get("schema"), name: row.get("name") },
+            definition: text(row, "definition"),
+            target: row.get("target"),
+            comment: text(row, "comment"),
+        });
+    }
+
+    fn add_parent(&mut self, row: &PgRow) {
+        let parent = ObjectName { schema: row.get("schema"), name: row.get("name") };
+        match self.bound.take() {
+            Some(bound) => self.postgres.partition_of = Some(PartitionOf { parent, bound }),
+            None => self.postgres.inherits.push(parent),
+        }
+    }
+
+    fn add_partitioning(&mut self, row: &PgRow) {
+        let expressions: Option<String> = row.get("expressions");
+        let mut expressions = expressions.as_deref().map(list_terms).unwrap_or_default().into_iter();
+        let [classes, collations]: [Vec<String>; 2] = [row.get("classes"), row.get("collations")];
+        let numbers: Vec<i16> = row.get("columns");
+        let terms = numbers.iter().zip(classes).zip(collations).map(|((number, operator_class), collation)| {
+            let term = match self.column_names.get(number) {
+                Some(name) => IndexTerm::Column(name.clone()),
+                None => IndexTerm::Expression(expressions.next().unwrap_or_default().to_owned()),
+            };
+            PartitionTerm { term, collation, operator_class }
+        });
+        self.postgres.partitioning = Some(PostgresPartitioning {
+            strategy: match row.get("strategy") {
+                "l" => PartitionStrategy::List,
+                "h" => PartitionStrategy::Hash,
+                _ => PartitionStrategy::Range,
+            },
+            terms: terms.collect(),
+            default_partition: object_name(row, "default_schema", "default_name"),
+        });
+    }
+
+    fn add_sequence(&mut self, row: &PgRow) {
+        let Some(name) = self.column_names.get(&row.get("number")) else { return };
+        let column = self.table.columns.iter_mut().find(|column| column.name == *name);
+        column.into_iter().for_each(|column| {
+            column.sequence.get_or_insert_with(|| sequence(row));
+        });
+    }
+
+    pub(super) fn names(&self, numbers: &[i16]) -> Vec<String> {
         numbers.iter().filter_map(|number| self.column_names.get(number).cloned()).collect()
+    }
+
+    fn finish(mut self) -> Table {
+        self.table.exclusions = self.finish_exclusions();
+        self.name_indexes_of_keys();
+        self.table.grants.sort_unstable();
+        self.table.details = Some(TableDetails::Postgres(Box::new(self.postgres)));
+        self.table
     }
 }
 
-fn referential_action(letter: &str) -> ReferentialAction {
-    match letter {
-        "r" => ReferentialAction::Restrict,
-        "c" => ReferentialAction::Cascade,
-        "n" => ReferentialAction::SetNull,
-        "d" => ReferentialAction::SetDefault,
-        _ => ReferentialAction::NoAction,
+/// A privilege on an object as a whole.
+pub(super) fn grant(row: &PgRow) -> ObjectGrant {
+    ObjectGrant {
+        grantee: row.get("grantee"),
+        grantor: row.get("grantor"),
+        privilege: row.get("privilege"),
+        grantable: row.get("grantable"),
+        column: String::new(),
+    }
+}
+
+/// What a number generator does.
+pub(super) fn sequence(row: &PgRow) -> SequenceOptions {
+    SequenceOptions {
+        sequence: object_name(row, "schema", "name"),
+        data_type: row.get("data_type"),
+        start: row.get("start"),
+        increment: row.get("increment"),
+        minimum: row.get("minimum"),
+        maximum: row.get("maximum"),
+        cache: row.get("cache"),
+        cycle: row.get("cycle"),
+        last_value: row.get("last_value"),
     }
 }

@@ -1,0 +1,109 @@
+//! Every table of a database, in parts, out of one snapshot.
+
+use sqlx::postgres::types::Oid;
+use tokio::sync::mpsc;
+
+use super::{
+    details::read_details,
+    lock::{Gaps, is_passing, locked_relations, names},
+    relation::{self, full_name},
+};
+use crate::{
+    engine::postgres::database::{PostgresDatabase, ReadTransaction},
+    model::{
+        Reason, Result,
+        schema::{Skipped, Table, TableFilter},
+    },
+};
+
+/// Tables of the first part: few, so that the first message is early.
+const FIRST_PART: usize = 100;
+/// Tables of the other parts, which are what is held in memory at one time.
+const PART: usize = 1000;
+/// How often a lock is waited for in vain in one stream: a few times for each relation whose lock the look at the locks does not
+/// show. More mean that a catalog itself is locked.
+const MAX_LOCKS_MET: u32 = 32;
+/// How long a lock is waited for once one was waited for in vain, in milliseconds.
+const IMPATIENT: &str = "SET LOCAL lock_timeout TO 100";
+
+/// Sends every table that matches and returns what could not be read.
+pub(super) async fn run(
+    database: &PostgresDatabase,
+    filter: &TableFilter,
+    tables: mpsc::Sender<Table>,
+) -> Result<Vec<Skipped>> {
+    let mut transaction = database.leases().begin().await?;
+    let oids = relation::keys(&mut transaction, filter, None).await?;
+    let mut reader = PartReader::default();
+    let (first, others) = oids.split_at(oids.len().min(FIRST_PART));
+    for part in std::iter::once(first).chain(others.chunks(PART)) {
+        let read = tokio::select! {
+            biased;
+            // The transaction is dropped in the middle of a query, which closes its connection and so ends the query.
+            () = tables.closed() => return Ok(Vec::new()),
+            read = reader.read(&mut transaction, part) => read?,
+        };
+        for table in read {
+            if tables.send(table).await.is_err() {
+                break;
+            }
+        }
+    }
+    let username = transaction.username().to_owned();
+    transaction.commit().await?;
+    Ok(reader.gaps.into_skipped(&username))
+}
+
+/// Reads parts of a database, and notes what could not be read.
+#[derive(Default)]
+struct PartReader {
+    gaps: Gaps,
+    locks_met: u32,
+}
+
+impl PartReader {
+    /// The tables of a part. Where one of them cannot be read, the part is halved until it stands alone, and left out.
+    async fn read(&mut self, transaction: &mut ReadTransaction<'_>, part: &[Oid]) -> Result<Vec<Table>> {
+        let mut tables = Vec::with_capacity(part.len());
+        let mut pending = vec![part.to_vec()];
+        while let Some(part) = pending.pop() {
+            let locked = locked_relations(transaction).await?;
+            let (blocked, free): (Vec<_>, Vec<_>) = part.into_iter().partition(|oid| locked.contains(oid));
+            for name in names(transaction, &blocked).await? {
+                self.gaps.add_locked(full_name(&name));
+            }
+            if free.is_empty() {
+                continue;
+            }
+            let mut gaps = Gaps::default();
+            transaction.execute("SAVEPOINT part".to_owned()).await?;
+            match read_details(transaction, &free, &locked, &mut gaps).await {
+                Ok(read) => {
+                    transaction.execute("RELEASE part".to_owned()).await?;
+                    self.gaps.append(gaps);
+                    tables.extend(read);
+                }
+                Err(error) if is_passing(&error) && self.locks_met < MAX_LOCKS_MET => {
+                    transaction.execute("ROLLBACK TO part".to_owned()).await?;
+                    if error.reason() == Reason::LockTimeout {
+                        self.locks_met += 1;
+                        transaction.execute(IMPATIENT.to_owned()).await?;
+                    }
+                    match free.as_slice() {
+                        [alone] => {
+                            let name = names(transaction, &[*alone]).await?;
+                            name.iter().for_each(|name| self.gaps.add_changing(full_name(name), &error));
+                        }
+                        several => {
+                            let (one, other) = several.split_at(several.len() / 2);
+                            // The last is read first.
+                            pending.extend([other.to_vec(), one.to_vec()]);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tables)
+    }
+}
