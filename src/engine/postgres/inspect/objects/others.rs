@@ -34,6 +34,8 @@ const SEQUENCES: &str = include_str!("../catalog/objects/sequences.sql");
 const SERVERS: &str = include_str!("../catalog/objects/servers.sql");
 const TRIGGERS: &str = include_str!("../catalog/triggers.sql");
 
+/// The details of an object.
+type ReadObject = fn(&PgRow) -> ObjectDetails;
 /// The details of an object, with its definition where the server writes one.
 type ReadPart = fn(&PgRow) -> (ObjectDetails, String);
 
@@ -76,7 +78,7 @@ impl ObjectReader<'_, '_> {
 
     /// Kinds that take one query each and need nothing else.
     pub(super) async fn others(&mut self) -> Result<()> {
-        let kinds: [(&'static str, &'static str, fn(&PgRow) -> ObjectDetails); 4] = [
+        let kinds: [(&'static str, &'static str, ReadObject); 4] = [
             ("pg_extension", EXTENSIONS, extension),
             ("pg_collation", COLLATIONS, collation),
             ("pg_foreign_server", SERVERS, server),
