@@ -193,7 +193,7 @@ async fn a_pool_is_closed_by_a_change_and_by_a_delete() {
     let database = register_sample(&client, &fixture, "shop").await;
     let name = "connections/shop".to_owned();
     assert!(!pool(&client, &name).await.open, "nothing has used it");
-    let request = v1::GetDatabaseRequest { connection: name.clone() };
+    let request = v1::GetDatabaseRequest { connection: name.clone(), ..Default::default() };
     client.schemas().get_database(request.clone()).await.unwrap();
     assert!(pool(&client, &name).await.open);
     let sized = |max_connections| v1::Connection {
