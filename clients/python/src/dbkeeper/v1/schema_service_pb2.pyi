@@ -153,7 +153,7 @@ class _MaskingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     it can miss some, and take others for it.
     """
     MASKING_NONE: _Masking.ValueType  # 2
-    """Nothing."""
+    """Nothing. Needs PERMISSION_OPERATE, else PERMISSION_DENIED (PERMISSION_MISSING)."""
 
 class Masking(_Masking, metaclass=_MaskingEnumTypeWrapper):
     """What is masked in a sample."""
@@ -165,7 +165,7 @@ MASKING_LIKELY_PERSONAL: Masking.ValueType  # 1
 it can miss some, and take others for it.
 """
 MASKING_NONE: Masking.ValueType  # 2
-"""Nothing."""
+"""Nothing. Needs PERMISSION_OPERATE, else PERMISSION_DENIED (PERMISSION_MISSING)."""
 global___Masking = Masking
 
 class _MaskReason:
