@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+/// PostgreSQL 15.20 has it among the options of every column of a table or view, with another value in each database.
+const OWN_MARK: &str = "pg_attver";
 /// Parts of the names of options whose values are secrets.
 const SECRET_WORDS: [&str; 7] = ["password", "passwd", "passphrase", "passcode", "secret", "token", "credential"];
 
@@ -76,13 +78,14 @@ pub(super) fn object_name(row: &PgRow, schema: &str, name: &str) -> Option<Objec
     row.get::<Option<String>, _>(name).map(|name| ObjectName { schema: text(row, schema), name })
 }
 
-/// Options as catalogs keep them, `name=value` each; NULL stands for none.
+/// Options as catalogs keep them, `name=value` each; NULL stands for none. What the server keeps among them for itself is none.
 pub(super) fn parameters(options: Option<Vec<String>>) -> Vec<Parameter> {
     let parameter = |option: String| match option.split_once('=') {
         Some((name, value)) => Parameter { name: name.to_owned(), value: value.to_owned() },
         None => Parameter { name: option, value: String::new() },
     };
-    options.unwrap_or_default().into_iter().map(parameter).collect()
+    let options = options.unwrap_or_default().into_iter().map(parameter);
+    options.filter(|option| option.name != OWN_MARK).collect()
 }
 
 /// Options of something foreign, without the values of those that are named after secrets.
@@ -107,6 +110,13 @@ mod tests {
         assert_eq!(for_version(sql, 14), "-- heading 15\n b,\n d -- as it is");
         assert_eq!(for_version(sql, 15), "-- heading 15\nSELECT a,\n c,\n d -- as it is");
         assert_eq!(for_version(sql, 17), "-- heading 15\nSELECT a,\n d -- as it is");
+    }
+
+    #[test]
+    fn a_mark_of_the_server_is_no_option() {
+        let options = ["pg_attver=22158952", "n_distinct=5"].map(str::to_owned).to_vec();
+        let told = parameters(Some(options));
+        assert_eq!(told, [Parameter { name: "n_distinct".to_owned(), value: "5".to_owned() }]);
     }
 
     #[test]
