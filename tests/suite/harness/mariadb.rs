@@ -209,8 +209,6 @@ impl MariadbServer {
         server.arg(format!("--pid-file={}", folder.join("pid").display()));
         server.arg(format!("--port={port}"));
         server.args(["--bind-address=127.0.0.1", "--max-connections=300", "--skip-log-bin", "--event-scheduler=OFF"]);
-        // A thousand partitions are as many files, and a user is often allowed that many and no more unless asked for.
-        server.arg("--open-files-limit=8192");
         server.args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", "--key-buffer-size=1M"]);
         server.args([
             "--innodb-flush-log-at-trx-commit=0",

@@ -22,12 +22,12 @@ async fn a_thousand_columns_are_read() {
 }
 
 #[tokio::test]
-async fn a_thousand_partitions_are_read_in_order() {
+async fn two_hundred_partitions_are_read_in_order() {
     let server = MariadbServer::shared();
     let name = server.create_database();
-    // The files of 1,000 partitions are quick to make where they need no log.
+    // Two files each, of which a user other than root is often allowed 1,024 in all; quick to make, for they need no log.
     let parts: Vec<String> =
-        (1..=1000).map(|number| format!("PARTITION p{number} VALUES LESS THAN ({number})")).collect();
+        (1..=200).map(|number| format!("PARTITION p{number} VALUES LESS THAN ({number})")).collect();
     server.sql(
         &name,
         &format!("CREATE TABLE parts (id INT) ENGINE=MyISAM PARTITION BY RANGE (id) ({})", parts.join(", ")),
@@ -36,7 +36,7 @@ async fn a_thousand_partitions_are_read_in_order() {
     let table = table(&database, "parts").await;
     let found = details(&table).partitioning.as_ref().unwrap();
     let bounds: Vec<_> = found.partitions.iter().map(|part| part.bound.clone()).collect();
-    assert_eq!(bounds, (1..=1000).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(bounds, (1..=200).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
 #[tokio::test]
