@@ -4,6 +4,7 @@
 
 pub mod audit_upkeep;
 pub mod connection_health;
+pub mod connection_tests;
 pub mod credential_settlement;
 pub mod key_uses;
 pub mod operation_retention;

@@ -37,8 +37,9 @@ use crate::{
     },
     store::Store,
     tasks::{
-        BackgroundTask, connection_health::ConnectionHealth, credential_settlement::CredentialSettlement,
-        key_uses::KeyUses, operation_retention::OperationRetention, pool_eviction::PoolEviction, token_keys::TokenKeys,
+        BackgroundTask, connection_health::ConnectionHealth, connection_tests::ConnectionTests,
+        credential_settlement::CredentialSettlement, key_uses::KeyUses, operation_retention::OperationRetention,
+        pool_eviction::PoolEviction, token_keys::TokenKeys,
     },
     vault::{RepositoryKey, TokenKey, Vault},
 };
@@ -161,6 +162,7 @@ impl Services {
             Arc::new(KeyUses(self.access.clone())),
             Arc::new(TokenKeys(self.access.clone())),
             Arc::new(ConnectionHealth(health)),
+            Arc::new(ConnectionTests { pools: self.pools.clone(), unused: self.unused.clone() }),
             Arc::new(PoolEviction { pools: self.pools.clone(), unused: self.unused.clone() }),
             Arc::new(CredentialSettlement(self.connections.clone())),
             Arc::new(OperationRetention { store: self.store.clone(), retention: self.operation_retention }),

@@ -92,9 +92,18 @@ impl Engine for PostgresEngine {
         let dialer = Dialer::new(target, &self.options)?;
         let began = Instant::now();
         let mut connection = dialer.dial_at_gate().await?;
-        let (mut server, backend_age) = dialer.server_info(&mut connection).await?;
-        let latency = began.elapsed();
-        server.pooler = self.direct.look(&dialer, &mut connection, backend_age, latency).await?;
+        let (server, latency) = match self.direct.known(&dialer, &connection) {
+            Some(server) => {
+                dialer.in_time(connection.ping()).await?;
+                (server, began.elapsed())
+            }
+            None => {
+                let (mut server, backend_age) = dialer.server_info(&mut connection).await?;
+                let latency = began.elapsed();
+                server.pooler = self.direct.look(&dialer, &mut connection, &server, backend_age, latency).await?;
+                (server, latency)
+            }
+        };
         // The answer is known; a peer that does not take the good-bye changes nothing about it.
         let _ = connection.close().await;
         Ok(Probe { server, latency })

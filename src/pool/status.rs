@@ -1,7 +1,8 @@
 //! What was last seen of the registered databases: the last look of each in memory, what changes in the store.
 //!
 //! Most looks find what the one before found. Those are not written, so that a thousand databases that are checked every
-//! minute cost the disk nothing.
+//! minute cost the disk nothing; but when somebody asked for the look, that is written a moment later. Who asks for a test
+//! does not wait for the disk, and a server that is killed forgets the tests of its last second at most.
 
 use std::{
     collections::HashMap,
@@ -44,8 +45,23 @@ type Key = (AccountId, ConnectionId);
 #[derive(Default)]
 struct Page {
     seen: Option<Seen>,
+    test: Option<Test>,
     /// Held while a look is noted, so that the store gets them in the order in which they were judged.
     noting: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The last look that somebody asked for.
+#[derive(Clone)]
+struct Test {
+    status: StatusRecord,
+    /// The store has it.
+    written: bool,
+}
+
+impl Test {
+    fn is_of(&self, connection: &Connection) -> bool {
+        (self.status.registered, self.status.revision) == (connection.created, connection.revision)
+    }
 }
 
 /// What was seen of one database.
@@ -97,7 +113,8 @@ impl Statuses {
         let checked = Timestamp::now();
         let failure = look.seen.as_ref().err().map(|error| ConnectionFailure::from_error(error));
         let health = ConnectionHealth { checked, response_time: look.began.until(checked), failure };
-        let known = self.book().get(&key).and_then(|page| page.seen.clone());
+        let (known, test) =
+            self.book().get(&key).map(|page| (page.seen.clone(), page.test.clone())).unwrap_or_default();
         let known = known.filter(|seen| seen.is_of(&record.connection));
         let before = known.unwrap_or_else(|| Seen::of(&record.connection));
         let mut after = before.clone();
@@ -118,18 +135,47 @@ impl Statuses {
             tested: look.asked.then_some(checked),
         };
         after.health = Some(health);
-        if (fresh || look.asked)
-            && let Err(error) = self.store.record_status(&record.account, &record.connection.id, &status).await
-        {
-            tracing::warn!(connection = %record.connection.id, error = %error, "status not stored");
-            // It is stored with the next look, which finds the same news.
-            return state;
+        if fresh {
+            // A test that waits is older, and so goes first.
+            let waiting = test.filter(|test| !test.written).map(|test| test.status);
+            for status in waiting.iter().chain([&status]) {
+                if let Err(error) = self.store.record_status(&record.account, &record.connection.id, status).await {
+                    tracing::warn!(connection = %record.connection.id, error = %error, "status not stored");
+                    // It is stored with the next look, which finds the same news.
+                    return state;
+                }
+            }
         }
         // Of a database that was deleted meanwhile nothing is kept.
         if let Some(page) = self.book().get_mut(&key) {
             page.seen = Some(after);
+            if look.asked {
+                page.test = Some(Test { status, written: fresh });
+            } else if fresh && let Some(test) = &mut page.test {
+                test.written = true;
+            }
         }
         state
+    }
+
+    /// Stores the tests that the store does not have yet.
+    pub async fn write_tests(&self) -> Result<()> {
+        let waiting: Vec<_> = self
+            .book()
+            .iter()
+            .filter(|(_, page)| page.test.as_ref().is_some_and(|test| !test.written))
+            .map(|(key, page)| (key.clone(), page.noting.clone()))
+            .collect();
+        for (key, noting) in waiting {
+            let _in_turn = noting.lock().await;
+            let test = self.book().get(&key).and_then(|page| page.test.clone());
+            let Some(Test { status, written: false }) = test else { continue };
+            self.store.record_status(&key.0, &key.1, &status).await?;
+            if let Some(test) = self.book().get_mut(&key).and_then(|page| page.test.as_mut()) {
+                test.written = true;
+            }
+        }
+        Ok(())
     }
 
     /// Puts the last look into a registered database that was read from the store.
@@ -142,6 +188,17 @@ impl Statuses {
         {
             connection.health.clone_from(&seen.health);
         }
+        let test = page.and_then(|page| page.test.as_ref()).filter(|test| test.is_of(connection));
+        if let Some(test) = test {
+            connection.last_tested = test.status.tested;
+        }
+    }
+
+    /// The last test that somebody asked for; absent where there was none since the start or the settings changed.
+    pub fn last_test(&self, account: &AccountId, connection: &Connection) -> Option<ConnectionHealth> {
+        let book = self.book();
+        let test = book.get(&(account.clone(), connection.id.clone()))?.test.as_ref();
+        test.filter(|test| test.is_of(connection)).map(|test| test.status.health.clone())
     }
 
     /// What is known of a database and whether its last look failed; absent where it was not looked at since the start.
@@ -256,6 +313,43 @@ mod tests {
         assert!(!news.is_finished(), "the other waited for the disk");
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
         assert_eq!(news.await.unwrap(), Online);
+    }
+
+    #[tokio::test]
+    async fn a_test_that_finds_what_was_known_is_told_at_once_and_stored_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        store.ensure_account(&account(), "Default").await.unwrap();
+        let record = record("tested");
+        let id = record.connection.id.clone();
+        store.insert_connection(&record, None).await.unwrap();
+        let statuses = Statuses::new(store.clone());
+        let stored = async || store.connection(&account(), &id).await.unwrap().connection.clone();
+        let told = async || {
+            let mut connection = stored().await;
+            statuses.overlay(&account(), &mut connection);
+            connection.last_tested
+        };
+        statuses.note(&record, good()).await;
+        assert_eq!((stored().await.state, told().await), (Online, None));
+
+        statuses.note(&record, Look { asked: true, ..good() }).await;
+        let tested = told().await;
+        assert!(tested.is_some() && stored().await.last_tested.is_none(), "the test waited for the disk");
+        statuses.write_tests().await.unwrap();
+        assert_eq!((stored().await.last_tested, told().await), (tested, tested));
+
+        statuses.note(&record, Look { asked: true, ..good() }).await;
+        let tested = told().await;
+        let failure = Error::new(Reason::ConnectTimeout, "no answer");
+        let silence = Look { began: Timestamp::now(), seen: Err(&failure), asked: false };
+        statuses.note(&record, silence).await;
+        let now = stored().await;
+        assert_eq!(now.last_tested, tested, "the test was lost when news were stored");
+        assert!(now.health.is_some_and(|health| health.failure.is_some()), "the test covered the news");
+        statuses.write_tests().await.unwrap();
+        let now = stored().await;
+        assert!(now.health.is_some_and(|health| health.failure.is_some()), "the test covered the news later");
     }
 
     #[test]

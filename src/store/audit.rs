@@ -76,13 +76,16 @@ async fn end_of(
     key: &AuditKey,
     account: &AccountId,
 ) -> Result<AuditPlace> {
-    let head = head(&mut **transaction, key, account).await?;
-    let removed = checkpoint(&mut **transaction, key, account).await?;
-    let last = last_event(&mut **transaction, account).await?;
-    let known = [head, removed].into_iter().flatten().map(|stored| stored.place);
-    let end =
-        known.chain(last).reduce(|furthest, place| if place.sequence > furthest.sequence { place } else { furthest });
-    let end = end.unwrap_or(AuditPlace::START);
+    let (mut end, mut head) = (AuditPlace::START, None);
+    for row in known_places(transaction, account).await? {
+        let place = row::place(&row)?;
+        if row.try_get::<i64, _>("is_head").map_err(failed)? != 0 {
+            head = Some(row::stored_place(&row, |place| chain::head_seal(key, account, place))?);
+        }
+        if place.sequence > end.sequence {
+            end = place;
+        }
+    }
     let untouched = head.map_or(end == AuditPlace::START, |head| head.genuine);
     if untouched {
         return Ok(end);
@@ -124,16 +127,19 @@ async fn checkpoint<'e>(
     row::stored_place(&row, |place| chain::checkpoint_seal(key, account, place, time)).map(Some)
 }
 
-async fn last_event<'e>(
-    executor: impl Executor<'e, Database = Sqlite>,
-    account: &AccountId,
-) -> Result<Option<AuditPlace>> {
-    let row = sqlx::query("SELECT sequence, mac FROM audit_events WHERE account = $1 ORDER BY sequence DESC LIMIT 1")
-        .bind(account.as_str())
-        .fetch_optional(executor)
-        .await
-        .map_err(failed)?;
-    row.map(|row| row::place(&row)).transpose()
+/// What tells where a chain ends: its head, how far it was removed, and its last event, each where there is one. One query, for
+/// every audited call waits for it twice.
+async fn known_places(transaction: &mut Transaction<'static, Sqlite>, account: &AccountId) -> Result<Vec<SqliteRow>> {
+    let query = sqlx::query(
+        "SELECT 1 AS is_head, sequence, mac, seal FROM audit_heads WHERE account = $1
+         UNION ALL
+         SELECT * FROM (SELECT 0, sequence, mac, seal FROM audit_checkpoints
+                        WHERE account = $1 ORDER BY sequence DESC LIMIT 1) AS removed
+         UNION ALL
+         SELECT * FROM (SELECT 0, sequence, mac, mac FROM audit_events
+                        WHERE account = $1 ORDER BY sequence DESC LIMIT 1) AS last",
+    );
+    query.bind(account.as_str()).fetch_all(&mut **transaction).await.map_err(failed)
 }
 
 async fn events_after<'e>(

@@ -65,7 +65,7 @@ impl PostgresDatabase {
         let mut first = dialer.dial_at_gate().await?;
         let took = began.elapsed();
         let (mut server, backend_age) = dialer.server_info(&mut first).await?;
-        server.pooler = direct.look(&dialer, &mut first, backend_age, began.elapsed()).await?;
+        server.pooler = direct.look(&dialer, &mut first, &server, backend_age, began.elapsed()).await?;
         drop(gate);
         pool.adopt(first, took).await;
         let monitor_settings = PoolSettings { max_connections: MONITOR_CONNECTIONS, min_idle: 0, ..settings.clone() };

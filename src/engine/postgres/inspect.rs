@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use self::{
     dependent::dependents,
-    details::read_details,
+    details::Details,
     lock::{Gaps, is_passing, locked_relations},
 };
 use super::database::{PostgresDatabase, ReadTransaction};
@@ -128,7 +128,8 @@ impl PostgresDatabase {
             return Err(Error::new(Reason::LockTimeout, text));
         }
         let mut gaps = Gaps::default();
-        let table = read_details(&mut transaction, &[oid], &locked, &mut gaps).await?.pop();
+        let details = Details::read(&mut transaction, &[oid], &locked, &mut gaps).await?;
+        let table = details.into_tables().pop();
         let dependents = dependents(&mut transaction, oid).await?;
         let skipped = gaps.into_skipped(transaction.username());
         transaction.commit().await?;

@@ -5,41 +5,75 @@
 //! just used, or the first one finds itself on another; with sessions of their own neither can happen.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{connect::Dialer, failure};
-use crate::model::{Error, Reason, Result, connection::PoolerMode};
+use crate::model::{
+    Error, Reason, Result,
+    connection::{PoolerMode, ServerInfo, TlsMode},
+};
 
 const BACKEND_PID: &str = "SELECT pg_backend_pid()";
 /// Where other clients come in between, one look can miss it.
 const LOOKS: u32 = 3;
 /// A session that is older than our dial by less than this may be an effect of the clocks.
 const CLOCK_ERROR: Duration = Duration::from_millis(250);
+/// How long what was found at a place holds for a dial that only tries whether the server lets us in.
+const LOOK_HOLDS: Duration = Duration::from_secs(60);
 /// Places that are remembered; beyond this all are forgotten, which costs each another look.
 const MAX_PLACES: usize = 10_000;
 
 /// Places behind which a look found the server itself, so that the next dial need not look again. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct DirectPlaces(Arc<Mutex<HashSet<(String, u16)>>>);
+pub(super) struct DirectPlaces(Arc<Mutex<HashMap<(String, u16), DirectPlace>>>);
+
+/// What a look found at a place.
+#[derive(Clone)]
+struct DirectPlace {
+    /// When the server was last asked.
+    asked: Instant,
+    /// What the server announces at each login.
+    announced: Option<u32>,
+    server: ServerInfo,
+}
 
 impl DirectPlaces {
-    /// What stands in front of the server. `backend_age` is the age of the server's session, `since_dial` the time since we
+    /// Who answers on a connection, without a question, where the server at its place was asked of late and announces the same
+    /// version. The first query of a session costs the server more than all the rest of a look.
+    pub(super) fn known(&self, dialer: &Dialer, connection: &PgConnection) -> Option<ServerInfo> {
+        let places = self.places();
+        let known = places.get(&place(dialer))?;
+        let holds = known.asked.elapsed() < LOOK_HOLDS && known.announced == connection.server_version_num();
+        holds.then(|| ServerInfo { tls_active: dialer.tls.mode != TlsMode::Disabled, ..known.server.clone() })
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<(String, u16), DirectPlace>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What stands in front of the `server` that answered. `backend_age` is the age of the server's session, `since_dial` the time since we
     /// began to dial it. The caller holds a turn at the gate of the host.
     pub(super) async fn look(
         &self,
         dialer: &Dialer,
         first: &mut PgConnection,
+        server: &ServerInfo,
         backend_age: Duration,
         since_dial: Duration,
     ) -> Result<Option<PoolerMode>> {
-        let place = (dialer.place.host.to_ascii_lowercase(), dialer.place.port);
+        let place = place(dialer);
+        let direct =
+            DirectPlace { asked: Instant::now(), announced: first.server_version_num(), server: server.clone() };
         let by_age = (backend_age > since_dial + CLOCK_ERROR).then_some(PoolerMode::Session);
-        if by_age.is_none() && self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
+        if by_age.is_none()
+            && let Some(known) = self.places().get_mut(&place)
+        {
+            *known = direct;
             return Ok(None);
         }
         let second = match dialer.dial_at_gate().await {
@@ -52,17 +86,21 @@ impl DirectPlaces {
             true => Some(PoolerMode::Transaction),
             false => by_age,
         };
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places();
         if found.is_some() {
             places.remove(&place);
         } else {
             if places.len() >= MAX_PLACES {
                 places.clear();
             }
-            places.insert(place);
+            places.insert(place, direct);
         }
         Ok(found)
     }
+}
+
+fn place(dialer: &Dialer) -> (String, u16) {
+    (dialer.place.host.to_ascii_lowercase(), dialer.place.port)
 }
 
 /// Whether sessions are lent out by transaction, seen from two clients.

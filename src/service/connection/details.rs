@@ -106,7 +106,15 @@ impl ConnectionService {
         details.pool = self.pools.figures(account, id);
         // Asking is a look as well: what it found belongs to the answer.
         (details.last_test, details.last_failure) = self.store.last_looks(account, id).await?;
-        Ok((self.get(context, id).await?, details))
+        let connection = self.get(context, id).await?;
+        if let Some(test) = self.pools.statuses().last_test(account, &connection) {
+            let newest = details.last_failure.as_ref().is_none_or(|failure| failure.checked <= test.checked);
+            if test.failure.is_some() && newest {
+                details.last_failure = Some(test.clone());
+            }
+            details.last_test = Some(test);
+        }
+        Ok((connection, details))
     }
 
     async fn ask(

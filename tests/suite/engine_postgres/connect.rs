@@ -49,6 +49,22 @@ async fn a_probe_tells_who_answers() {
 }
 
 #[tokio::test]
+async fn a_second_probe_tells_the_same_without_a_question() {
+    let server = PostgresServer::shared();
+    let database = server.create_database();
+    server.psql("postgres", "CREATE ROLE curious LOGIN PASSWORD 'x'");
+    let settings = ConnectionSettings { username: "curious".to_owned(), ..server.settings(&database) };
+    let target = target(settings, "x");
+    let engine = engine();
+    let first = engine.probe(&target).await.expect("a probe");
+    server.psql(&database, "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity FROM PUBLIC");
+    let second = engine.probe(&target).await.expect("nothing is asked");
+    assert_eq!(second.server, first.server);
+    let error = engine_with(Duration::from_secs(10)).probe(&target).await.expect_err("another engine has to ask");
+    assert_eq!(error.reason(), Reason::PrivilegeMissing, "{error:?}");
+}
+
+#[tokio::test]
 async fn every_tls_mode_works_against_a_server_that_demands_it() {
     let server = PostgresServer::with_tls();
     for mode in [TlsMode::Required, TlsMode::VerifyCa, TlsMode::VerifyFull] {
@@ -177,8 +193,8 @@ async fn a_busy_pool_tells_its_figures() {
     settings.pool.acquire_timeout = Duration::from_secs(3);
     server.psql(&database, "CREATE TABLE big AS SELECT FROM generate_series(1, 500)");
     let opened = open(settings).await;
-    // A stream whose receiver does not read keeps the one lease.
-    server.psql(&database, &(0..30).map(|number| format!("CREATE TABLE t{number} ();")).collect::<String>());
+    // A stream whose receiver does not read keeps the one lease: it reads three parts ahead and no more.
+    server.psql(&database, &(0..2300).map(|number| format!("CREATE TABLE t{number} ();")).collect::<String>());
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
     let streaming = {
         let opened = opened.clone();

@@ -1,6 +1,7 @@
-//! Everything about a list of relations: one query for each kind of detail over all of them, put together by oid.
+//! Everything about a list of relations: one query for each kind of detail over all of them, put together by oid. Reading and
+//! putting together are apart, so that the server answers the next queries meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{
     Row,
@@ -9,7 +10,9 @@ use sqlx::{
 
 use super::{
     catalog::{object_name, text},
+    column::COLUMN_HAS_GRANTS,
     constraint::PendingExclusion,
+    index::{OperatorClasses, classes_of_plain, is_plain, not_plain},
     lock::Gaps,
     relation, rewrite,
     sql_text::list_terms,
@@ -27,18 +30,20 @@ use crate::{
 };
 
 const RELATIONS: &str = include_str!("catalog/relations.sql");
+const COLUMNS: &str = include_str!("catalog/columns.sql");
+const INDEXES: &str = include_str!("catalog/indexes.sql");
+const INDEX_PARTS: &str = include_str!("catalog/index_parts.sql");
+const OPERATOR_CLASSES: &str = include_str!("catalog/operator_classes.sql");
+const GRANTS: &str = include_str!("catalog/grants.sql");
 const SEQUENCES: &str = include_str!("catalog/sequences.sql");
-/// What is added to the relations, in this order: names of columns are needed by what comes after them, indexes by their parts.
-const STEPS: [(&str, AddRow); 12] = [
-    (include_str!("catalog/columns.sql"), Draft::add_column),
+/// What is read of all relations and added to them once their columns are there.
+const STEPS: [(&str, AddRow); 9] = [
+    (include_str!("catalog/comments.sql"), Draft::add_comment),
     (include_str!("catalog/constraints.sql"), Draft::add_constraint),
-    (include_str!("catalog/indexes.sql"), Draft::add_index),
-    (include_str!("catalog/index_parts.sql"), Draft::add_index_part),
     (include_str!("catalog/triggers.sql"), Draft::add_trigger),
     (include_str!("catalog/views.sql"), Draft::add_view),
     (include_str!("catalog/policies.sql"), Draft::add_policy),
     (include_str!("catalog/rules.sql"), Draft::add_rule),
-    (include_str!("catalog/grants.sql"), Draft::add_grant),
     (include_str!("catalog/statistics.sql"), Draft::add_statistics),
     (include_str!("catalog/parents.sql"), Draft::add_parent),
     (include_str!("catalog/partitioning.sql"), Draft::add_partitioning),
@@ -57,32 +62,86 @@ pub(super) struct Draft {
     bound: Option<String>,
 }
 
-/// Reads everything about relations of which none is locked, and returns the tables in the same order.
-pub(super) async fn read_details(
-    transaction: &mut ReadTransaction<'_>,
-    oids: &[Oid],
-    locked: &[Oid],
-    gaps: &mut Gaps,
-) -> Result<Vec<Table>> {
-    let query = transaction.query(RELATIONS).bind(oids);
-    let relations = transaction.rows(query).await?;
-    let mut drafts: HashMap<Oid, Draft> = relations.iter().map(|row| (row.get("oid"), Draft::new(row))).collect();
-    for (sql, add) in STEPS {
-        let query = transaction.query(sql).bind(oids);
-        for row in &transaction.rows(query).await? {
+/// What the catalogs tell of some relations.
+pub(super) struct Details {
+    oids: Vec<Oid>,
+    relations: Vec<PgRow>,
+    indexes: Vec<PgRow>,
+    operator_classes: Vec<PgRow>,
+    /// In the order in which they are added: names of columns are needed by what comes after them, indexes by their parts.
+    additions: Vec<(AddRow, Vec<PgRow>)>,
+}
+
+impl Details {
+    /// Reads everything about relations of which none is locked.
+    pub(super) async fn read(
+        transaction: &mut ReadTransaction<'_>,
+        oids: &[Oid],
+        locked: &[Oid],
+        gaps: &mut Gaps,
+    ) -> Result<Self> {
+        let relations = read(transaction, RELATIONS, oids).await?;
+        let columns = read(transaction, COLUMNS, oids).await?;
+        let indexes = read(transaction, INDEXES, oids).await?;
+        let operator_classes = read(transaction, OPERATOR_CLASSES, &classes_of_plain(&indexes)).await?;
+        let parts = read(transaction, INDEX_PARTS, &not_plain(&indexes)).await?;
+        let grants = read(transaction, GRANTS, &with_grants(&relations, &columns)).await?;
+        let mut additions: Vec<(AddRow, Vec<PgRow>)> = vec![(Draft::add_column, columns)];
+        for (sql, add) in STEPS {
+            additions.push((add, read(transaction, sql, oids).await?));
+        }
+        let query = transaction.query(SEQUENCES).bind(oids).bind(locked);
+        let sequences = transaction.rows(query).await?;
+        sequences.iter().for_each(|row| gaps.add_sequence(row, locked));
+        additions.extend([
+            (Draft::add_index_part as AddRow, parts),
+            (Draft::add_grant as AddRow, grants),
+            (Draft::add_sequence as AddRow, sequences),
+        ]);
+        Ok(Self { oids: oids.to_vec(), relations, indexes, operator_classes, additions })
+    }
+
+    /// Puts the tables together, in the order in which they were asked for.
+    pub(super) fn into_tables(self) -> Vec<Table> {
+        let mut drafts: HashMap<Oid, Draft> =
+            self.relations.iter().map(|row| (row.get("oid"), Draft::new(row))).collect();
+        let classes = OperatorClasses::new(&self.operator_classes);
+        for row in &self.indexes {
             if let Some(draft) = drafts.get_mut(&row.get(0)) {
-                add(draft, row);
+                draft.add_index(row);
             }
         }
-    }
-    let query = transaction.query(SEQUENCES).bind(oids).bind(locked);
-    for row in &transaction.rows(query).await? {
-        gaps.add_sequence(row, locked);
-        if let Some(draft) = drafts.get_mut(&row.get("relation")) {
-            draft.add_sequence(row);
+        for (add, rows) in &self.additions {
+            for row in rows {
+                if let Some(draft) = drafts.get_mut(&row.get(0)) {
+                    add(draft, row);
+                }
+            }
         }
+        for row in self.indexes.iter().filter(|row| is_plain(row)) {
+            if let Some(draft) = drafts.get_mut(&row.get(0)) {
+                draft.add_plain_parts(row, &classes);
+            }
+        }
+        self.oids.iter().filter_map(|oid| drafts.remove(oid)).map(Draft::finish).collect()
     }
-    Ok(oids.iter().filter_map(|oid| drafts.remove(oid)).map(Draft::finish).collect())
+}
+
+/// The rows of a query over relations or other things by their numbers; without numbers none, and no query.
+async fn read(transaction: &mut ReadTransaction<'_>, sql: &'static str, oids: &[Oid]) -> Result<Vec<PgRow>> {
+    if oids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = transaction.query(sql).bind(oids);
+    transaction.rows(query).await
+}
+
+/// Relations on which, or on whose columns, somebody granted or revoked a privilege.
+fn with_grants(relations: &[PgRow], columns: &[PgRow]) -> Vec<Oid> {
+    let of_relations = relations.iter().filter(|row| row.get("has_grants")).map(|row| row.get("oid"));
+    let of_columns = columns.iter().filter(|row| row.get(COLUMN_HAS_GRANTS)).map(|row| row.get(0));
+    let oids: BTreeSet<u32> = of_relations.chain(of_columns).map(|oid: Oid| oid.0).collect();
+    oids.into_iter().map(Oid).collect()
 }
 
 impl Draft {
@@ -94,6 +153,17 @@ impl Draft {
             index_places: HashMap::new(),
             exclusions: Vec::new(),
             bound: row.get("bound"),
+        }
+    }
+
+    fn add_comment(&mut self, row: &PgRow) {
+        let comment = text(row, "comment");
+        match self.column_names.get(&row.get("column")) {
+            Some(name) => {
+                let column = self.table.columns.iter_mut().find(|column| column.name == *name);
+                column.into_iter().for_each(|column| column.comment.clone_from(&comment));
+            }
+            None => self.table.comment = comment,
         }
     }
 

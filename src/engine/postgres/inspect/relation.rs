@@ -102,13 +102,12 @@ fn summary(row: &PgRow) -> TableSummary {
     }
 }
 
-/// The part of a table that all engines share, without its details.
+/// The part of a table that all engines share, without its details. Comments come later.
 pub(super) fn table(row: &PgRow) -> Table {
     Table {
         schema: row.get("schema"),
         name: row.get("name"),
         kind: table_kind(row.get("kind")),
-        comment: text(row, "comment"),
         row_estimate: row.get("row_estimate"),
         data_size_bytes: row.get("data_size"),
         options: options(row),

@@ -4,21 +4,21 @@ use sqlx::postgres::types::Oid;
 use tokio::sync::mpsc;
 
 use super::{
-    details::read_details,
+    details::Details,
     lock::{Gaps, is_passing, locked_relations, names},
     relation::{self, full_name},
 };
 use crate::{
     engine::postgres::database::{PostgresDatabase, ReadTransaction},
     model::{
-        Reason, Result,
+        Error, Reason, Result,
         schema::{Skipped, Table, TableFilter},
     },
 };
 
 /// Tables of the first part: few, so that the first message is early.
 const FIRST_PART: usize = 100;
-/// Tables of the other parts, which are what is held in memory at one time.
+/// Tables of the other parts, of which three are held in memory at one time: one that is read, one that waits, one that is sent.
 const PART: usize = 1000;
 /// How often a lock is waited for in vain in one stream: a few times for each relation whose lock the look at the locks does not
 /// show. More mean that a catalog itself is locked.
@@ -35,23 +35,43 @@ pub(super) async fn run(
     let mut transaction = database.leases().begin().await?;
     let oids = relation::keys(&mut transaction, filter, None).await?;
     let mut reader = PartReader::default();
-    let (first, others) = oids.split_at(oids.len().min(FIRST_PART));
-    for part in std::iter::once(first).chain(others.chunks(PART)) {
-        let read = tokio::select! {
+    let (parts, read) = mpsc::channel(1);
+    let reading = async move {
+        let (first, others) = oids.split_at(oids.len().min(FIRST_PART));
+        for part in std::iter::once(first).chain(others.chunks(PART)) {
+            for details in reader.read(&mut transaction, part).await? {
+                // Nobody takes it any more once the caller has left.
+                let _ = parts.send(details).await;
+            }
+        }
+        let username = transaction.username().to_owned();
+        transaction.commit().await?;
+        Ok(reader.gaps.into_skipped(&username))
+    };
+    let reading = async {
+        tokio::select! {
             biased;
             // The transaction is dropped in the middle of a query, which closes its connection and so ends the query.
-            () = tables.closed() => return Ok(Vec::new()),
-            read = reader.read(&mut transaction, part) => read?,
-        };
-        for table in read {
+            () = tables.closed() => Ok(Vec::new()),
+            read = reading => read,
+        }
+    };
+    let (skipped, sent) = tokio::join!(reading, send(read, &tables));
+    sent?;
+    skipped
+}
+
+/// Puts the tables of parts together and sends them, while the server answers for the next part.
+async fn send(mut parts: mpsc::Receiver<Details>, tables: &mpsc::Sender<Table>) -> Result<()> {
+    while let Some(part) = parts.recv().await {
+        let put_together = tokio::task::spawn_blocking(move || part.into_tables());
+        for table in put_together.await.map_err(Error::internal)? {
             if tables.send(table).await.is_err() {
-                break;
+                return Ok(());
             }
         }
     }
-    let username = transaction.username().to_owned();
-    transaction.commit().await?;
-    Ok(reader.gaps.into_skipped(&username))
+    Ok(())
 }
 
 /// Reads parts of a database, and notes what could not be read.
@@ -62,9 +82,9 @@ struct PartReader {
 }
 
 impl PartReader {
-    /// The tables of a part. Where one of them cannot be read, the part is halved until it stands alone, and left out.
-    async fn read(&mut self, transaction: &mut ReadTransaction<'_>, part: &[Oid]) -> Result<Vec<Table>> {
-        let mut tables = Vec::with_capacity(part.len());
+    /// The details of a part. Where one of its tables cannot be read, the part is halved until it stands alone, and left out.
+    async fn read(&mut self, transaction: &mut ReadTransaction<'_>, part: &[Oid]) -> Result<Vec<Details>> {
+        let mut details = Vec::new();
         let mut pending = vec![part.to_vec()];
         while let Some(part) = pending.pop() {
             let locked = locked_relations(transaction).await?;
@@ -77,11 +97,11 @@ impl PartReader {
             }
             let mut gaps = Gaps::default();
             transaction.execute("SAVEPOINT part".to_owned()).await?;
-            match read_details(transaction, &free, &locked, &mut gaps).await {
+            match Details::read(transaction, &free, &locked, &mut gaps).await {
                 Ok(read) => {
                     transaction.execute("RELEASE part".to_owned()).await?;
                     self.gaps.append(gaps);
-                    tables.extend(read);
+                    details.push(read);
                 }
                 Err(error) if is_passing(&error) && self.locks_met < MAX_LOCKS_MET => {
                     transaction.execute("ROLLBACK TO part".to_owned()).await?;
@@ -104,6 +124,6 @@ impl PartReader {
                 Err(error) => return Err(error),
             }
         }
-        Ok(tables)
+        Ok(details)
     }
 }

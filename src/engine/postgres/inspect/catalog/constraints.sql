@@ -24,9 +24,9 @@ SELECT con.conrelid AS relation, con.contype::text AS kind, con.conname::text AS
        d.description AS comment
 FROM unnest($1::oid[]) AS wanted (oid)
 JOIN pg_constraint con ON con.conrelid = wanted.oid AND con.contype IN ('p', 'u', 'f', 'c', 'x')
-LEFT JOIN pg_constraint parent ON parent.oid = con.conparentid AND parent.conrelid = con.conrelid
 LEFT JOIN pg_class rc ON rc.oid = con.confrelid
 LEFT JOIN pg_namespace rn ON rn.oid = rc.relnamespace
 LEFT JOIN pg_description d ON d.objoid = con.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0
-WHERE parent.oid IS NULL
+WHERE con.conparentid = 0
+   OR (SELECT parent.conrelid FROM pg_constraint parent WHERE parent.oid = con.conparentid) IS DISTINCT FROM con.conrelid
 ORDER BY con.conrelid, con.conname

@@ -4,10 +4,13 @@ SELECT acl.relation, acl.column_name, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE p
        pg_get_userbyid(g.grantor)::text AS grantor, g.privilege_type AS privilege, g.is_grantable AS grantable
 FROM (
     SELECT c.oid AS relation, '' AS column_name, c.relacl AS acl
-    FROM unnest($1::oid[]) AS wanted (oid) JOIN pg_class c ON c.oid = wanted.oid WHERE c.relacl IS NOT NULL
+    FROM unnest($1::oid[]) AS wanted (oid)
+    CROSS JOIN LATERAL (SELECT oid, relacl FROM pg_class WHERE pg_class.oid = wanted.oid OFFSET 0) c
+    WHERE c.relacl IS NOT NULL
     UNION ALL
     SELECT a.attrelid, a.attname::text, a.attacl
-    FROM unnest($1::oid[]) AS wanted (oid) JOIN pg_attribute a ON a.attrelid = wanted.oid
+    FROM unnest($1::oid[]) AS wanted (oid)
+    CROSS JOIN LATERAL (SELECT * FROM pg_attribute WHERE attrelid = wanted.oid OFFSET 0) a
     WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
 ) AS acl
 CROSS JOIN aclexplode(acl.acl) AS g

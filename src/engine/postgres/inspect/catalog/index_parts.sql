@@ -1,4 +1,4 @@
--- What the indexes of the relations $1 index at each position, and what they carry beside. Only an expression is printed.
+-- What the indexes $1 index at each position, and what they carry beside. Only an expression is printed.
 -- An order of NULLs is told where the method has one. PostgreSQL 13 to 18.
 SELECT i.indrelid AS relation, i.indexrelid AS index, part.place <= i.indnkeyatts AS key, part.number AS column,
        CASE WHEN part.number = 0 THEN pg_get_indexdef(i.indexrelid, part.place::int4, true) END AS expression,
@@ -8,7 +8,7 @@ SELECT i.indrelid AS relation, i.indexrelid AS index, part.place <= i.indnkeyatt
        opn.nspname::text AS class_schema, op.opcname::text AS class_name, op.opcdefault AS class_default,
        a.attoptions AS class_parameters
 FROM unnest($1::oid[]) AS wanted (oid)
-JOIN pg_index i ON i.indrelid = wanted.oid
+JOIN pg_index i ON i.indexrelid = wanted.oid
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN (SELECT oid, pg_indexam_has_property(oid, 'can_order') AS ordered FROM pg_am WHERE amtype = 'i' OFFSET 0) am
     ON am.oid = c.relam

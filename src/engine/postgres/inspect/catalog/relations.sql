@@ -1,7 +1,7 @@
 -- The relations $1, in that order, none of which is locked. By the index of each catalog on its oid; the sizes are those of
 -- summaries.sql. PostgreSQL 13 to 18.
 SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
-       c.reltuples::int8 AS row_estimate, d.description AS comment,
+       c.reltuples::int8 AS row_estimate,
        CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(
                 pg_relation_size(c.oid) + pg_relation_size(c.oid, 'fsm') + pg_relation_size(c.oid, 'vm')
                 + CASE WHEN c.reltoastrelid = 0 OR pg_relation_size(c.reltoastrelid) = 0 THEN 0
@@ -19,11 +19,10 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::tex
            SELECT x.relname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
            WHERE i.indrelid = c.oid AND i.indisreplident) END AS identity_index,
        c.relispopulated AS populated, tn.nspname::text AS of_schema, t.typname::text AS of_name,
-       fs.srvname::text AS server, ft.ftoptions AS server_options
+       fs.srvname::text AS server, ft.ftoptions AS server_options, c.relacl IS NOT NULL AS has_grants
 FROM unnest($1::oid[]) WITH ORDINALITY AS wanted (oid, place)
-JOIN pg_class c ON c.oid = wanted.oid
+CROSS JOIN LATERAL (SELECT * FROM pg_class WHERE pg_class.oid = wanted.oid OFFSET 0) c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 LEFT JOIN pg_am am ON am.oid = c.relam
 LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid AND toast.reloptions IS NOT NULL

@@ -1,4 +1,5 @@
 -- Queries of the views among the relations $1. PostgreSQL 13 to 18.
 SELECT c.oid, pg_get_viewdef(c.oid)
 FROM unnest($1::oid[]) AS wanted (oid)
-JOIN pg_class c ON c.oid = wanted.oid AND c.relkind IN ('v', 'm')
+CROSS JOIN LATERAL (SELECT oid, relkind FROM pg_class WHERE pg_class.oid = wanted.oid OFFSET 0) c
+WHERE c.relkind IN ('v', 'm')
