@@ -13,6 +13,7 @@ mod connection_cache;
 pub mod connection_dependents;
 pub mod connection_status;
 pub mod connection_transition;
+pub mod lint_settings;
 pub mod master_key;
 pub mod migration_set;
 pub mod operation;

@@ -32,7 +32,7 @@ use crate::{
         databases::Databases,
         migration::{MigrationExecutor, MigrationService},
         monitor::{MonitorOptions, MonitorService},
-        schema::SchemaService,
+        schema::{LintSettingsService, SchemaService},
         vault::{SealedCopy, VaultService},
     },
     store::Store,
@@ -142,7 +142,11 @@ impl Services {
         tokens.set_key(token_key);
         Routes::new(server)
             .connections(ConnectionAdapter::new(self.connections.clone(), tokens.clone()))
-            .schemas(SchemaAdapter::new(self.schemas.clone(), tokens.clone()))
+            .schemas(SchemaAdapter::new(
+                self.schemas.clone(),
+                Arc::new(LintSettingsService::new(self.store.clone())),
+                tokens.clone(),
+            ))
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))
             .backups(BackupAdapter::new(self.backups.clone(), tokens.clone()))
             .monitor(MonitorAdapter::new(self.monitor.clone(), tokens.clone()))

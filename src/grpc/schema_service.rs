@@ -1,11 +1,13 @@
 //! SchemaService.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     call::unary,
     convert::{
-        schema as convert, skipped, small_count, time,
+        etag, required, schema as convert, skipped, small_count, time,
         token::{ListScope, Tokens},
     },
     proto::v1::{self, stream_tables_response::Event},
@@ -13,19 +15,20 @@ use super::{
 };
 use crate::{
     model::{CallContext, ConnectionId, Result, name, schema::TableOrder},
-    service::schema::{Listed, SchemaService, TableEvent},
+    service::schema::{LintSettingsService, Listed, SchemaService, TableEvent},
 };
 
 /// Answers for SchemaService.
 pub struct SchemaAdapter {
     schemas: SchemaService,
+    lint_settings: Arc<LintSettingsService>,
     tokens: Tokens,
 }
 
 impl SchemaAdapter {
-    /// An adapter over the service.
-    pub fn new(schemas: SchemaService, tokens: Tokens) -> Self {
-        Self { schemas, tokens }
+    /// An adapter over the services.
+    pub fn new(schemas: SchemaService, lint_settings: Arc<LintSettingsService>, tokens: Tokens) -> Self {
+        Self { schemas, lint_settings, tokens }
     }
 
     async fn tables(&self, context: CallContext, message: v1::ListTablesRequest) -> Result<v1::ListTablesResponse> {
@@ -142,11 +145,11 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         &self,
         request: Request<v1::LintSchemaRequest>,
     ) -> Result<Response<Self::LintSchemaStream>, Status> {
-        let schemas = self.schemas.clone();
+        let (schemas, settings) = (self.schemas.clone(), self.lint_settings.clone());
         server_stream(request, async move |context, message, mut sender| {
             let connection = name::parse_connection(&message.connection, "connection")?;
             let filter = convert::table_filter(&message.schema, 0, &message.name_pattern)?;
-            let selection = convert::lint_selection(&message)?;
+            let selection = convert::lint_selection(&message, &settings.get(&context).await?)?;
             let mut findings = schemas.lint_schema(&context, &connection, filter, selection).await?;
             let served_by = convert::served_by(findings.served_by());
             while let Some(found) = findings.next().await {
@@ -155,6 +158,27 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
             }
             Ok(())
         })
+    }
+
+    async fn get_lint_settings(
+        &self,
+        request: Request<v1::GetLintSettingsRequest>,
+    ) -> Result<Response<v1::LintSettings>, Status> {
+        unary(request, async |context, _| Ok(convert::lint_settings(self.lint_settings.get(&context).await?))).await
+    }
+
+    async fn update_lint_settings(
+        &self,
+        request: Request<v1::UpdateLintSettingsRequest>,
+    ) -> Result<Response<v1::LintSettings>, Status> {
+        unary(request, async |context, message| {
+            let settings = required(message.lint_settings, "lint_settings")?;
+            let expected = etag::revision_from_etag(&settings.etag)?;
+            let change = convert::lint_settings_change(settings, message.update_mask.as_ref())?;
+            let changed = self.lint_settings.change(&context, change, expected, message.validate_only).await?;
+            Ok(convert::lint_settings(changed))
+        })
+        .await
     }
 
     async fn sample_rows(

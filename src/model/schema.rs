@@ -37,7 +37,7 @@ pub use self::{
     dependent::{Dependence, Dependent, DependentKind},
     grant::ObjectGrant,
     index::{Index, IndexPart, IndexTerm, NullsOrder, OperatorClass},
-    lint::{Evidence, LintFinding, LintRule, LintSeverity, LintSubject},
+    lint::{Evidence, LintFinding, LintProfile, LintRule, LintSettings, LintSettingsChange, LintSeverity, LintSubject},
     mysql::{
         MysqlColumn, MysqlPartition, MysqlPartitioning, MysqlTable, MysqlView, SecurityContext, TimePeriod,
         VersioningRole,

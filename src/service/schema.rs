@@ -2,6 +2,7 @@
 
 mod cache;
 mod lint;
+mod lint_settings;
 mod lint_stream;
 mod mask;
 mod sample;
@@ -14,7 +15,8 @@ use tokio_util::task::TaskTracker;
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
-    lint::{LintProfile, LintSelection, RULES},
+    lint::{LintSelection, RULES},
+    lint_settings::LintSettingsService,
     lint_stream::{LintCounts, LintEvent, LintStream},
     sample::{DEFAULT_SAMPLE_ROWS, DEFAULT_VALUE_LENGTH, MAX_VALUE_LENGTH, Masking, SampleRequest, SampledRows},
     stream::{TableEvent, TableStream},

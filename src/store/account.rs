@@ -21,11 +21,12 @@ const UNENDED_OPERATIONS: &str =
     "SELECT COUNT(*) FROM operations WHERE account = $1 AND state IN ('queued', 'running')";
 
 /// What goes with an account, the tables that name it before the one that they refer to.
-const BELONGINGS: [&str; 10] = [
+const BELONGINGS: [&str; 11] = [
     "DELETE FROM operation_logs WHERE account = $1",
     "DELETE FROM operations WHERE account = $1",
     "DELETE FROM backups WHERE account = $1",
     "DELETE FROM migration_sets WHERE account = $1",
+    "DELETE FROM lint_settings WHERE account = $1",
     "DELETE FROM connection_transitions WHERE account = $1",
     "DELETE FROM connection_statuses WHERE account = $1",
     "DELETE FROM connections WHERE account = $1",

@@ -14,6 +14,7 @@ const SCRIPTS: &[(i64, &str)] = &[
     (5, include_str!("schema/0005_master_keys.sql")),
     (6, include_str!("schema/0006_access.sql")),
     (7, include_str!("schema/0007_pending_credentials.sql")),
+    (8, include_str!("schema/0008_lint_settings.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use self::{
-    lint::{lint_event, lint_selection},
+    lint::{lint_event, lint_selection, lint_settings, lint_settings_change},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},
     sample::sample,

@@ -1,6 +1,7 @@
 //! What is questionable in a schema.
 
 use super::ObjectName;
+use crate::model::Timestamp;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,57 @@ pub struct LintRule {
     pub default: bool,
     /// Why it is a rule.
     pub explanation: &'static str,
+}
+
+/// The rules to begin with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LintProfile {
+    /// Those that hardly anybody disagrees with.
+    #[default]
+    Default,
+    /// All.
+    Strict,
+}
+
+impl LintProfile {
+    /// The text that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// Reads the text that `as_str` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Default, Self::Strict].into_iter().find(|profile| profile.as_str() == text)
+    }
+}
+
+/// Which rules hold for an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LintSettings {
+    /// The rules to begin with.
+    pub profile: LintProfile,
+    /// Rules that hold beside them, by id, in order.
+    pub enabled: Vec<String>,
+    /// Rules that do not hold, by id, in order.
+    pub disabled: Vec<String>,
+    /// When they were last changed; absent: never.
+    pub updated: Option<Timestamp>,
+    /// Version of the settings; 0 until they are changed.
+    pub revision: u64,
+}
+
+/// What is to change of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LintSettingsChange {
+    /// The new rules to begin with.
+    pub profile: Option<LintProfile>,
+    /// The new rules that hold beside them.
+    pub enabled: Option<Vec<String>>,
+    /// The new rules that do not hold.
+    pub disabled: Option<Vec<String>>,
 }
 
 /// The part of a table that a finding is about.

@@ -8,7 +8,8 @@ mod types;
 
 use std::collections::HashMap;
 
-pub use self::rules::{LintProfile, LintSelection, RULES};
+pub(super) use self::rules::known;
+pub use self::rules::{LintSelection, RULES};
 use crate::{
     engine::dialect::Dialect,
     model::schema::{

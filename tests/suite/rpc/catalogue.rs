@@ -175,6 +175,12 @@ fn cases(scene: &Scene) -> Vec<Case> {
             Refused,
             v1::LintSchemaRequest { connection: connection.clone(), ..Default::default() },
         ),
+        case(
+            "SchemaService.UpdateLintSettings",
+            Served,
+            v1::UpdateLintSettingsRequest { lint_settings: Some(v1::LintSettings::default()), ..Default::default() },
+        ),
+        case("SchemaService.GetLintSettings", Served, v1::GetLintSettingsRequest {}),
         case("MigrationService.CreateMigrationSet", Served, create_set),
         case("MigrationService.ImportMigrations", Refused, import),
         case(

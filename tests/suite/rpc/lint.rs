@@ -203,6 +203,69 @@ async fn profiles_switches_and_filters_choose_what_is_told() {
     assert_refused(&first_error(&client, nowhere).await, Code::NotFound, "CONNECTION_NOT_FOUND");
 }
 
+#[tokio::test]
+async fn what_an_account_has_set_holds_where_a_call_names_no_profile() {
+    let (server, folder) = (TestServer::start().await, SqliteFolder::shared());
+    let (client, stranger) = (server.client(), server.client_with(&server.second_account().await));
+    let database = folder.create_database();
+    folder.run(&database, "CREATE TABLE \"Unkeyed\" (\"theValue\" INT)").await;
+    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let get = async |client: &Client| {
+        client.schemas().get_lint_settings(v1::GetLintSettingsRequest {}).await.unwrap().into_inner()
+    };
+    let update = async |settings: v1::LintSettings, paths: &[&str], validate_only: bool| {
+        let update_mask = (!paths.is_empty())
+            .then(|| prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let request = v1::UpdateLintSettingsRequest { lint_settings: Some(settings), update_mask, validate_only };
+        client.schemas().update_lint_settings(request).await.map(tonic::Response::into_inner)
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let unset = get(&client).await;
+    assert_eq!((unset.profile(), unset.name.as_str()), (v1::LintProfile::Default, "lintSettings"));
+    assert!(unset.update_time.is_none() && unset.enabled_rules.is_empty() && unset.disabled_rules.is_empty());
+
+    let wanted = v1::LintSettings {
+        profile: v1::LintProfile::Strict.into(),
+        disabled_rules: ids(&["table-without-primary-key", "missing-standard-columns"]),
+        etag: unset.etag.clone(),
+        ..Default::default()
+    };
+    let tried = update(wanted.clone(), &[], true).await.unwrap();
+    assert_eq!(tried.profile(), v1::LintProfile::Strict);
+    assert_eq!(get(&client).await, unset, "a rehearsal was stored");
+    let set = update(wanted.clone(), &[], false).await.unwrap();
+    assert_eq!(set.disabled_rules, ids(&["missing-standard-columns", "table-without-primary-key"]));
+    assert!(set.update_time.is_some() && set.etag != unset.etag, "{set:?}");
+    assert_eq!(get(&client).await, set);
+    assert_eq!(get(&stranger).await, unset, "another account has settings of its own");
+
+    let names = expected(&["table-name Unkeyed", "column-name Unkeyed theValue"]);
+    let (findings, _) = lint(&client, request(v1::LintProfile::Unspecified)).await;
+    assert_eq!(told(&findings), names, "{findings:#?}");
+    let switched = v1::LintSchemaRequest {
+        disabled_rules: ids(&["column-name"]),
+        enabled_rules: ids(&["table-without-primary-key"]),
+        ..request(v1::LintProfile::Unspecified)
+    };
+    let (findings, _) = lint(&client, switched).await;
+    assert_eq!(told(&findings), expected(&["table-name Unkeyed", "table-without-primary-key Unkeyed"]));
+    let (findings, _) = lint(&client, request(v1::LintProfile::Default)).await;
+    assert_eq!(told(&findings), expected(&["table-without-primary-key Unkeyed"]), "a profile leaves the settings out");
+
+    let late = update(wanted, &[], false).await.unwrap_err();
+    assert_refused(&late, Code::Aborted, "ETAG_MISMATCH");
+    let off = |rules: &[&str]| v1::LintSettings { disabled_rules: ids(rules), ..Default::default() };
+    let unknown = update(off(&["money-type", "no-such-rule"]), &[], false).await.unwrap_err();
+    assert_field(&unknown, "lint_settings.disabled_rules[1]", "table-without-primary-key");
+    let twice = update(off(&["money-type", "money-type"]), &[], false).await.unwrap_err();
+    assert_field(&twice, "lint_settings.disabled_rules[1]", "again");
+    let path = update(off(&[]), &["rules"], false).await.unwrap_err();
+    assert_refused(&path, Code::InvalidArgument, "UNKNOWN_FIELD");
+    assert_eq!(get(&client).await, set, "what was refused was stored");
+    let emptied = update(v1::LintSettings::default(), &["profile", "disabled_rules"], false).await.unwrap();
+    assert_eq!((emptied.profile(), emptied.disabled_rules.len()), (v1::LintProfile::Default, 0));
+}
+
 async fn first_error(client: &Client, request: v1::LintSchemaRequest) -> tonic::Status {
     match client.schemas().lint_schema(request).await {
         Err(status) => status,

@@ -1,22 +1,66 @@
 //! Findings.
 
-use super::super::{enum_from_proto, skipped, time};
+use prost_types::FieldMask;
+
+use super::super::{enum_from_proto, etag::etag, field_mask::UpdatePaths, skipped, time};
 use crate::{
     grpc::proto::v1::{self, lint_schema_response::Event},
     model::{
         Result,
-        schema::{LintFinding, LintSeverity, LintSubject},
+        schema::{LintFinding, LintProfile, LintSettings, LintSettingsChange, LintSeverity, LintSubject},
     },
-    service::schema::{LintEvent, LintProfile, LintSelection},
+    service::schema::{LintEvent, LintSelection},
 };
 
-/// Which rules hold.
-pub fn lint_selection(message: &v1::LintSchemaRequest) -> Result<LintSelection> {
-    let profile = match enum_from_proto(message.profile, "profile")? {
-        v1::LintProfile::Unspecified | v1::LintProfile::Default => LintProfile::Default,
-        v1::LintProfile::Strict => LintProfile::Strict,
+/// Which rules hold in a call, where its account has set those.
+pub fn lint_selection(message: &v1::LintSchemaRequest, settings: &LintSettings) -> Result<LintSelection> {
+    let (enabled, disabled) = (&message.enabled_rules, &message.disabled_rules);
+    match profile(message.profile, "profile")? {
+        Some(profile) => LintSelection::new(profile, enabled, disabled),
+        None => LintSelection::of_settings(settings, enabled, disabled),
+    }
+}
+
+fn profile(value: i32, field: &str) -> Result<Option<LintProfile>> {
+    Ok(match enum_from_proto(value, field)? {
+        v1::LintProfile::Unspecified => None,
+        v1::LintProfile::Default => Some(LintProfile::Default),
+        v1::LintProfile::Strict => Some(LintProfile::Strict),
+    })
+}
+
+/// What an UpdateLintSettings changes.
+pub fn lint_settings_change(message: v1::LintSettings, mask: Option<&FieldMask>) -> Result<LintSettingsChange> {
+    let profile = profile(message.profile, "lint_settings.profile")?;
+    let paths = UpdatePaths::resolve(
+        mask,
+        &[
+            ("profile", profile.is_some()),
+            ("enabled_rules", !message.enabled_rules.is_empty()),
+            ("disabled_rules", !message.disabled_rules.is_empty()),
+        ],
+    )?;
+    Ok(LintSettingsChange {
+        profile: paths.contains("profile").then(|| profile.unwrap_or_default()),
+        enabled: paths.contains("enabled_rules").then_some(message.enabled_rules),
+        disabled: paths.contains("disabled_rules").then_some(message.disabled_rules),
+    })
+}
+
+/// The settings of an account.
+pub fn lint_settings(settings: LintSettings) -> v1::LintSettings {
+    let profile = match settings.profile {
+        LintProfile::Default => v1::LintProfile::Default,
+        LintProfile::Strict => v1::LintProfile::Strict,
     };
-    LintSelection::new(profile, &message.enabled_rules, &message.disabled_rules)
+    v1::LintSettings {
+        name: "lintSettings".to_owned(),
+        etag: etag(settings.revision),
+        profile: profile.into(),
+        enabled_rules: settings.enabled,
+        disabled_rules: settings.disabled,
+        update_time: settings.updated.map(time::timestamp),
+    }
 }
 
 /// A message of the stream.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{
     Error, Result,
     schema::{
-        LintRule,
+        LintProfile, LintRule, LintSettings,
         LintSeverity::{Error as Wrong, Info, Warning},
     },
 };
@@ -66,28 +66,30 @@ rules! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LintSelection(BTreeSet<&'static str>);
 
-/// The rules to begin with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LintProfile {
-    /// Those that hardly anybody disagrees with.
-    #[default]
-    Default,
-    /// All.
-    Strict,
-}
-
 impl LintSelection {
     /// The rules of a profile with those that are switched on beside it and without those that are switched off.
     pub fn new(profile: LintProfile, enabled: &[String], disabled: &[String]) -> Result<Self> {
         let of_profile = RULES.iter().filter(|rule| rule.default || profile == LintProfile::Strict);
-        let mut ids: BTreeSet<_> = of_profile.map(|rule| rule.id).collect();
+        let mut selection = Self(of_profile.map(|rule| rule.id).collect());
+        selection.switch(enabled, disabled)?;
+        Ok(selection)
+    }
+
+    fn switch(&mut self, enabled: &[String], disabled: &[String]) -> Result<()> {
         for (place, id) in enabled.iter().enumerate() {
-            ids.insert(known(id, "enabled_rules", place)?);
+            self.0.insert(known(id, "enabled_rules", place)?);
         }
         for (place, id) in disabled.iter().enumerate() {
-            ids.remove(known(id, "disabled_rules", place)?);
+            self.0.remove(known(id, "disabled_rules", place)?);
         }
-        Ok(Self(ids))
+        Ok(())
+    }
+
+    /// The rules that the settings of an account come to, with those that a call switches on and off beside.
+    pub fn of_settings(settings: &LintSettings, enabled: &[String], disabled: &[String]) -> Result<Self> {
+        let mut selection = Self::new(settings.profile, &settings.enabled, &settings.disabled)?;
+        selection.switch(enabled, disabled)?;
+        Ok(selection)
     }
 
     /// True where the rule holds.
@@ -101,7 +103,8 @@ impl LintSelection {
     }
 }
 
-fn known(id: &str, field: &str, place: usize) -> Result<&'static str> {
+/// The id of a rule. INVALID_FIELD with all of them where there is none of that id.
+pub(in crate::service::schema) fn known(id: &str, field: &str, place: usize) -> Result<&'static str> {
     RULES.iter().find(|rule| rule.id == id).map(|rule| rule.id).ok_or_else(|| {
         let ids: Vec<_> = RULES.iter().map(|rule| rule.id).collect();
         Error::invalid_field(&format!("{field}[{place}]"), format!("is none of the rules: {}", ids.join(", ")))
