@@ -1,11 +1,8 @@
 //! The SQL of MySQL and MariaDB.
 
 use crate::{
-    engine::dialect::{Dialect, is_plain},
-    model::{
-        name::Identifier,
-        schema::{ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange},
-    },
+    engine::dialect::{Dialect, Quote},
+    model::schema::{ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange},
 };
 
 /// Words that MariaDB 10.11 does not take as a name of a table and its column, found by trying each of its keywords, and those
@@ -39,8 +36,12 @@ const MAX_NAME: usize = 64;
 pub struct MysqlDialect;
 
 impl Dialect for MysqlDialect {
-    fn is_reserved(&self, word: &str) -> bool {
-        is_reserved(word)
+    fn reserved_words(&self) -> &'static str {
+        RESERVED
+    }
+
+    fn quote(&self) -> Quote {
+        Quote::Back
     }
 
     fn max_name_length(&self) -> usize {
@@ -78,40 +79,40 @@ impl Dialect for MysqlDialect {
     }
 
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
-        let name = qualified(&table.name);
+        let name = self.qualified(&table.name);
         vec![match change {
             SchemaChange::CreateIndex { name: index, columns } => {
-                let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-                format!("CREATE INDEX {} ON {name} ({});", quoted(index), columns.join(", "))
+                let columns: Vec<String> = columns.iter().map(|column| self.quoted(column)).collect();
+                format!("CREATE INDEX {} ON {name} ({});", self.quoted(index), columns.join(", "))
             }
-            SchemaChange::DropIndex { name: index } => format!("DROP INDEX {} ON {name};", quoted(index)),
+            SchemaChange::DropIndex { name: index } => format!("DROP INDEX {} ON {name};", self.quoted(index)),
             SchemaChange::RenameTable { to } => {
                 let to = ObjectName { schema: table.name.schema.clone(), name: to.clone() };
-                format!("RENAME TABLE {name} TO {};", qualified(&to))
+                format!("RENAME TABLE {name} TO {};", self.qualified(&to))
             }
             SchemaChange::RenameColumn { column, to } => {
-                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", quoted(column), quoted(to))
+                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))
             }
             SchemaChange::RenameIndex { index, to } => {
-                format!("ALTER TABLE {name} RENAME INDEX {} TO {};", quoted(&index.name), quoted(to))
+                format!("ALTER TABLE {name} RENAME INDEX {} TO {};", self.quoted(&index.name), self.quoted(to))
             }
             SchemaChange::RetypeColumn { column, to } => {
                 let Some(to) = type_name(*to, &column.data_type) else { return Vec::new() };
                 let Some(rest) = attributes(column, column.nullable) else { return Vec::new() };
-                format!("ALTER TABLE {name} MODIFY COLUMN {} {to}{rest};", quoted(&column.name))
+                format!("ALTER TABLE {name} MODIFY COLUMN {} {to}{rest};", self.quoted(&column.name))
             }
             SchemaChange::RequireValue { column } => {
                 let Some(rest) = attributes(column, false) else { return Vec::new() };
-                format!("ALTER TABLE {name} MODIFY COLUMN {} {}{rest};", quoted(&column.name), column.data_type)
+                format!("ALTER TABLE {name} MODIFY COLUMN {} {}{rest};", self.quoted(&column.name), column.data_type)
             }
             SchemaChange::AddTimestamp { column, optional } => {
                 let rule = if *optional { "NULL" } else { "NOT NULL DEFAULT CURRENT_TIMESTAMP(6)" };
-                format!("ALTER TABLE {name} ADD COLUMN {} datetime(6) {rule};", quoted(column))
+                format!("ALTER TABLE {name} ADD COLUMN {} datetime(6) {rule};", self.quoted(column))
             }
             SchemaChange::AddNumberedKey { column } => {
                 format!(
                     "ALTER TABLE {name} ADD COLUMN {} bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY FIRST;",
-                    quoted(column)
+                    self.quoted(column)
                 )
             }
             SchemaChange::WidenCharacterSet => format!("ALTER TABLE {name} CONVERT TO CHARACTER SET utf8mb4;"),
@@ -168,16 +169,4 @@ fn attributes(column: &Column, nullable: bool) -> Option<String> {
         text += &format!(" COMMENT '{}'", column.comment.replace('\\', "\\\\").replace('\'', "''"));
     }
     Some(text)
-}
-
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
-}
-
-fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).backquoted() }
-}
-
-fn qualified(name: &ObjectName) -> String {
-    format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }

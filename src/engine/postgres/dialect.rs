@@ -1,11 +1,8 @@
 //! The SQL of PostgreSQL.
 
 use crate::{
-    engine::dialect::{Dialect, is_plain},
-    model::{
-        name::Identifier,
-        schema::{ChangedTable, NeutralType, ObjectName, SchemaChange, TableKind},
-    },
+    engine::dialect::Dialect,
+    model::schema::{ChangedTable, NeutralType, ObjectName, SchemaChange, TableKind},
 };
 
 /// Words of `pg_get_keywords()` of category R and T in any version from 13 to 18.
@@ -21,8 +18,8 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
 pub struct PostgresDialect;
 
 impl Dialect for PostgresDialect {
-    fn is_reserved(&self, word: &str) -> bool {
-        is_reserved(word)
+    fn reserved_words(&self) -> &'static str {
+        RESERVED
     }
 
     fn max_name_length(&self) -> usize {
@@ -62,31 +59,31 @@ impl Dialect for PostgresDialect {
     }
 
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
-        let name = qualified(&table.name);
+        let name = self.qualified(&table.name);
         // A build beside the work of others; a partitioned table has no such thing.
         let beside = if table.kind == TableKind::PartitionedTable { "" } else { " CONCURRENTLY" };
         vec![match change {
             SchemaChange::CreateIndex { name: index, columns } => {
-                let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-                format!("CREATE INDEX{beside} {} ON {name} ({});", quoted(index), columns.join(", "))
+                let columns: Vec<String> = columns.iter().map(|column| self.quoted(column)).collect();
+                format!("CREATE INDEX{beside} {} ON {name} ({});", self.quoted(index), columns.join(", "))
             }
             SchemaChange::DropIndex { name: index } => {
-                format!("DROP INDEX{beside} {};", qualified(&of_schema(&table.name, index)))
+                format!("DROP INDEX{beside} {};", self.qualified(&of_schema(&table.name, index)))
             }
-            SchemaChange::RenameTable { to } => format!("ALTER TABLE {name} RENAME TO {};", quoted(to)),
+            SchemaChange::RenameTable { to } => format!("ALTER TABLE {name} RENAME TO {};", self.quoted(to)),
             SchemaChange::RenameColumn { column, to } => {
-                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", quoted(column), quoted(to))
+                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))
             }
             SchemaChange::RenameIndex { index, to } => {
-                let index = qualified(&of_schema(&table.name, &index.name));
-                format!("ALTER INDEX {index} RENAME TO {};", quoted(to))
+                let index = self.qualified(&of_schema(&table.name, &index.name));
+                format!("ALTER INDEX {index} RENAME TO {};", self.quoted(to))
             }
             SchemaChange::RenameForeignKey { name: key, to } => {
-                format!("ALTER TABLE {name} RENAME CONSTRAINT {} TO {};", quoted(key), quoted(to))
+                format!("ALTER TABLE {name} RENAME CONSTRAINT {} TO {};", self.quoted(key), self.quoted(to))
             }
             SchemaChange::RetypeColumn { column, to } => {
                 let Some(to) = type_name(*to) else { return Vec::new() };
-                let column = quoted(&column.name);
+                let column = self.quoted(&column.name);
                 // What the clock showed is taken for the time zone of the session, so it has to be said which it was.
                 let using = match to.as_str() {
                     "timestamp with time zone" => format!(" USING {column} AT TIME ZONE 'UTC'"),
@@ -95,14 +92,14 @@ impl Dialect for PostgresDialect {
                 format!("ALTER TABLE {name} ALTER COLUMN {column} TYPE {to}{using};")
             }
             SchemaChange::RequireValue { column } => {
-                format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL;", quoted(&column.name))
+                format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL;", self.quoted(&column.name))
             }
             SchemaChange::AddTimestamp { column, optional } => {
                 let rule = if *optional { "" } else { " NOT NULL DEFAULT now()" };
-                format!("ALTER TABLE {name} ADD COLUMN {} timestamp with time zone{rule};", quoted(column))
+                format!("ALTER TABLE {name} ADD COLUMN {} timestamp with time zone{rule};", self.quoted(column))
             }
             SchemaChange::AddNumberedKey { column } => {
-                let column = quoted(column);
+                let column = self.quoted(column);
                 format!("ALTER TABLE {name} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;")
             }
             SchemaChange::WidenCharacterSet | SchemaChange::UseTransactionalEngine => return Vec::new(),
@@ -127,18 +124,6 @@ fn type_name(to: NeutralType) -> Option<String> {
         T::Json { parsed: true } => "jsonb".to_owned(),
         _ => return None,
     })
-}
-
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
-}
-
-fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).double_quoted() }
-}
-
-fn qualified(name: &ObjectName) -> String {
-    format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
