@@ -1,8 +1,15 @@
 //! The SQL of MySQL and MariaDB.
 
+mod create;
+
 use crate::{
-    engine::dialect::{Dialect, Quote},
-    model::schema::{ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange},
+    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased},
+    model::{
+        connection::EngineKind,
+        schema::{
+            ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, definition::SchemaDefinition,
+        },
+    },
 };
 
 /// Words that MariaDB 10.11 does not take as a name of a table and its column, found by trying each of its keywords, and those
@@ -29,13 +36,59 @@ const RESERVED: &str = " accessible add all alter analyze and as asc asensitive 
      system table tablesample terminated then tinyblob tinyint tinytext to trailing trigger true undo union unique \
      unlock unsigned update usage use using utc_date utc_time utc_timestamp values varbinary varchar varcharacter \
      varying virtual when where while window with write xor year_month zerofill ";
+/// Digits of a `decimal` that says none.
+const DEFAULT_PRECISION: u32 = 10;
 /// Longest name, in characters.
 const MAX_NAME: usize = 64;
+
+/// Words for types that the server itself writes otherwise.
+const ALIASES: &[(&str, &str)] = &[
+    ("bool", "tinyint(1)"),
+    ("boolean", "tinyint(1)"),
+    ("integer", "int"),
+    ("dec", "decimal"),
+    ("fixed", "decimal"),
+    ("numeric", "decimal"),
+    ("real", "double"),
+    ("double precision", "double"),
+    ("character", "char"),
+    ("character varying", "varchar"),
+    ("nvarchar", "varchar"),
+    ("nchar", "char"),
+];
 
 /// MySQL and MariaDB.
 pub struct MysqlDialect;
 
 impl Dialect for MysqlDialect {
+    fn engine(&self) -> EngineKind {
+        EngineKind::Mysql
+    }
+
+    fn name_length(&self, name: &str) -> usize {
+        name.chars().count()
+    }
+
+    fn from_portable(&self, text: &str) -> String {
+        create::from_portable(text)
+    }
+
+    fn shares_index_names(&self) -> bool {
+        false
+    }
+
+    fn string(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
     fn reserved_words(&self) -> &'static str {
         RESERVED
     }
@@ -61,7 +114,10 @@ impl Dialect for MysqlDialect {
             "mediumint" => integer(24),
             "int" => integer(32),
             "bigint" => integer(64),
-            "decimal" => T::Decimal { digits: Some((*numbers.first()?, numbers.get(1).copied().unwrap_or(0))) },
+            "decimal" => {
+                let precision = numbers.first().copied().unwrap_or(DEFAULT_PRECISION);
+                T::Decimal { digits: Some((precision, numbers.get(1).copied().unwrap_or(0))) }
+            }
             "float" => T::Float { bits: 32 },
             "double" => T::Float { bits: 64 },
             "char" => T::PaddedText { length: numbers.first().copied().unwrap_or(1) },
@@ -76,6 +132,14 @@ impl Dialect for MysqlDialect {
             "json" => T::Json { parsed: true },
             _ => return None,
         })
+    }
+
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::MySqlDialect {})
     }
 
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {

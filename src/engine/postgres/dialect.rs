@@ -1,8 +1,16 @@
 //! The SQL of PostgreSQL.
 
+pub(in crate::engine::postgres) mod create;
+
 use crate::{
-    engine::dialect::Dialect,
-    model::schema::{ChangedTable, NeutralType, ObjectName, SchemaChange, TableKind},
+    engine::dialect::{Created, Dialect, WrittenType, aliased, names},
+    model::{
+        connection::EngineKind,
+        schema::{
+            ChangedTable, NeutralType, ObjectName, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
+            TriggerTiming, definition::SchemaDefinition,
+        },
+    },
 };
 
 /// Words of `pg_get_keywords()` of category R and T in any version from 13 to 18.
@@ -14,10 +22,45 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
      placing primary references returning right select session_user similar some symmetric system_user table \
      tablesample then to trailing true union unique user using variadic verbose when where window with ";
 
+/// Words for types that the server itself writes otherwise.
+const ALIASES: &[(&str, &str)] = &[
+    ("bool", "boolean"),
+    ("int2", "smallint"),
+    ("int", "integer"),
+    ("int4", "integer"),
+    ("int8", "bigint"),
+    ("smallserial", "smallint"),
+    ("serial", "integer"),
+    ("bigserial", "bigint"),
+    ("decimal", "numeric"),
+    ("dec", "numeric"),
+    ("float4", "real"),
+    ("float", "double precision"),
+    ("float8", "double precision"),
+    ("varchar", "character varying"),
+    ("char", "character"),
+    ("time", "time without time zone"),
+    ("timetz", "time with time zone"),
+    ("timestamp", "timestamp without time zone"),
+    ("timestamptz", "timestamp with time zone"),
+];
+
 /// PostgreSQL.
 pub struct PostgresDialect;
 
 impl Dialect for PostgresDialect {
+    fn engine(&self) -> EngineKind {
+        EngineKind::Postgresql
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
     fn reserved_words(&self) -> &'static str {
         RESERVED
     }
@@ -52,6 +95,37 @@ impl Dialect for PostgresDialect {
             "jsonb" => T::Json { parsed: true },
             _ => return None,
         })
+    }
+
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn default_schema(&self) -> Option<&'static str> {
+        Some("public")
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::PostgreSqlDialect {})
+    }
+
+    fn fold(&self, name: &str) -> String {
+        name.to_lowercase()
+    }
+
+    fn searched_columns(&self, expression: &str) -> Option<Vec<String>> {
+        create::searched_columns(expression)
+    }
+
+    fn touched_column(&self, table: &Table, trigger: &Trigger) -> Option<String> {
+        let function = trigger.function.as_ref()?;
+        let is_ours = trigger.timing == TriggerTiming::Before
+            && trigger.events == [TriggerEvent::Update]
+            && trigger.columns.is_empty()
+            && trigger.condition.is_empty();
+        let names = table.columns.iter().map(|column| &column.name);
+        let mut touched = names.filter(|name| names::function_name(name, self.max_name_length()) == function.name);
+        is_ours.then(|| touched.next().cloned()).flatten()
     }
 
     fn prefers_zoned_timestamps(&self) -> bool {

@@ -1,8 +1,16 @@
 //! The SQL of SQLite.
 
+pub(in crate::engine::sqlite) mod create;
+
 use crate::{
-    engine::dialect::Dialect,
-    model::schema::{ChangedTable, Index, IndexTerm, NeutralType, SchemaChange},
+    engine::dialect::{Created, Dialect, WrittenType},
+    model::{
+        connection::EngineKind,
+        schema::{
+            ChangedTable, Index, IndexTerm, NeutralType, SchemaChange, Table, Trigger,
+            definition::{DefaultValue, SchemaDefinition},
+        },
+    },
 };
 
 /// Keywords that SQLite 3.40 and later do not take as a name of a table and its column, found by trying each.
@@ -17,6 +25,18 @@ const MAX_NAME: usize = 255;
 pub struct SqliteDialect;
 
 impl Dialect for SqliteDialect {
+    fn engine(&self) -> EngineKind {
+        EngineKind::Sqlite
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
     fn reserved_words(&self) -> &'static str {
         RESERVED
     }
@@ -37,6 +57,44 @@ impl Dialect for SqliteDialect {
             () if has(&["real", "floa", "doub"]) => NeutralType::Float { bits: 64 },
             () => return None,
         })
+    }
+
+    /// What only a few words say, which are none of the affinities' own.
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        use NeutralType as T;
+        let (word, numbers) = NeutralType::split(data_type);
+        let digits = numbers.first().map(|precision| (*precision, numbers.get(1).copied().unwrap_or(0)));
+        self.neutral_type(data_type).or_else(|| match word.as_str() {
+            "bool" | "boolean" => Some(T::Boolean),
+            "decimal" | "numeric" => Some(T::Decimal { digits }),
+            "date" => Some(T::Date),
+            "time" => Some(T::Time { zoned: false }),
+            "datetime" | "timestamp" => Some(T::Timestamp { zoned: false }),
+            "uuid" => Some(T::Uuid),
+            "json" => Some(T::Json { parsed: true }),
+            _ => None,
+        })
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::SQLiteDialect {})
+    }
+
+    fn named_default(&self, text: &str) -> Option<DefaultValue> {
+        let text = text.trim();
+        let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
+        match text {
+            create::NOW | create::TIME_NOW => Some(DefaultValue::CurrentTimestamp),
+            create::NEW_UUID => Some(DefaultValue::NewUuid),
+            _ => None,
+        }
+    }
+
+    fn touched_column(&self, table: &Table, trigger: &Trigger) -> Option<String> {
+        let is_written = |name: &&String| create::trigger(&table.name, name).0 == trigger.name;
+        let name = table.columns.iter().map(|column| &column.name).find(is_written)?;
+        let (_, condition) = create::trigger(&table.name, name);
+        (trigger.definition.contains(&condition) && trigger.definition.contains(create::NOW)).then(|| name.clone())
     }
 
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
