@@ -97,6 +97,11 @@ pub trait Dialect: Send + Sync {
         name.len()
     }
 
+    /// True where a name has only characters that names of the engine may have.
+    fn takes_name(&self, _name: &str) -> bool {
+        true
+    }
+
     /// What a type as the engine writes it means; absent where no other engine has it.
     fn neutral_type(&self, data_type: &str) -> Option<NeutralType>;
 

@@ -72,20 +72,22 @@ pub(in crate::engine) fn shared(dialect: &dyn Dialect, text: &str) -> (String, O
 
 /// What a default means for a column that holds that.
 pub(in crate::engine) fn default(dialect: &dyn Dialect, text: &str, neutral: Option<NeutralType>) -> MeantDefault {
-    if let Some(named) = dialect.named_default(text) {
-        return MeantDefault::Value(named);
+    match dialect.named_default(text) {
+        Some(named) => MeantDefault::Value(named),
+        None => parse(dialect, text).and_then(|expression| shared_default(&expression, neutral)).unwrap_or_else(|| {
+            MeantDefault::Value(DefaultValue::Expression {
+                text: text.trim().to_owned(),
+                engine: Some(dialect.engine()),
+            })
+        }),
     }
-    let own = || {
-        MeantDefault::Value(DefaultValue::Expression { text: text.trim().to_owned(), engine: Some(dialect.engine()) })
-    };
-    let Some(expression) = parse(dialect, text) else { return own() };
-    if let Some(found) = value(&expression, neutral) {
-        return found;
-    }
-    match portable(&expression) {
-        Some(text) => MeantDefault::Value(DefaultValue::Expression { text, engine: None }),
-        None => own(),
-    }
+}
+
+/// What a default means in shared words; absent where they have none for it.
+pub(super) fn shared_default(expression: &Expr, neutral: Option<NeutralType>) -> Option<MeantDefault> {
+    let in_words =
+        || portable(expression).map(|text| MeantDefault::Value(DefaultValue::Expression { text, engine: None }));
+    value(expression, neutral).or_else(in_words)
 }
 
 fn parse(dialect: &dyn Dialect, text: &str) -> Option<Expr> {

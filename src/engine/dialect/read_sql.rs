@@ -60,8 +60,9 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
         .tokenize_with_location()
         .map_err(|error| Fault { place: error.location, problem: error.message })?;
     refuse_long_runs(&tokens)?;
+    let has_hard_text = tokens.iter().any(|token| is_hard(&token.token));
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(tokens);
-    let mut draft = SqlDraft { dialect, definition: SchemaDefinition::default() };
+    let mut draft = SqlDraft { dialect, definition: SchemaDefinition::default(), has_hard_text };
     loop {
         while parser.consume_token(&Token::SemiColon) {}
         let begin = parser.peek_token();
@@ -112,6 +113,13 @@ fn refuse_long_runs(tokens: &[TokenWithSpan]) -> std::result::Result<(), Fault> 
 struct SqlDraft<'a> {
     dialect: &'a (dyn Dialect + 'a),
     definition: SchemaDefinition,
+    /// There is a text that the parser does not write again as it was.
+    has_hard_text: bool,
+}
+
+/// The parser takes two quotes in a row for one that is written already, and leaves a backslash as it is.
+fn is_hard(token: &Token) -> bool {
+    matches!(token, Token::SingleQuotedString(text) if text.contains("''") || text.contains('\\'))
 }
 
 impl SqlDraft<'_> {
@@ -135,6 +143,17 @@ impl SqlDraft<'_> {
                 Err(format!("a statement {} ... does not make a part of a definition; take it out", words.join(" ")))
             }
         }
+    }
+
+    /// What the parser wrote again of a part that is kept in the words of the engine.
+    fn own_words(&self, text: String) -> Understood<String> {
+        if self.has_hard_text {
+            let text: String = text.chars().take(60).collect();
+            return Err(format!(
+                "{text} ... is kept as it is, for which no text may have two quotes in a row or a backslash"
+            ));
+        }
+        Ok(text)
     }
 
     /// A name as the engine takes it.

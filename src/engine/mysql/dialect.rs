@@ -69,6 +69,11 @@ impl Dialect for MysqlDialect {
         name.chars().count()
     }
 
+    /// Names are kept in UTF-8 of three bytes and do not end in a blank.
+    fn takes_name(&self, name: &str) -> bool {
+        !name.ends_with(' ') && name.chars().all(|character| character <= '\u{ffff}')
+    }
+
     fn from_portable(&self, text: &str) -> String {
         create::from_portable(text)
     }

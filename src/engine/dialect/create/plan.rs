@@ -98,6 +98,10 @@ impl<'a> Draft<'a> {
             if self.dialect.name_length(name) > limit {
                 self.refuse(&field, &format!("the name {name:?}"), format!("is longer than {limit}"));
             }
+            if !self.dialect.takes_name(name) {
+                let lack = "ends in a blank or has a character beyond U+FFFF, which names do not take here";
+                self.refuse(&field, &format!("the name {name:?}"), lack);
+            }
             // A column may be called like an index.
             if !name.is_empty() && !field.contains(".columns[") {
                 self.names.note(name);

@@ -1,18 +1,21 @@
 //! Columns and their types.
 
 use sqlparser::{
-    ast::{ColumnDef, ColumnOption, DataType, EnumMember, GeneratedAs, GeneratedExpressionMode},
+    ast::{ColumnDef, ColumnOption, DataType, EnumMember, Expr, GeneratedAs, GeneratedExpressionMode},
     tokenizer::Token,
 };
 
 use super::{SqlDraft, Understood};
 use crate::{
-    engine::dialect::expression::MeantDefault,
-    model::schema::{
-        NeutralType, ObjectName,
-        definition::{
-            CheckDefinition, ColumnDefinition, ColumnType, GeneratedValue, Identity, KeyDefinition, TableDefinition,
-            TypeDefinition, TypeShape,
+    engine::dialect::expression::{self, MeantDefault},
+    model::{
+        connection::EngineKind,
+        schema::{
+            NeutralType, ObjectName,
+            definition::{
+                CheckDefinition, ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity, KeyDefinition,
+                TableDefinition, TypeDefinition, TypeShape,
+            },
         },
     },
 };
@@ -36,7 +39,7 @@ impl SqlDraft<'_> {
         }
         // The rowid under another name gets numbers by itself.
         let is_key = table.key_columns().len() == 1 && table.key_columns()[0] == column.name;
-        let is_rowid = is_integer && is_key && self.dialect.engine() == crate::model::connection::EngineKind::Sqlite;
+        let is_rowid = is_integer && is_key && self.dialect.engine() == EngineKind::Sqlite;
         if is_rowid && column.default.is_none() {
             column.identity = Some(Identity::ByDefault);
         }
@@ -60,7 +63,7 @@ impl SqlDraft<'_> {
                     ColumnType::Neutral(neutral) => Some(*neutral),
                     _ => None,
                 };
-                match self.dialect.meant_default(&expression.to_string(), neutral) {
+                match self.default(&expression, neutral)? {
                     MeantDefault::Nothing => {}
                     MeantDefault::NextNumber => column.identity = Some(Identity::ByDefault),
                     MeantDefault::Value(value) => column.default = Some(value),
@@ -77,14 +80,14 @@ impl SqlDraft<'_> {
                 table.foreign_keys.push(found);
             }
             ColumnOption::Check(check) => {
-                let (expression, engine) = self.shared(&check.expr);
+                let (expression, engine) = self.shared(&check.expr)?;
                 table.checks.push(CheckDefinition { name: constraint, expression, engine });
             }
             ColumnOption::Collation(name) => column.collation = self.object_name(&name)?.name,
             ColumnOption::CharacterSet(_) => {}
             ColumnOption::Comment(text) => column.comment = text,
-            ColumnOption::OnUpdate(expression) => match self.dialect.meant_default(&expression.to_string(), None) {
-                MeantDefault::Value(crate::model::schema::definition::DefaultValue::CurrentTimestamp) => {
+            ColumnOption::OnUpdate(expression) => match self.default(&expression, None)? {
+                MeantDefault::Value(DefaultValue::CurrentTimestamp) => {
                     column.touched_on_update = true;
                 }
                 _ => {
@@ -99,7 +102,7 @@ impl SqlDraft<'_> {
             } => {
                 let stored = generation_expr_mode == Some(GeneratedExpressionMode::Stored)
                     || generated_as == GeneratedAs::ExpStored;
-                let (expression, engine) = self.shared(&expression);
+                let (expression, engine) = self.shared(&expression)?;
                 column.generated = Some(GeneratedValue { expression, stored, engine });
             }
             ColumnOption::Generated { generated_as, sequence_options, .. } => {
@@ -118,6 +121,20 @@ impl SqlDraft<'_> {
         Ok(())
     }
 
+    fn default(&self, expression: &Expr, neutral: Option<NeutralType>) -> Understood<MeantDefault> {
+        let text = expression.to_string();
+        if let Some(named) = self.dialect.named_default(&text) {
+            return Ok(MeantDefault::Value(named));
+        }
+        match expression::shared_default(expression, neutral) {
+            Some(found) => Ok(found),
+            None => {
+                let (text, engine) = (self.own_words(text)?, Some(self.dialect.engine()));
+                Ok(MeantDefault::Value(DefaultValue::Expression { text, engine }))
+            }
+        }
+    }
+
     fn enum_of_column(&mut self, table: &str, column: &str, members: &[EnumMember]) -> Understood<ColumnType> {
         let label = |member: &EnumMember| match member {
             EnumMember::Name(label) => Ok(label.clone()),
@@ -133,8 +150,7 @@ impl SqlDraft<'_> {
     /// A type, and whether it gets numbers by itself.
     pub(super) fn column_type(&self, written: &DataType) -> Understood<(ColumnType, bool)> {
         let text = written.to_string();
-        let is_serial = text.to_lowercase().ends_with("serial")
-            && self.dialect.engine() == crate::model::connection::EngineKind::Postgresql;
+        let is_serial = text.to_lowercase().ends_with("serial") && self.dialect.engine() == EngineKind::Postgresql;
         if let Some(neutral) = self.dialect.declared_type(&text) {
             return Ok((ColumnType::Neutral(neutral), is_serial));
         }

@@ -102,7 +102,7 @@ impl SqlDraft<'_> {
             }
         }
         if let Some(predicate) = &index.predicate {
-            (found.predicate, found.engine) = self.shared(predicate);
+            (found.predicate, found.engine) = self.shared(predicate)?;
         }
         self.table(&index.table_name)?.indexes.push(found);
         Ok(())
@@ -120,7 +120,7 @@ impl SqlDraft<'_> {
             schema: name.schema,
             name: name.name,
             comment: view.comment.clone().unwrap_or_default(),
-            query: view.query.to_string(),
+            query: self.own_words(view.query.to_string())?,
             engine: Some(self.dialect.engine()),
         });
         Ok(())
@@ -164,7 +164,7 @@ impl SqlDraft<'_> {
             let TableConstraint::Check(check) = constraint else {
                 return Err(format!("the domain {} has a constraint that is no check", name.name));
             };
-            let (expression, engine) = self.shared(&check.expr);
+            let (expression, engine) = self.shared(&check.expr)?;
             let name = check.name.as_ref().map(|name| self.name(name)).unwrap_or_default();
             checks.push(CheckDefinition { name, expression: expression.replace("\"VALUE\"", "VALUE"), engine });
         }
@@ -234,10 +234,10 @@ impl SqlDraft<'_> {
     }
 
     /// An expression in shared words, or as it is with the engine that it is of.
-    pub(super) fn shared(&self, expression: &Expr) -> (String, Option<EngineKind>) {
+    pub(super) fn shared(&self, expression: &Expr) -> Understood<(String, Option<EngineKind>)> {
         match expression::portable(expression) {
-            Some(text) => (text, None),
-            None => (expression.to_string(), Some(self.dialect.engine())),
+            Some(text) => Ok((text, None)),
+            None => Ok((self.own_words(expression.to_string())?, Some(self.dialect.engine()))),
         }
     }
 }

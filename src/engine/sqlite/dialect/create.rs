@@ -28,6 +28,8 @@ pub(in crate::engine::sqlite) const TIME_NOW: &str = "strftime('%H:%M:%f', 'now'
 /// A random UUID of version 4.
 pub(in crate::engine::sqlite) const NEW_UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || \
      substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))";
+/// Digits of a decimal number that REAL gives back as they were.
+const EXACT_DIGITS: u32 = 15;
 /// The types that a STRICT table takes.
 const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
 /// The collations that are always there.
@@ -44,6 +46,7 @@ pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> 
         T::Integer { unsigned: true, .. } => WrittenType::checked("INTEGER", "? >= 0"),
         T::Integer { unsigned: false, .. } => WrittenType::plain("INTEGER"),
         T::Float { .. } => WrittenType::plain("REAL"),
+        T::Decimal { digits: Some((precision, _)) } if precision <= EXACT_DIGITS => WrittenType::plain("REAL"),
         // REAL would round it, and NUMERIC is no type of a STRICT table.
         T::Decimal { .. } => WrittenType::plain("TEXT"),
         T::Money => return Err("has the type money, which only PostgreSQL has".to_owned()),
@@ -124,7 +127,8 @@ fn column_line(
     let object = column_object(planned, column);
     let name = SqliteDialect.quoted(&column.name);
     let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
-    let Some((data_type, check)) = type_of(&inlined, &name).map_err(|lack| draft.refuse(field, &object, lack)).ok()
+    let Some((data_type, check)) =
+        type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()
     else {
         return None;
     };
@@ -201,7 +205,8 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
     };
     let uuid = format!("({NEW_UUID})");
     // TEXT keeps an exact number as it is written, which a number that SQLite reads would not be.
-    let neutral = neutral.filter(|neutral| !matches!(neutral, NeutralType::Decimal { .. }));
+    let is_text = |neutral: &NeutralType| written_type(*neutral).is_ok_and(|written| written.text == "TEXT");
+    let neutral = neutral.filter(|neutral| !is_text(neutral));
     let write = DefaultWriter { neutral, boolean: ["0", "1"], moment: &moment, uuid: &uuid };
     let text = draft.default_value(&format!("{field}.default"), object, default, &write);
     text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()

@@ -14,7 +14,9 @@ pub(super) fn read(text: &str, field: &str) -> Result<SchemaDefinition> {
             place => format!(" at {place}"),
         };
         let told = problem.without_snippet().to_string();
-        let error = match problem.location() {
+        // The place is told once, in front.
+        let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+        match problem.location() {
             None => Error::invalid_field(field, format!("{told}{place}")),
             Some(location) => {
                 let (line, column) = (location.line(), location.column());
@@ -22,8 +24,7 @@ pub(super) fn read(text: &str, field: &str) -> Result<SchemaDefinition> {
                     .with_metadata("line", line.to_string())
                     .with_metadata("column", column.to_string())
             }
-        };
-        error
+        }
     })
 }
 
@@ -95,7 +96,7 @@ views:
         for (text, told) in [
             (
                 "tables:\n  - name: a\n    columns:\n      - {name: x, type: int33}\n",
-                "line 4, column 27 at tables[0].columns[0].type: ",
+                "line 4, column 25 at tables[0].columns[0].type: ",
             ),
             ("tables:\n  - name: a\n    columnz: []\n", "line 3, column 5 at tables[0]"),
             ("tables: [\n", "line 2, column 1"),

@@ -27,9 +27,10 @@ pub(super) fn look(check: &mut Check<'_>, path: &str, column: &ColumnDefinition)
     if column.identity.is_some() && column.nullable {
         check.refuse(format!("{path}.nullable"), "must be false where the column is an identity");
     }
-    let is_moment = is(check, column, |neutral| matches!(neutral, NeutralType::Timestamp { .. }));
+    let is_moment =
+        is(check, column, |neutral| matches!(neutral, NeutralType::Timestamp { .. } | NeutralType::Text { .. }));
     if column.touched_on_update && !is_moment {
-        check.refuse(format!("{path}.touched_on_update"), "takes the type timestamp or timestamp_tz");
+        check.refuse(format!("{path}.touched_on_update"), "takes the type timestamp, timestamp_tz or text");
     }
     if let Some(default) = &column.default {
         look_at_default(check, &format!("{path}.default"), column, default);
@@ -51,10 +52,12 @@ fn look_at_default(check: &mut Check<'_>, field: &str, column: &ColumnDefinition
         DefaultValue::Literal(text) => look_at_literal(check, &format!("{field}.literal"), column, text),
         DefaultValue::Expression { text, .. } => check.sql(&format!("{field}.expression"), text),
         DefaultValue::CurrentTimestamp => {
-            if !is(check, column, |neutral| matches!(neutral, T::Date | T::Time { .. } | T::Timestamp { .. })) {
+            if !is(check, column, |neutral| {
+                matches!(neutral, T::Date | T::Time { .. } | T::Timestamp { .. } | T::Text { .. })
+            }) {
                 check.refuse(
                     field.to_owned(),
-                    "the current timestamp takes the type date, time, time_tz, timestamp or timestamp_tz",
+                    "the current timestamp takes the type date, time, time_tz, timestamp, timestamp_tz or text",
                 );
             }
         }
