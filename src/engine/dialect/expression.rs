@@ -107,11 +107,11 @@ fn value(expression: &Expr, neutral: Option<NeutralType>) -> Option<MeantDefault
         Expr::Value(found) => match &found.value {
             Value::Null => Some(MeantDefault::Nothing),
             Value::Boolean(found) => literal(found.to_string()),
-            Value::Number(text, _) if neutral == Some(NeutralType::Boolean) => match text.as_str() {
-                "0" => literal("false".to_owned()),
-                "1" => literal("true".to_owned()),
-                _ => None,
-            },
+            Value::Number(text, _) | Value::SingleQuotedString(text)
+                if neutral == Some(NeutralType::Boolean) && matches!(text.as_str(), "0" | "1") =>
+            {
+                literal((text == "1").to_string())
+            }
             Value::Number(text, _) if is_numeric(neutral) => literal(text.clone()),
             Value::SingleQuotedString(text) => literal(text.clone()),
             _ => None,

@@ -147,7 +147,7 @@ impl SqlDraft<'_> {
 
     /// What the parser wrote again of a part that is kept in the words of the engine.
     fn own_words(&self, text: String) -> Understood<String> {
-        if self.has_hard_text {
+        if self.has_hard_text && text.contains('\'') {
             let text: String = text.chars().take(60).collect();
             return Err(format!(
                 "{text} ... is kept as it is, for which no text may have two quotes in a row or a backslash"

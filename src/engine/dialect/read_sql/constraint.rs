@@ -1,8 +1,8 @@
 //! Keys, checks and indexes inside of a table.
 
 use sqlparser::ast::{
-    ConstraintCharacteristics, DeferrableInitial, Expr, ForeignKeyConstraint, IndexColumn as SqlColumn,
-    NullsDistinctOption, OrderBySort, ReferentialAction as SqlAction, TableConstraint,
+    ConstraintCharacteristics, DeferrableInitial, Expr, ForeignKeyConstraint, IndexColumn as SqlColumn, IndexOption,
+    IndexType, NullsDistinctOption, OrderBySort, ReferentialAction as SqlAction, TableConstraint,
 };
 
 use super::{SqlDraft, Understood};
@@ -18,6 +18,9 @@ impl SqlDraft<'_> {
         let name = |name: &Option<sqlparser::ast::Ident>| name.as_ref().map(|name| self.name(name)).unwrap_or_default();
         match constraint {
             TableConstraint::PrimaryKey(key) => {
+                if !index_comment(&key.index_options)?.is_empty() {
+                    return Err("a comment of a primary key has no place in a definition".to_owned());
+                }
                 let found = KeyDefinition { name: name(&key.name), columns: self.key_columns(&key.columns)? };
                 for column in &mut table.columns {
                     column.nullable &= !found.columns.iter().any(|part| same(part, &column.name));
@@ -30,9 +33,22 @@ impl SqlDraft<'_> {
                 if key.nulls_distinct == NullsDistinctOption::NotDistinct {
                     return Err("NULLS NOT DISTINCT has no place in a definition".to_owned());
                 }
+                let comment = index_comment(&key.index_options)?;
                 let given = if key.name.is_some() { &key.name } else { &key.index_name };
                 let found = KeyDefinition { name: name(given), columns: self.key_columns(&key.columns)? };
-                table.unique_constraints.push(found);
+                if comment.is_empty() {
+                    table.unique_constraints.push(found);
+                } else {
+                    // A constraint of a definition has no comment, and a unique index has.
+                    let columns = self.parts(&found.name, &key.columns)?;
+                    table.indexes.push(IndexDefinition {
+                        name: found.name,
+                        columns,
+                        unique: true,
+                        comment,
+                        ..IndexDefinition::default()
+                    });
+                }
             }
             TableConstraint::ForeignKey(key) => {
                 let (columns, name) = (self.names(&key.columns), name(&key.name));
@@ -46,7 +62,8 @@ impl SqlDraft<'_> {
             TableConstraint::Index(index) => {
                 let name = name(&index.name);
                 let columns = self.parts(&name, &index.columns)?;
-                table.indexes.push(IndexDefinition { name, columns, ..IndexDefinition::default() });
+                let comment = index_comment(&index.index_options)?;
+                table.indexes.push(IndexDefinition { name, columns, comment, ..IndexDefinition::default() });
             }
             TableConstraint::FulltextOrSpatial(index) if index.fulltext => {
                 let name = name(&index.opt_index_name);
@@ -112,6 +129,21 @@ impl SqlDraft<'_> {
         };
         columns.iter().map(part).collect()
     }
+}
+
+/// The comment among the options of an index.
+pub(super) fn index_comment(options: &[IndexOption]) -> Understood<String> {
+    let mut comment = String::new();
+    for option in options {
+        match option {
+            IndexOption::Comment(text) => comment.clone_from(text),
+            IndexOption::Using(IndexType::BTree) => {}
+            IndexOption::Using(method) => {
+                return Err(format!("the method {method} of an index has no place in a definition"));
+            }
+        }
+    }
+    Ok(comment)
 }
 
 fn refuse_waiting(characteristics: Option<&ConstraintCharacteristics>, what: &str) -> Understood<()> {

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     UserDefinedTypeRepresentation,
 };
 
-use super::{SqlDraft, Understood};
+use super::{SqlDraft, Understood, constraint::index_comment};
 use crate::{
     engine::dialect::expression,
     model::{
@@ -34,7 +34,7 @@ impl SqlDraft<'_> {
             (table.inherits.is_some(), "INHERITS"),
         ];
         if let Some((_, word)) = unfit.iter().find(|(holds, _)| *holds) {
-            return Err(format!("CREATE TABLE ... {word} has no place in a definition"));
+            return Err(format!("a table that is made with {word} has no place in a definition"));
         }
         let name = self.object_name(&table.name)?;
         let mut found = TableDefinition { schema: name.schema, name: name.name, ..TableDefinition::default() };
@@ -101,6 +101,10 @@ impl SqlDraft<'_> {
                 return Err(format!("the method {method} of the index {} has no place in a definition", found.name));
             }
         }
+        if !index.alter_options.is_empty() {
+            return Err(format!("the options of the index {} have no place in a definition", found.name));
+        }
+        found.comment = index_comment(&index.index_options)?;
         if let Some(predicate) = &index.predicate {
             (found.predicate, found.engine) = self.shared(predicate)?;
         }

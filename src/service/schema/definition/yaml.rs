@@ -99,7 +99,7 @@ views:
                 "line 4, column 25 at tables[0].columns[0].type: ",
             ),
             ("tables:\n  - name: a\n    columnz: []\n", "line 3, column 5 at tables[0]"),
-            ("tables: [\n", "line 2, column 1"),
+            ("tables: [\n", "line 1, column 9"),
         ] {
             let error = read(text, "yaml").unwrap_err();
             assert!(error.message().contains(told), "{error}");

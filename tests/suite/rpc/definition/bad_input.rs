@@ -69,7 +69,7 @@ async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
             "unknown type \"int33\"",
         ),
         (yaml("tables:\n  - name: a\n    colums: []\n"), Some((3, 5)), "colums"),
-        (yaml("tables: [\n"), Some((2, 1)), ""),
+        (yaml("tables: [\n"), Some((1, 9)), "unclosed bracket"),
         (
             sql(Postgresql, "CREATE TABLE a (id int);\nCREATE TABLE b (id int,,);"),
             Some((2, 24)),

@@ -1,12 +1,15 @@
 //! Tables of a live database.
 
 use super::Export;
-use crate::model::schema::{
-    CheckConstraint, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType, NullsOrder, Persistence,
-    ReferentialAction, Table, TableDetails,
-    definition::{
-        CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, TableDefinition, folded,
-        full_name, same,
+use crate::model::{
+    connection::EngineKind,
+    schema::{
+        CheckConstraint, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType, NullsOrder, Persistence,
+        ReferentialAction, Table, TableDetails,
+        definition::{
+            CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, TableDefinition,
+            folded, full_name, same,
+        },
     },
 };
 
@@ -38,7 +41,7 @@ impl Export {
             let key = found.primary_key.as_ref();
             column.nullable &= !key.is_some_and(|key| key.columns.iter().any(|part| same(part, &column.name)));
         }
-        let unique = table.unique_constraints.iter();
+        let unique = table.unique_constraints.iter().filter(|key| !is_told_as_index(table, &key.index));
         found.unique_constraints = unique.filter_map(|key| self.unique(&name, key)).collect();
         found.foreign_keys = table.foreign_keys.iter().filter_map(|key| self.foreign_key(&name, &found, key)).collect();
         found.checks = table.checks.iter().filter_map(|check| self.check(&name, check)).collect();
@@ -105,10 +108,18 @@ impl Export {
             referenced_schema: self.schema(&key.referenced_schema).to_owned(),
             referenced_table: key.referenced_table.clone(),
             referenced_columns: key.referenced_columns.clone(),
-            on_update: key.on_update,
-            on_delete: key.on_delete,
+            on_update: self.action(key.on_update),
+            on_delete: self.action(key.on_delete),
             deferred: key.deferrable && key.initially_deferred,
         })
+    }
+
+    /// MySQL and MariaDB take RESTRICT and no action for the same, and tell one for the other.
+    fn action(&self, action: ReferentialAction) -> ReferentialAction {
+        match action {
+            ReferentialAction::Restrict if self.dialect.engine() == EngineKind::Mysql => ReferentialAction::NoAction,
+            other => other,
+        }
     }
 
     fn check(&mut self, table: &str, check: &CheckConstraint) -> Option<CheckDefinition> {
@@ -251,7 +262,14 @@ fn is_of_key(table: &Table, index: &Index) -> bool {
         key.name == index.name && index.method == "btree" && key.columns.iter().eq(columns)
     };
     index.primary
-        || !index.constraint.is_empty()
-        || table.unique_constraints.iter().any(|key| key.index == index.name)
+        || (!index.constraint.is_empty() && !is_told_as_index(table, &index.name))
+        || (table.unique_constraints.iter().any(|key| key.index == index.name) && !is_told_as_index(table, &index.name))
         || (matches!(table.details, Some(TableDetails::Mysql(_))) && table.foreign_keys.iter().any(is_made_for))
+}
+
+/// MySQL has no unique constraints beside unique indexes. One that says more than a constraint can is told as an index.
+fn is_told_as_index(table: &Table, index: &str) -> bool {
+    let says_more = |found: &Index| !found.comment.is_empty() || found.parts.iter().any(|part| part.descending);
+    matches!(table.details, Some(TableDetails::Mysql(_)))
+        && table.indexes.iter().any(|found| found.name == index && !found.primary && says_more(found))
 }
