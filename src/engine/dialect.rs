@@ -151,7 +151,7 @@ pub trait Dialect: Send + Sync {
     fn written_type(&self, neutral: NeutralType) -> std::result::Result<WrittenType, String>;
 
     /// A piece of SQL in the words that all engines share, as this engine reads it.
-    fn from_portable(&self, text: &str) -> String {
+    fn portable_here(&self, text: &str) -> String {
         text.to_owned()
     }
 

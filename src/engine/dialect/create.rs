@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
     /// A piece of SQL as the engine reads it; absent where it is of another engine.
     pub(in crate::engine) fn sql(&mut self, field: &str, object: &str, sql: SqlText<'_>) -> Option<String> {
         match sql.engine {
-            None => Some(self.dialect.from_portable(sql.text.trim())),
+            None => Some(self.dialect.portable_here(sql.text.trim())),
             Some(engine) if engine == self.dialect.engine() => Some(sql.text.trim().to_owned()),
             Some(engine) => {
                 self.refuse(field, object, format!("is written in the SQL of {}", engine.as_str()));

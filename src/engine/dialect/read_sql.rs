@@ -187,5 +187,5 @@ impl SqlDraft<'_> {
     }
 }
 
-#[cfg(all(test, feature = "postgres", feature = "mysql", feature = "sqlite"))]
+#[cfg(test)]
 mod tests;

@@ -74,7 +74,7 @@ impl Dialect for MysqlDialect {
         !name.ends_with(' ') && name.chars().all(|character| character <= '\u{ffff}')
     }
 
-    fn from_portable(&self, text: &str) -> String {
+    fn portable_here(&self, text: &str) -> String {
         create::from_portable(text)
     }
 

@@ -64,7 +64,7 @@ impl Dialect for SqliteDialect {
         use NeutralType as T;
         let (word, numbers) = NeutralType::split(data_type);
         let digits = numbers.first().map(|precision| (*precision, numbers.get(1).copied().unwrap_or(0)));
-        self.neutral_type(data_type).or_else(|| match word.as_str() {
+        self.neutral_type(data_type).or(match word.as_str() {
             "bool" | "boolean" => Some(T::Boolean),
             "decimal" | "numeric" => Some(T::Decimal { digits }),
             "date" => Some(T::Date),

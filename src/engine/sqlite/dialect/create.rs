@@ -127,11 +127,8 @@ fn column_line(
     let object = column_object(planned, column);
     let name = SqliteDialect.quoted(&column.name);
     let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
-    let Some((data_type, check)) =
-        type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()
-    else {
-        return None;
-    };
+    let (data_type, check) =
+        type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
     let is_strict = STRICT_TYPES.iter().any(|strict| data_type.eq_ignore_ascii_case(strict));
     if rowid == Some(column.name.as_str()) {
         if column.identity == Some(Identity::Always) {
