@@ -18,7 +18,7 @@ pub use self::{
     column::{ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity},
     index::{IndexColumn, IndexDefinition},
     key::{CheckDefinition, ForeignKeyDefinition, KeyDefinition},
-    limits::{MAX_DEFINITION_TEXT, MAX_EXPRESSION},
+    limits::{MAX_DEFINITION_TEXT, MAX_EXPRESSION, MAX_TABLES},
     standard::StandardColumns,
     table::TableDefinition,
     types::{TypeDefinition, TypeField, TypeShape},
@@ -80,7 +80,8 @@ pub fn folded(name: &str) -> String {
 
 /// Two names are one where case does not count.
 pub fn same(one: &str, other: &str) -> bool {
-    one == other || folded(one) == folded(other)
+    // Most names are ASCII, and large definitions compare many.
+    one.eq_ignore_ascii_case(other) || ((!one.is_ascii() || !other.is_ascii()) && folded(one) == folded(other))
 }
 
 /// How a message names something that may be in a schema.

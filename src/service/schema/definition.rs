@@ -6,7 +6,7 @@ mod yaml;
 use super::SchemaService;
 use crate::{
     engine::{
-        Engines,
+        Dialect, Engines,
         dialect::{CreateStatement, Unsupported},
     },
     model::{
@@ -70,22 +70,9 @@ impl SchemaService {
         let dialect = engine.map(Engines::dialect).transpose()?;
         let (mut definition, unmapped, field) = self.read(context, source).await?;
         standard.add_to(&mut definition);
-        definition.check(&field)?;
-        let statements = match dialect {
-            None => Vec::new(),
-            Some(dialect) => {
-                let created = dialect.create(&definition);
-                refuse(created.unsupported, dialect.engine(), &field)?;
-                created.statements
-            }
-        };
-        let yaml = yaml::write(&definition)?;
-        let size = yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>();
-        if size > MAX_ANSWER {
-            let description = format!("the answer would come to more than {MAX_ANSWER} bytes; choose fewer tables");
-            return Err(Error::invalid_field("source", description));
-        }
-        Ok(Generated { definition, yaml, statements, unmapped })
+        // A large definition is worked on for a while.
+        let write = move || write(definition, unmapped, dialect, &field);
+        tokio::task::spawn_blocking(write).await.map_err(Error::internal)?
     }
 
     /// The definition, what of a live database is not in it, and the field that errors begin with.
@@ -115,6 +102,31 @@ impl SchemaService {
             }
         })
     }
+}
+
+/// Checks a definition, and writes it.
+fn write(
+    definition: SchemaDefinition,
+    unmapped: Vec<Unmapped>,
+    dialect: Option<&'static dyn Dialect>,
+    field: &str,
+) -> Result<Generated> {
+    definition.check(field)?;
+    let statements = match dialect {
+        None => Vec::new(),
+        Some(dialect) => {
+            let created = dialect.create(&definition);
+            refuse(created.unsupported, dialect.engine(), field)?;
+            created.statements
+        }
+    };
+    let yaml = yaml::write(&definition)?;
+    let size = yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>();
+    if size > MAX_ANSWER {
+        let description = format!("the answer would come to more than {MAX_ANSWER} bytes; choose fewer tables");
+        return Err(Error::invalid_field("source", description));
+    }
+    Ok(Generated { definition, yaml, statements, unmapped })
 }
 
 fn bounded(text: &str, field: &str) -> Result<()> {

@@ -32,6 +32,24 @@ fn a_cycle_of_types_is_told_with_its_way() {
 }
 
 #[test]
+fn types_that_are_made_of_others_too_often_are_refused() {
+    let chain = |count: usize| (0..count).map(|at| composite(&format!("t{at}"), &format!("t{}", at + 1))).collect();
+    let check = |mut types: Vec<TypeDefinition>| {
+        types.extend([TypeDefinition {
+            shape: TypeShape::Enum(vec!["x".to_owned()]),
+            ..composite(&format!("t{}", types.len()), "")
+        }]);
+        SchemaDefinition { types, ..SchemaDefinition::default() }.check("definition")
+    };
+    check(chain(15)).unwrap();
+    let error = check(chain(16)).unwrap_err();
+    assert!(
+        error.message().contains("definition.types[0]: is made of types that are made of others more than 16 times"),
+        "{error}"
+    );
+}
+
+#[test]
 fn two_names_that_only_case_tells_apart_are_one() {
     let table = |name: &str| TableDefinition { name: name.to_owned(), ..TableDefinition::default() };
     let tables = vec![table("Straße"), table("STRAßE")];

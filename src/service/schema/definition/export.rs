@@ -12,11 +12,11 @@ use std::collections::{BTreeSet, HashSet};
 use crate::{
     engine::Dialect,
     model::{
-        CallContext, ConnectionId, Result,
+        CallContext, ConnectionId, Error, Result,
         page::PageRequest,
         schema::{
             ObjectFilter, ObjectKind, SchemaObject, Skipped, Table, TableFilter, TableKind,
-            definition::{SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
+            definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
         },
     },
     service::{
@@ -53,6 +53,10 @@ impl SchemaService {
         }
         let mut tables = self.stream_tables(context, connection, filter).await?;
         while let Some(event) = tables.next().await {
+            if export.definition.tables.len() > MAX_TABLES {
+                let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
+                return Err(Error::invalid_field("source.connection", description));
+            }
             match event? {
                 TableEvent::Table(table) => export.table(&table),
                 TableEvent::Summary { skipped, .. } => skipped.into_iter().for_each(|found| export.skipped(found)),

@@ -440,7 +440,7 @@ class FieldDefinition(google.protobuf.message.Message):
     """Name. Required."""
     @property
     def type(self) -> global___ColumnType:
-        """Type. Required. A circle of types is INVALID_ARGUMENT."""
+        """Type. Required. A circle of types is INVALID_ARGUMENT, and so are types that are made of others more than 16 times over."""
 
     def __init__(
         self,

@@ -1,14 +1,19 @@
 //! Declared types.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    super::{ColumnType, TypeDefinition, TypeShape, limits::MAX_LABELS, same},
+    super::{
+        ColumnType, TypeDefinition, TypeShape, folded,
+        limits::{MAX_LABELS, MAX_NESTING},
+        same,
+    },
     Check, column,
 };
 use crate::model::schema::definition::full_name;
 
 pub(super) fn look(check: &mut Check<'_>, field: &str) {
+    look_at_parts(check, field);
     for (place, found) in check.definition.types.iter().enumerate() {
         let path = format!("{field}.types[{place}]");
         check.text(&format!("{path}.comment"), &found.comment);
@@ -38,9 +43,6 @@ pub(super) fn look(check: &mut Check<'_>, field: &str) {
                 }
             }
         }
-        if let Some(cycle) = cycle(check, found) {
-            check.refuse(path, format!("the type is made of itself: {cycle}; break the cycle"));
-        }
     }
 }
 
@@ -57,31 +59,49 @@ fn labels_of(check: &mut Check<'_>, field: &str, labels: &[String]) {
     }
 }
 
-/// The way from a type over others back to it, such as `a -> b -> a`; absent where there is none.
-fn cycle(check: &Check<'_>, start: &TypeDefinition) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    let mut ways = vec![vec![start]];
-    while let Some(way) = ways.pop() {
-        for part in way.last()?.parts() {
-            let ColumnType::Declared(name) = part else { continue };
-            let Some(next) = check.definition.find_type(name) else { continue };
-            if std::ptr::eq(next, start) {
-                let names = way.iter().copied().chain([next]).map(|found| full_name(&found.schema, &found.name));
-                return Some(names.collect::<Vec<_>>().join(" -> "));
-            }
-            if seen.insert(std::ptr::from_ref(next)) {
-                ways.push(way.iter().copied().chain([next]).collect());
+/// Refuses types that are made of themselves, and types that are made of others too many times over.
+fn look_at_parts(check: &mut Check<'_>, field: &str) {
+    let types = &check.definition.types;
+    let name = |found: &TypeDefinition| full_name(&found.schema, &found.name);
+    let places: HashMap<String, usize> =
+        types.iter().enumerate().map(|(place, found)| (folded(&name(found)), place)).collect();
+    let part = |part: &ColumnType| match part {
+        ColumnType::Declared(name) => places.get(&folded(&full_name(&name.schema, &name.name))).copied(),
+        _ => None,
+    };
+    let parts: Vec<Vec<usize>> =
+        types.iter().map(|found| found.parts().into_iter().filter_map(part).collect()).collect();
+    let mut is_done = vec![false; types.len()];
+    for start in 0..types.len() {
+        // The way from the start to where the walk is, each with the part that is next.
+        let mut way: Vec<(usize, usize)> = if is_done[start] { Vec::new() } else { vec![(start, 0)] };
+        while let Some((place, next)) = way.pop() {
+            let Some(part) = parts[place].get(next).copied() else {
+                is_done[place] = true;
+                continue;
+            };
+            way.push((place, next + 1));
+            if let Some(begin) = way.iter().position(|(before, _)| *before == part) {
+                let circle = way[begin..].iter().map(|(place, _)| *place).chain([part]);
+                let circle: Vec<String> = circle.map(|place| name(&types[place])).collect();
+                let description = format!("the type is made of itself: {}; break the cycle", circle.join(" -> "));
+                check.refuse(format!("{field}.types[{part}]"), description);
+            } else if way.len() >= MAX_NESTING {
+                let description =
+                    format!("is made of types that are made of others more than {MAX_NESTING} times over");
+                return check.refuse(format!("{field}.types[{start}]"), description);
+            } else if !is_done[part] {
+                way.push((part, 0));
             }
         }
     }
-    None
 }
 
 /// The type that stands for a name in the end: a domain over a domain is what the inner one is over.
 pub(super) fn resolved<'a>(check: &Check<'a>, column_type: &'a ColumnType) -> &'a ColumnType {
     let mut current = column_type;
     // A cycle is told elsewhere; here it must only end.
-    for _ in 0..check.definition.types.len() {
+    for _ in 0..MAX_NESTING {
         let ColumnType::Declared(name) = current else { break };
         match check.definition.find_type(name).map(|found| &found.shape) {
             Some(TypeShape::Domain { base, .. }) => current = base,
