@@ -273,6 +273,20 @@ impl Engines {
         Ok(())
     }
 
+    /// The SQL of an engine, for which none has to be built, or ENGINE_UNSUPPORTED where this binary was built without it.
+    pub fn dialect(kind: EngineKind) -> Result<&'static dyn Dialect> {
+        match kind {
+            #[cfg(feature = "postgres")]
+            EngineKind::Postgresql => Ok(&postgres::dialect::PostgresDialect),
+            #[cfg(feature = "mysql")]
+            EngineKind::Mysql => Ok(&mysql::dialect::MysqlDialect),
+            #[cfg(feature = "sqlite")]
+            EngineKind::Sqlite => Ok(&sqlite::dialect::SqliteDialect),
+            #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+            _ => Err(Error::unsupported("this build of dbkeeper", kind.as_str())),
+        }
+    }
+
     /// The engine of a kind, or ENGINE_UNSUPPORTED where this binary was built without it.
     pub fn get(&self, kind: EngineKind) -> Result<&Arc<dyn Engine>> {
         self.0.get(&kind).ok_or_else(|| Error::unsupported("this build of dbkeeper", kind.as_str()))

@@ -1,17 +1,142 @@
-//! How an engine writes names, types and changes.
+//! How an engine writes names, types, changes and whole schemas.
 
-use crate::model::schema::{ChangedTable, NeutralType, SchemaChange};
+pub mod create;
+pub(in crate::engine) mod expression;
+pub mod names;
+mod read_sql;
+
+pub use self::{
+    create::{CreateStatement, Created, Made, Unsupported},
+    expression::MeantDefault,
+};
+
+use crate::model::{
+    Result,
+    connection::EngineKind,
+    name::Identifier,
+    schema::{
+        ChangedTable, NeutralType, ObjectName, SchemaChange, Table, Trigger,
+        definition::{DefaultValue, SchemaDefinition},
+    },
+};
+
+/// A type as an engine writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenType {
+    /// Its name with its numbers.
+    pub text: String,
+    /// What must hold for each value, so that the type takes no more than was meant; `?` stands for the column.
+    pub check: Option<String>,
+}
+
+impl WrittenType {
+    /// A type that needs no condition.
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), check: None }
+    }
+
+    /// A type that takes more than was meant, with the condition that mends it.
+    pub(super) fn checked(text: impl Into<String>, check: impl Into<String>) -> Self {
+        Self { text: text.into(), check: Some(check.into()) }
+    }
+}
+
+/// What an engine puts around a name that is not plain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// `"name"`, as the standard has it.
+    Double,
+    /// `` `name` ``.
+    Back,
+}
 
 /// The SQL of one engine, without a connection to it.
 pub trait Dialect: Send + Sync {
+    /// Whose SQL it is.
+    fn engine(&self) -> EngineKind;
+
+    /// The words that cannot name a table and its column unless they are quoted: lower case, each with a blank on both
+    /// sides.
+    fn reserved_words(&self) -> &'static str;
+
+    /// What goes around a name that is not plain.
+    fn quote(&self) -> Quote {
+        Quote::Double
+    }
+
     /// True where the word cannot name a table and its column unless it is quoted.
-    fn is_reserved(&self, word: &str) -> bool;
+    fn is_reserved(&self, word: &str) -> bool {
+        self.reserved_words().contains(&format!(" {} ", word.to_ascii_lowercase()))
+    }
+
+    /// A name as it stands in a statement: in quotes unless it is plain.
+    fn quoted(&self, name: &str) -> String {
+        if is_plain(name) && !self.is_reserved(name) {
+            return name.to_owned();
+        }
+        let name = Identifier::of_catalog(name);
+        match self.quote() {
+            Quote::Double => name.double_quoted(),
+            Quote::Back => name.backquoted(),
+        }
+    }
+
+    /// A name with its schema, where it has one.
+    fn qualified(&self, name: &ObjectName) -> String {
+        match name.schema.as_str() {
+            "" => self.quoted(&name.name),
+            schema => format!("{}.{}", self.quoted(schema), self.quoted(&name.name)),
+        }
+    }
 
     /// Longest name, in bytes or characters as the engine counts.
     fn max_name_length(&self) -> usize;
 
+    /// Length of a name as the engine counts it.
+    fn name_length(&self, name: &str) -> usize {
+        name.len()
+    }
+
+    /// True where a name has only characters that names of the engine may have.
+    fn takes_name(&self, _name: &str) -> bool {
+        true
+    }
+
     /// What a type as the engine writes it means; absent where no other engine has it.
     fn neutral_type(&self, data_type: &str) -> Option<NeutralType>;
+
+    /// What a type means as people write it in a statement, with the words that the engine itself does not write.
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        self.neutral_type(data_type)
+    }
+
+    /// The schema that a name without one is in, where a database has several.
+    fn default_schema(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How its statements are read.
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect>;
+
+    /// A name without quotes as the engine takes it.
+    fn fold(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    /// A default that is no function of a name, as this engine writes it.
+    fn named_default(&self, _text: &str) -> Option<DefaultValue> {
+        None
+    }
+
+    /// The columns that a search by words looks through, where an expression is the one that [`Dialect::create`] writes for it.
+    fn searched_columns(&self, _expression: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The columns of a table that a trigger gives the moment of each change, where it is the one that [`Dialect::create`] writes.
+    fn touched_column(&self, _table: &Table, _trigger: &Trigger) -> Option<String> {
+        None
+    }
 
     /// True where a moment is best kept in the type with a time zone.
     fn prefers_zoned_timestamps(&self) -> bool {
@@ -21,11 +146,66 @@ pub trait Dialect: Send + Sync {
     /// The statements that make a change, in their order. Empty: the engine has none for it, as SQLite has none that changes
     /// a column in place.
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String>;
+
+    /// How a type of all engines is written; an error says what the engine lacks.
+    fn written_type(&self, neutral: NeutralType) -> std::result::Result<WrittenType, String>;
+
+    /// A piece of SQL in the words that all engines share, as this engine reads it.
+    fn portable_here(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// True where indexes, tables and views of a schema share their names; otherwise each table has its own indexes.
+    fn shares_index_names(&self) -> bool {
+        true
+    }
+
+    /// A string as it stands in a statement.
+    fn string(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// The statements that make a schema in an empty database, in their order, with what the engine cannot express. The
+    /// definition has passed its own check.
+    fn create(&self, definition: &SchemaDefinition) -> Created;
+}
+
+impl dyn Dialect + '_ {
+    /// Reads statements that make a schema. An error tells line and column of what is wrong or not understood.
+    pub fn read_sql(&self, text: &str, field: &str) -> Result<SchemaDefinition> {
+        read_sql::read(self, text, field)
+    }
+
+    /// An expression in the words that all engines share; else as it is, with this engine.
+    pub fn shared_expression(&self, text: &str) -> (String, Option<EngineKind>) {
+        expression::shared(self, text)
+    }
+
+    /// What a default means for a column that holds that.
+    pub fn meant_default(&self, text: &str, neutral: Option<NeutralType>) -> MeantDefault {
+        expression::default(self, text, neutral)
+    }
 }
 
 /// True where a name can be written without quotes: lower case, digits and underscores. What is reserved is not asked here.
-pub(super) fn is_plain(name: &str) -> bool {
+fn is_plain(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// A type with the word that the engine writes in the place of one that people write; the numbers stay. A word that brings numbers
+/// of its own takes them where there are none.
+pub(super) fn aliased(aliases: &[(&str, &str)], data_type: &str) -> String {
+    let (word, numbers) = NeutralType::split(data_type);
+    let (first, unsigned) = match word.strip_suffix(" unsigned") {
+        Some(first) => (first, " unsigned"),
+        None => (word.as_str(), ""),
+    };
+    let Some((_, meant)) = aliases.iter().find(|(alias, _)| *alias == first) else { return data_type.to_lowercase() };
+    if numbers.is_empty() || meant.contains('(') {
+        return format!("{meant}{unsigned}");
+    }
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    format!("{meant}({}){unsigned}", numbers.join(","))
 }

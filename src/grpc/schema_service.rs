@@ -181,6 +181,19 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         .await
     }
 
+    async fn generate_ddl(
+        &self,
+        request: Request<v1::GenerateDdlRequest>,
+    ) -> Result<Response<v1::GenerateDdlResponse>, Status> {
+        unary(request, async |context, message| {
+            let source = convert::schema_source(message.source, "source")?;
+            let engine = convert::target_engine(message.engine)?;
+            let standard = convert::standard_columns(message.standard_columns);
+            Ok(convert::generated(self.schemas.generate_ddl(&context, source, engine, standard).await?))
+        })
+        .await
+    }
+
     async fn sample_rows(
         &self,
         request: Request<v1::SampleRowsRequest>,

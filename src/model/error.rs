@@ -161,6 +161,8 @@ reasons! {
     MigrationIrreversible = "MIGRATION_IRREVERSIBLE", FailedPrecondition;
     /// A statement failed on the database.
     StatementFailed = "STATEMENT_FAILED", FailedPrecondition;
+    /// The engine cannot express a part of a definition.
+    DefinitionUnsupported = "DEFINITION_UNSUPPORTED", FailedPrecondition;
     /// A lock on a table was not to be had in time.
     LockTimeout = "LOCK_TIMEOUT", FailedPrecondition;
     /// A statement ran longer than it may.

@@ -8,6 +8,7 @@ mod change;
 mod column;
 mod constraint;
 mod database;
+pub mod definition;
 mod dependent;
 mod grant;
 mod index;

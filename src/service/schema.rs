@@ -1,6 +1,7 @@
 //! Reading the schemas of registered databases.
 
 mod cache;
+mod definition;
 mod lint;
 mod lint_settings;
 mod lint_stream;
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
+    definition::{Generated, SchemaSource},
     lint::{LintSelection, RULES},
     lint_settings::LintSettingsService,
     lint_stream::{LintCounts, LintEvent, LintStream},

@@ -1,10 +1,14 @@
 //! The SQL of MySQL and MariaDB.
 
+mod create;
+
 use crate::{
-    engine::dialect::{Dialect, is_plain},
+    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased},
     model::{
-        name::Identifier,
-        schema::{ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange},
+        connection::EngineKind,
+        schema::{
+            ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, definition::SchemaDefinition,
+        },
     },
 };
 
@@ -32,15 +36,70 @@ const RESERVED: &str = " accessible add all alter analyze and as asc asensitive 
      system table tablesample terminated then tinyblob tinyint tinytext to trailing trigger true undo union unique \
      unlock unsigned update usage use using utc_date utc_time utc_timestamp values varbinary varchar varcharacter \
      varying virtual when where while window with write xor year_month zerofill ";
+/// Digits of a `decimal` that says none.
+const DEFAULT_PRECISION: u32 = 10;
 /// Longest name, in characters.
 const MAX_NAME: usize = 64;
+
+/// Words for types that the server itself writes otherwise.
+const ALIASES: &[(&str, &str)] = &[
+    ("bool", "tinyint(1)"),
+    ("boolean", "tinyint(1)"),
+    ("integer", "int"),
+    ("dec", "decimal"),
+    ("fixed", "decimal"),
+    ("numeric", "decimal"),
+    ("real", "double"),
+    ("double precision", "double"),
+    ("character", "char"),
+    ("character varying", "varchar"),
+    ("nvarchar", "varchar"),
+    ("nchar", "char"),
+];
 
 /// MySQL and MariaDB.
 pub struct MysqlDialect;
 
 impl Dialect for MysqlDialect {
-    fn is_reserved(&self, word: &str) -> bool {
-        is_reserved(word)
+    fn engine(&self) -> EngineKind {
+        EngineKind::Mysql
+    }
+
+    fn name_length(&self, name: &str) -> usize {
+        name.chars().count()
+    }
+
+    /// Names are kept in UTF-8 of three bytes and do not end in a blank.
+    fn takes_name(&self, name: &str) -> bool {
+        !name.ends_with(' ') && name.chars().all(|character| character <= '\u{ffff}')
+    }
+
+    fn portable_here(&self, text: &str) -> String {
+        create::from_portable(text)
+    }
+
+    fn shares_index_names(&self) -> bool {
+        false
+    }
+
+    fn string(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
+    fn reserved_words(&self) -> &'static str {
+        RESERVED
+    }
+
+    fn quote(&self) -> Quote {
+        Quote::Back
     }
 
     fn max_name_length(&self) -> usize {
@@ -60,7 +119,10 @@ impl Dialect for MysqlDialect {
             "mediumint" => integer(24),
             "int" => integer(32),
             "bigint" => integer(64),
-            "decimal" => T::Decimal { digits: Some((*numbers.first()?, numbers.get(1).copied().unwrap_or(0))) },
+            "decimal" => {
+                let precision = numbers.first().copied().unwrap_or(DEFAULT_PRECISION);
+                T::Decimal { digits: Some((precision, numbers.get(1).copied().unwrap_or(0))) }
+            }
             "float" => T::Float { bits: 32 },
             "double" => T::Float { bits: 64 },
             "char" => T::PaddedText { length: numbers.first().copied().unwrap_or(1) },
@@ -77,41 +139,49 @@ impl Dialect for MysqlDialect {
         })
     }
 
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::MySqlDialect {})
+    }
+
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
-        let name = qualified(&table.name);
+        let name = self.qualified(&table.name);
         vec![match change {
             SchemaChange::CreateIndex { name: index, columns } => {
-                let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-                format!("CREATE INDEX {} ON {name} ({});", quoted(index), columns.join(", "))
+                let columns: Vec<String> = columns.iter().map(|column| self.quoted(column)).collect();
+                format!("CREATE INDEX {} ON {name} ({});", self.quoted(index), columns.join(", "))
             }
-            SchemaChange::DropIndex { name: index } => format!("DROP INDEX {} ON {name};", quoted(index)),
+            SchemaChange::DropIndex { name: index } => format!("DROP INDEX {} ON {name};", self.quoted(index)),
             SchemaChange::RenameTable { to } => {
                 let to = ObjectName { schema: table.name.schema.clone(), name: to.clone() };
-                format!("RENAME TABLE {name} TO {};", qualified(&to))
+                format!("RENAME TABLE {name} TO {};", self.qualified(&to))
             }
             SchemaChange::RenameColumn { column, to } => {
-                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", quoted(column), quoted(to))
+                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))
             }
             SchemaChange::RenameIndex { index, to } => {
-                format!("ALTER TABLE {name} RENAME INDEX {} TO {};", quoted(&index.name), quoted(to))
+                format!("ALTER TABLE {name} RENAME INDEX {} TO {};", self.quoted(&index.name), self.quoted(to))
             }
             SchemaChange::RetypeColumn { column, to } => {
                 let Some(to) = type_name(*to, &column.data_type) else { return Vec::new() };
                 let Some(rest) = attributes(column, column.nullable) else { return Vec::new() };
-                format!("ALTER TABLE {name} MODIFY COLUMN {} {to}{rest};", quoted(&column.name))
+                format!("ALTER TABLE {name} MODIFY COLUMN {} {to}{rest};", self.quoted(&column.name))
             }
             SchemaChange::RequireValue { column } => {
                 let Some(rest) = attributes(column, false) else { return Vec::new() };
-                format!("ALTER TABLE {name} MODIFY COLUMN {} {}{rest};", quoted(&column.name), column.data_type)
+                format!("ALTER TABLE {name} MODIFY COLUMN {} {}{rest};", self.quoted(&column.name), column.data_type)
             }
             SchemaChange::AddTimestamp { column, optional } => {
                 let rule = if *optional { "NULL" } else { "NOT NULL DEFAULT CURRENT_TIMESTAMP(6)" };
-                format!("ALTER TABLE {name} ADD COLUMN {} datetime(6) {rule};", quoted(column))
+                format!("ALTER TABLE {name} ADD COLUMN {} datetime(6) {rule};", self.quoted(column))
             }
             SchemaChange::AddNumberedKey { column } => {
                 format!(
                     "ALTER TABLE {name} ADD COLUMN {} bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY FIRST;",
-                    quoted(column)
+                    self.quoted(column)
                 )
             }
             SchemaChange::WidenCharacterSet => format!("ALTER TABLE {name} CONVERT TO CHARACTER SET utf8mb4;"),
@@ -168,16 +238,4 @@ fn attributes(column: &Column, nullable: bool) -> Option<String> {
         text += &format!(" COMMENT '{}'", column.comment.replace('\\', "\\\\").replace('\'', "''"));
     }
     Some(text)
-}
-
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
-}
-
-fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).backquoted() }
-}
-
-fn qualified(name: &ObjectName) -> String {
-    format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }

@@ -1,10 +1,15 @@
 //! The SQL of PostgreSQL.
 
+pub(in crate::engine::postgres) mod create;
+
 use crate::{
-    engine::dialect::{Dialect, is_plain},
+    engine::dialect::{Created, Dialect, WrittenType, aliased, names},
     model::{
-        name::Identifier,
-        schema::{ChangedTable, NeutralType, ObjectName, SchemaChange, TableKind},
+        connection::EngineKind,
+        schema::{
+            ChangedTable, NeutralType, ObjectName, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
+            TriggerTiming, definition::SchemaDefinition,
+        },
     },
 };
 
@@ -17,12 +22,47 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
      placing primary references returning right select session_user similar some symmetric system_user table \
      tablesample then to trailing true union unique user using variadic verbose when where window with ";
 
+/// Words for types that the server itself writes otherwise.
+const ALIASES: &[(&str, &str)] = &[
+    ("bool", "boolean"),
+    ("int2", "smallint"),
+    ("int", "integer"),
+    ("int4", "integer"),
+    ("int8", "bigint"),
+    ("smallserial", "smallint"),
+    ("serial", "integer"),
+    ("bigserial", "bigint"),
+    ("decimal", "numeric"),
+    ("dec", "numeric"),
+    ("float4", "real"),
+    ("float", "double precision"),
+    ("float8", "double precision"),
+    ("varchar", "character varying"),
+    ("char", "character"),
+    ("time", "time without time zone"),
+    ("timetz", "time with time zone"),
+    ("timestamp", "timestamp without time zone"),
+    ("timestamptz", "timestamp with time zone"),
+];
+
 /// PostgreSQL.
 pub struct PostgresDialect;
 
 impl Dialect for PostgresDialect {
-    fn is_reserved(&self, word: &str) -> bool {
-        is_reserved(word)
+    fn engine(&self) -> EngineKind {
+        EngineKind::Postgresql
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
+    fn reserved_words(&self) -> &'static str {
+        RESERVED
     }
 
     fn max_name_length(&self) -> usize {
@@ -57,36 +97,67 @@ impl Dialect for PostgresDialect {
         })
     }
 
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn default_schema(&self) -> Option<&'static str> {
+        Some("public")
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::PostgreSqlDialect {})
+    }
+
+    fn fold(&self, name: &str) -> String {
+        name.to_lowercase()
+    }
+
+    fn searched_columns(&self, expression: &str) -> Option<Vec<String>> {
+        create::searched_columns(expression)
+    }
+
+    fn touched_column(&self, table: &Table, trigger: &Trigger) -> Option<String> {
+        let function = trigger.function.as_ref()?;
+        let is_ours = trigger.timing == TriggerTiming::Before
+            && trigger.events == [TriggerEvent::Update]
+            && trigger.columns.is_empty()
+            && trigger.condition.is_empty();
+        let names = table.columns.iter().map(|column| &column.name);
+        let mut touched = names.filter(|name| names::function_name(name, self.max_name_length()) == function.name);
+        is_ours.then(|| touched.next().cloned()).flatten()
+    }
+
     fn prefers_zoned_timestamps(&self) -> bool {
         true
     }
 
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
-        let name = qualified(&table.name);
+        let name = self.qualified(&table.name);
         // A build beside the work of others; a partitioned table has no such thing.
         let beside = if table.kind == TableKind::PartitionedTable { "" } else { " CONCURRENTLY" };
         vec![match change {
             SchemaChange::CreateIndex { name: index, columns } => {
-                let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-                format!("CREATE INDEX{beside} {} ON {name} ({});", quoted(index), columns.join(", "))
+                let columns: Vec<String> = columns.iter().map(|column| self.quoted(column)).collect();
+                format!("CREATE INDEX{beside} {} ON {name} ({});", self.quoted(index), columns.join(", "))
             }
             SchemaChange::DropIndex { name: index } => {
-                format!("DROP INDEX{beside} {};", qualified(&of_schema(&table.name, index)))
+                format!("DROP INDEX{beside} {};", self.qualified(&of_schema(&table.name, index)))
             }
-            SchemaChange::RenameTable { to } => format!("ALTER TABLE {name} RENAME TO {};", quoted(to)),
+            SchemaChange::RenameTable { to } => format!("ALTER TABLE {name} RENAME TO {};", self.quoted(to)),
             SchemaChange::RenameColumn { column, to } => {
-                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", quoted(column), quoted(to))
+                format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))
             }
             SchemaChange::RenameIndex { index, to } => {
-                let index = qualified(&of_schema(&table.name, &index.name));
-                format!("ALTER INDEX {index} RENAME TO {};", quoted(to))
+                let index = self.qualified(&of_schema(&table.name, &index.name));
+                format!("ALTER INDEX {index} RENAME TO {};", self.quoted(to))
             }
             SchemaChange::RenameForeignKey { name: key, to } => {
-                format!("ALTER TABLE {name} RENAME CONSTRAINT {} TO {};", quoted(key), quoted(to))
+                format!("ALTER TABLE {name} RENAME CONSTRAINT {} TO {};", self.quoted(key), self.quoted(to))
             }
             SchemaChange::RetypeColumn { column, to } => {
                 let Some(to) = type_name(*to) else { return Vec::new() };
-                let column = quoted(&column.name);
+                let column = self.quoted(&column.name);
                 // What the clock showed is taken for the time zone of the session, so it has to be said which it was.
                 let using = match to.as_str() {
                     "timestamp with time zone" => format!(" USING {column} AT TIME ZONE 'UTC'"),
@@ -95,14 +166,14 @@ impl Dialect for PostgresDialect {
                 format!("ALTER TABLE {name} ALTER COLUMN {column} TYPE {to}{using};")
             }
             SchemaChange::RequireValue { column } => {
-                format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL;", quoted(&column.name))
+                format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL;", self.quoted(&column.name))
             }
             SchemaChange::AddTimestamp { column, optional } => {
                 let rule = if *optional { "" } else { " NOT NULL DEFAULT now()" };
-                format!("ALTER TABLE {name} ADD COLUMN {} timestamp with time zone{rule};", quoted(column))
+                format!("ALTER TABLE {name} ADD COLUMN {} timestamp with time zone{rule};", self.quoted(column))
             }
             SchemaChange::AddNumberedKey { column } => {
-                let column = quoted(column);
+                let column = self.quoted(column);
                 format!("ALTER TABLE {name} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;")
             }
             SchemaChange::WidenCharacterSet | SchemaChange::UseTransactionalEngine => return Vec::new(),
@@ -127,18 +198,6 @@ fn type_name(to: NeutralType) -> Option<String> {
         T::Json { parsed: true } => "jsonb".to_owned(),
         _ => return None,
     })
-}
-
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
-}
-
-fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).double_quoted() }
-}
-
-fn qualified(name: &ObjectName) -> String {
-    format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {

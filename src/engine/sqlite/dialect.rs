@@ -1,10 +1,15 @@
 //! The SQL of SQLite.
 
+pub(in crate::engine::sqlite) mod create;
+
 use crate::{
-    engine::dialect::{Dialect, is_plain},
+    engine::dialect::{Created, Dialect, WrittenType},
     model::{
-        name::Identifier,
-        schema::{ChangedTable, Index, IndexTerm, NeutralType, SchemaChange},
+        connection::EngineKind,
+        schema::{
+            ChangedTable, Index, IndexTerm, NeutralType, SchemaChange, Table, Trigger,
+            definition::{DefaultValue, SchemaDefinition},
+        },
     },
 };
 
@@ -20,8 +25,20 @@ const MAX_NAME: usize = 255;
 pub struct SqliteDialect;
 
 impl Dialect for SqliteDialect {
-    fn is_reserved(&self, word: &str) -> bool {
-        is_reserved(word)
+    fn engine(&self) -> EngineKind {
+        EngineKind::Sqlite
+    }
+
+    fn written_type(&self, neutral: NeutralType) -> Result<WrittenType, String> {
+        create::written_type(neutral)
+    }
+
+    fn create(&self, definition: &SchemaDefinition) -> Created {
+        create::create(definition)
+    }
+
+    fn reserved_words(&self) -> &'static str {
+        RESERVED
     }
 
     fn max_name_length(&self) -> usize {
@@ -42,21 +59,59 @@ impl Dialect for SqliteDialect {
         })
     }
 
+    /// What only a few words say, which are none of the affinities' own.
+    fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
+        use NeutralType as T;
+        let (word, numbers) = NeutralType::split(data_type);
+        let digits = numbers.first().map(|precision| (*precision, numbers.get(1).copied().unwrap_or(0)));
+        self.neutral_type(data_type).or(match word.as_str() {
+            "bool" | "boolean" => Some(T::Boolean),
+            "decimal" | "numeric" => Some(T::Decimal { digits }),
+            "date" => Some(T::Date),
+            "time" => Some(T::Time { zoned: false }),
+            "datetime" | "timestamp" => Some(T::Timestamp { zoned: false }),
+            "uuid" => Some(T::Uuid),
+            "json" => Some(T::Json { parsed: true }),
+            _ => None,
+        })
+    }
+
+    fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {
+        Box::new(sqlparser::dialect::SQLiteDialect {})
+    }
+
+    fn named_default(&self, text: &str) -> Option<DefaultValue> {
+        let text = text.trim();
+        let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
+        match text {
+            create::NOW | create::TIME_NOW => Some(DefaultValue::CurrentTimestamp),
+            create::NEW_UUID => Some(DefaultValue::NewUuid),
+            _ => None,
+        }
+    }
+
+    fn touched_column(&self, table: &Table, trigger: &Trigger) -> Option<String> {
+        let is_written = |name: &&String| create::trigger(&table.name, name).0 == trigger.name;
+        let name = table.columns.iter().map(|column| &column.name).find(is_written)?;
+        let (_, condition) = create::trigger(&table.name, name);
+        (trigger.definition.contains(&condition) && trigger.definition.contains(create::NOW)).then(|| name.clone())
+    }
+
     fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
-        let name = quoted(&table.name.name);
+        let name = self.quoted(&table.name.name);
         match change {
             SchemaChange::CreateIndex { name: index, columns } => {
-                let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-                vec![format!("CREATE INDEX {} ON {name} ({});", quoted(index), columns.join(", "))]
+                let columns: Vec<String> = columns.iter().map(|column| self.quoted(column)).collect();
+                vec![format!("CREATE INDEX {} ON {name} ({});", self.quoted(index), columns.join(", "))]
             }
-            SchemaChange::DropIndex { name: index } => vec![format!("DROP INDEX {};", quoted(index))],
-            SchemaChange::RenameTable { to } => vec![format!("ALTER TABLE {name} RENAME TO {};", quoted(to))],
+            SchemaChange::DropIndex { name: index } => vec![format!("DROP INDEX {};", self.quoted(index))],
+            SchemaChange::RenameTable { to } => vec![format!("ALTER TABLE {name} RENAME TO {};", self.quoted(to))],
             SchemaChange::RenameColumn { column, to } => {
-                vec![format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", quoted(column), quoted(to))]
+                vec![format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))]
             }
-            SchemaChange::RenameIndex { index, to } => made_again(&name, index, to).unwrap_or_default(),
+            SchemaChange::RenameIndex { index, to } => self.made_again(&name, index, to).unwrap_or_default(),
             SchemaChange::AddTimestamp { column, optional: true } => {
-                vec![format!("ALTER TABLE {name} ADD COLUMN {} TEXT;", quoted(column))]
+                vec![format!("ALTER TABLE {name} ADD COLUMN {} TEXT;", self.quoted(column))]
             }
             // A column that must have a value needs one that does not change, and a time does.
             SchemaChange::AddTimestamp { optional: false, .. }
@@ -70,29 +125,23 @@ impl Dialect for SqliteDialect {
     }
 }
 
-/// An index cannot be renamed, only made again. One on an expression is left to who knows it.
-fn made_again(table: &str, index: &Index, to: &str) -> Option<Vec<String>> {
-    let mut terms = Vec::with_capacity(index.parts.len());
-    for part in &index.parts {
-        let IndexTerm::Column(column) = &part.term else { return None };
-        let collation = match part.collation.as_str() {
-            "" => String::new(),
-            collation => format!(" COLLATE {}", quoted(collation)),
-        };
-        terms.push(format!("{}{collation}{}", quoted(column), if part.descending { " DESC" } else { "" }));
+impl SqliteDialect {
+    /// An index cannot be renamed, only made again. One on an expression is left to who knows it.
+    fn made_again(&self, table: &str, index: &Index, to: &str) -> Option<Vec<String>> {
+        let mut terms = Vec::with_capacity(index.parts.len());
+        for part in &index.parts {
+            let IndexTerm::Column(column) = &part.term else { return None };
+            let collation = match part.collation.as_str() {
+                "" => String::new(),
+                collation => format!(" COLLATE {}", self.quoted(collation)),
+            };
+            terms.push(format!("{}{collation}{}", self.quoted(column), if part.descending { " DESC" } else { "" }));
+        }
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let predicate = if index.predicate.is_empty() { String::new() } else { format!(" WHERE {}", index.predicate) };
+        Some(vec![
+            format!("CREATE {unique}INDEX {} ON {table} ({}){predicate};", self.quoted(to), terms.join(", ")),
+            format!("DROP INDEX {};", self.quoted(&index.name)),
+        ])
     }
-    let unique = if index.unique { "UNIQUE " } else { "" };
-    let predicate = if index.predicate.is_empty() { String::new() } else { format!(" WHERE {}", index.predicate) };
-    Some(vec![
-        format!("CREATE {unique}INDEX {} ON {table} ({}){predicate};", quoted(to), terms.join(", ")),
-        format!("DROP INDEX {};", quoted(&index.name)),
-    ])
-}
-
-fn is_reserved(word: &str) -> bool {
-    RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
-}
-
-fn quoted(name: &str) -> String {
-    if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).double_quoted() }
 }

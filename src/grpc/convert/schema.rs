@@ -1,5 +1,6 @@
 //! Schemas: databases, tables and what is in them.
 
+mod definition;
 mod details;
 mod lint;
 mod object;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use self::{
+    definition::{generated, schema_source, standard_columns, target_engine},
     lint::{lint_event, lint_selection, lint_settings, lint_settings_change},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},

@@ -58,6 +58,50 @@ pub enum NeutralType {
 }
 
 impl NeutralType {
+    /// What [`NeutralType::parse`] reads.
+    pub const FORMS: &'static str = "boolean, int8, int16, int24, int32, int64, uint8, uint16, uint24, uint32, uint64, \
+         decimal, decimal(p,s), float32, float64, money, char(n), text, text(n), bytes, date, time, time_tz, timestamp, \
+         timestamp_tz, uuid, json, json_text";
+
+    /// Reads what [`std::fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, numbers) = Self::split(text);
+        let found = match (word.as_str(), numbers.as_slice()) {
+            ("boolean", []) => Self::Boolean,
+            ("decimal", []) => Self::Decimal { digits: None },
+            ("decimal", [precision]) => Self::Decimal { digits: Some((*precision, 0)) },
+            ("decimal", [precision, scale]) => Self::Decimal { digits: Some((*precision, *scale)) },
+            ("float32", []) => Self::Float { bits: 32 },
+            ("float64", []) => Self::Float { bits: 64 },
+            ("money", []) => Self::Money,
+            ("char", [length]) => Self::PaddedText { length: *length },
+            ("text", []) => Self::Text { length: None },
+            ("text", [length]) => Self::Text { length: Some(*length) },
+            ("bytes", []) => Self::Bytes,
+            ("date", []) => Self::Date,
+            ("time", []) => Self::Time { zoned: false },
+            ("time_tz", []) => Self::Time { zoned: true },
+            ("timestamp", []) => Self::Timestamp { zoned: false },
+            ("timestamp_tz", []) => Self::Timestamp { zoned: true },
+            ("uuid", []) => Self::Uuid,
+            ("json", []) => Self::Json { parsed: true },
+            ("json_text", []) => Self::Json { parsed: false },
+            (integer, []) => return Self::integer(integer),
+            _ => return None,
+        };
+        // Brackets that hold anything but these numbers are no form of ours.
+        (text.contains('(') != numbers.is_empty()).then_some(found)
+    }
+
+    fn integer(word: &str) -> Option<Self> {
+        let (unsigned, bits) = match word.strip_prefix("uint") {
+            Some(bits) => (true, bits),
+            None => (false, word.strip_prefix("int")?),
+        };
+        let bits = [8, 16, 24, 32, 64].into_iter().find(|known: &u8| known.to_string() == bits)?;
+        Some(Self::Integer { bits, unsigned })
+    }
+
     /// Reads the word and the numbers in brackets of a type as an engine writes it: `numeric(10,2)` is `numeric`, 10 and 2. What
     /// follows the brackets, such as `without time zone`, belongs to the word.
     pub fn split(text: &str) -> (String, Vec<u32>) {
@@ -68,9 +112,63 @@ impl NeutralType {
     }
 }
 
+impl std::fmt::Display for NeutralType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean => write!(f, "boolean"),
+            Self::Integer { bits, unsigned } => write!(f, "{}int{bits}", if *unsigned { "u" } else { "" }),
+            Self::Decimal { digits: None } => write!(f, "decimal"),
+            Self::Decimal { digits: Some((precision, scale)) } => write!(f, "decimal({precision},{scale})"),
+            Self::Float { bits } => write!(f, "float{bits}"),
+            Self::Money => write!(f, "money"),
+            Self::PaddedText { length } => write!(f, "char({length})"),
+            Self::Text { length: None } => write!(f, "text"),
+            Self::Text { length: Some(length) } => write!(f, "text({length})"),
+            Self::Bytes => write!(f, "bytes"),
+            Self::Date => write!(f, "date"),
+            Self::Time { zoned } => write!(f, "time{}", if *zoned { "_tz" } else { "" }),
+            Self::Timestamp { zoned } => write!(f, "timestamp{}", if *zoned { "_tz" } else { "" }),
+            Self::Uuid => write!(f, "uuid"),
+            Self::Json { parsed } => write!(f, "json{}", if *parsed { "" } else { "_text" }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::NeutralType;
+
+    #[test]
+    fn a_type_is_read_as_it_is_written() {
+        for text in [
+            "boolean",
+            "int8",
+            "int64",
+            "uint24",
+            "decimal",
+            "decimal(10,2)",
+            "float32",
+            "float64",
+            "money",
+            "char(3)",
+            "text",
+            "text(40)",
+            "bytes",
+            "date",
+            "time",
+            "time_tz",
+            "timestamp",
+            "timestamp_tz",
+            "uuid",
+            "json",
+            "json_text",
+        ] {
+            assert_eq!(NeutralType::parse(text).expect(text).to_string(), text);
+        }
+        for text in ["int7", "uint", "text(x)", "text()", "boolean(1)", "varchar(3)", "decimal(1,2,3)", ""] {
+            assert_eq!(NeutralType::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_type_is_split_into_its_word_and_its_numbers() {

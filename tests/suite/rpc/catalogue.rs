@@ -171,6 +171,20 @@ fn cases(scene: &Scene) -> Vec<Case> {
             v1::SampleRowsRequest { connection: FILE.to_owned(), table: "orders".to_owned(), ..Default::default() },
         ),
         case(
+            "SchemaService.GenerateDdl",
+            Refused,
+            v1::GenerateDdlRequest {
+                source: Some(v1::SchemaSource {
+                    source: Some(v1::schema_source::Source::Connection(v1::ConnectionSource {
+                        connection: connection.clone(),
+                        name_pattern: "orders".to_owned(),
+                        ..Default::default()
+                    })),
+                }),
+                ..Default::default()
+            },
+        ),
+        case(
             "SchemaService.LintSchema",
             Refused,
             v1::LintSchemaRequest { connection: connection.clone(), ..Default::default() },

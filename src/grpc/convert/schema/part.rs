@@ -50,7 +50,7 @@ pub(super) fn foreign_key(key: ForeignKey) -> v1::ForeignKey {
     }
 }
 
-fn action(action: ReferentialAction) -> v1::ReferentialAction {
+pub(super) fn action(action: ReferentialAction) -> v1::ReferentialAction {
     match action {
         ReferentialAction::NoAction => v1::ReferentialAction::NoAction,
         ReferentialAction::Restrict => v1::ReferentialAction::Restrict,

@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Look, TextOrder, evidence, name_of, names, rules};
-use crate::model::schema::{
-    Column, ForeignKey, IndexTerm, LintFinding, LintSubject, NeutralType, ObjectName, SchemaChange, Table, TableKind,
+use super::{Look, TextOrder, evidence, name_of, rules};
+use crate::{
+    engine::dialect::names::index_name,
+    model::schema::{
+        Column, ForeignKey, IndexTerm, LintFinding, LintSubject, NeutralType, ObjectName, SchemaChange, Table,
+        TableKind,
+    },
 };
 
 /// A foreign key whose other side may not have been seen yet.
@@ -66,7 +70,7 @@ fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
     if !look.holds(rules::UNINDEXED_FOREIGN_KEY) || is_covered(look.table, &key.columns) {
         return;
     }
-    let name = names::index_name(&look.table.name, &key.columns, look.dialect.max_name_length());
+    let name = index_name(&look.table.name, &key.columns, look.dialect.max_name_length());
     let change = SchemaChange::CreateIndex { name, columns: key.columns.clone() };
     let message = format!(
         "no index begins with {}, which point{} to {}.{}; create one",

@@ -1,7 +1,10 @@
 //! Names of tables, columns, indexes and foreign keys.
 
 use super::{Look, is_of_constraint, rules};
-use crate::model::schema::{ForeignKey, Index, IndexTerm, LintSubject, SchemaChange};
+use crate::{
+    engine::dialect::names::{foreign_key_name, index_name, snake_case},
+    model::schema::{ForeignKey, Index, IndexTerm, LintSubject, SchemaChange},
+};
 
 /// Columns that every table is expected to have, and whether they may be NULL.
 const STANDARD_COLUMNS: [(&str, bool); 3] = [("created_at", false), ("updated_at", false), ("deleted_at", true)];
@@ -66,7 +69,7 @@ fn index_of(look: &mut Look<'_>, index: &Index) {
 
 fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
     let limit = look.dialect.max_name_length();
-    let to = cut(format!("fk_{}_{}", snake_case(&look.table.name), snake_case(&key.referenced_table)), limit);
+    let to = foreign_key_name(&look.table.name, &key.referenced_table, limit);
     let mut same = look.table.foreign_keys.iter().filter(|other| other.referenced_table == key.referenced_table);
     // A second key to the same table needs a name of its own, and one without a name cannot be renamed.
     if key.name.is_empty() || key.name.starts_with(&to) || same.next().is_some_and(|first| first.name != key.name) {
@@ -85,81 +88,5 @@ fn standard_columns(look: &mut Look<'_>) {
         let change = SchemaChange::AddTimestamp { column: name.to_owned(), optional };
         let message = format!("the table has no column {name}; add it");
         look.find(rules::MISSING_TIMESTAMPS, LintSubject::Table, message, Vec::new(), Some(&change));
-    }
-}
-
-/// The conventional name of an index, `idx_<table>_<column>`, cut where the engine takes no longer one.
-pub(super) fn index_name(table: &str, columns: &[String], limit: usize) -> String {
-    let columns: Vec<String> = columns.iter().map(|column| snake_case(column)).collect();
-    cut(format!("idx_{}_{}", snake_case(table), columns.join("_")), limit)
-}
-
-fn cut(mut name: String, limit: usize) -> String {
-    if name.len() > limit {
-        let end = (0..=limit).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-        name.truncate(end);
-    }
-    name
-}
-
-/// The name in lower case, its words with one underscore between: `InvoiceLine`, `invoice-line` and `INVOICE_LINE` all are
-/// `invoice_line`.
-pub(super) fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    let characters: Vec<char> = name.chars().collect();
-    for (place, character) in characters.iter().enumerate() {
-        if !character.is_alphanumeric() {
-            separate(&mut text);
-            continue;
-        }
-        let before = place.checked_sub(1).map(|before| characters[before]);
-        let after = characters.get(place + 1);
-        let begins = character.is_uppercase()
-            && before.is_some_and(|before| {
-                before.is_lowercase()
-                    || before.is_numeric()
-                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
-            });
-        if begins {
-            separate(&mut text);
-        }
-        text.extend(character.to_lowercase());
-    }
-    text.truncate(text.trim_end_matches('_').len());
-    text
-}
-
-fn separate(text: &mut String) {
-    if !text.is_empty() && !text.ends_with('_') {
-        text.push('_');
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{index_name, snake_case};
-
-    #[test]
-    fn names_become_snake_case() {
-        for (name, snake) in [
-            ("album", "album"),
-            ("InvoiceLine", "invoice_line"),
-            ("invoice-line", "invoice_line"),
-            ("INVOICE_LINE", "invoice_line"),
-            ("HTTPServerId", "http_server_id"),
-            ("line2Total", "line2_total"),
-            ("  two  words ", "two_words"),
-            ("Größe", "größe"),
-            ("🦀", ""),
-        ] {
-            assert_eq!(snake_case(name), snake, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_conventional_name_is_no_longer_than_the_engine_takes() {
-        let columns = ["ArtistId".to_owned(), "Title".to_owned()];
-        assert_eq!(index_name("Album", &columns, 63), "idx_album_artist_id_title");
-        assert_eq!(index_name("Größe", &columns, 7), "idx_gr");
     }
 }

@@ -1,7 +1,10 @@
 //! Types of columns, and how a table is stored.
 
-use super::{Look, evidence, names, rules};
-use crate::model::schema::{Column, LintRule, LintSubject, NeutralType, SchemaChange, TableDetails};
+use super::{Look, evidence, rules};
+use crate::{
+    engine::dialect::names::snake_case,
+    model::schema::{Column, LintRule, LintSubject, NeutralType, SchemaChange, TableDetails},
+};
 
 /// Parts of names under which sums of money are kept.
 const MONEY_NAMES: [&str; 14] = [
@@ -51,7 +54,7 @@ fn column_type(look: &mut Look<'_>, column: &Column, neutral: NeutralType) {
 
 /// A word of the name, whichever way it is written, is one for money or the plural of one.
 fn names_money(name: &str) -> bool {
-    let name = names::snake_case(name);
+    let name = snake_case(name);
     let is_money = |word: &str| {
         MONEY_NAMES.iter().any(|money| word.strip_prefix(money).is_some_and(|ending| matches!(ending, "" | "s" | "es")))
     };

@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import dbkeeper.v1.common_pb2
+import dbkeeper.v1.schema_definition_pb2
 import dbkeeper.v1.schema_details_pb2
 import dbkeeper.v1.schema_object_pb2
 import google.protobuf.descriptor
@@ -103,42 +104,6 @@ GENERATION_IDENTITY_BY_DEFAULT: Generation.ValueType  # 4
 GENERATION_AUTO_INCREMENT: Generation.ValueType  # 5
 """AUTO_INCREMENT, or SQLite's AUTOINCREMENT."""
 global___Generation = Generation
-
-class _ReferentialAction:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: typing_extensions.TypeAlias = ValueType
-
-class _ReferentialActionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ReferentialAction.ValueType], builtins.type):
-    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    REFERENTIAL_ACTION_UNSPECIFIED: _ReferentialAction.ValueType  # 0
-    """Not used."""
-    REFERENTIAL_ACTION_NO_ACTION: _ReferentialAction.ValueType  # 1
-    """Refused at the end of the statement or transaction."""
-    REFERENTIAL_ACTION_RESTRICT: _ReferentialAction.ValueType  # 2
-    """Refused at once."""
-    REFERENTIAL_ACTION_CASCADE: _ReferentialAction.ValueType  # 3
-    """The row goes or changes with it."""
-    REFERENTIAL_ACTION_SET_NULL: _ReferentialAction.ValueType  # 4
-    """The columns become NULL."""
-    REFERENTIAL_ACTION_SET_DEFAULT: _ReferentialAction.ValueType  # 5
-    """The columns take their default."""
-
-class ReferentialAction(_ReferentialAction, metaclass=_ReferentialActionEnumTypeWrapper):
-    """What happens to a row when the row that it points to changes."""
-
-REFERENTIAL_ACTION_UNSPECIFIED: ReferentialAction.ValueType  # 0
-"""Not used."""
-REFERENTIAL_ACTION_NO_ACTION: ReferentialAction.ValueType  # 1
-"""Refused at the end of the statement or transaction."""
-REFERENTIAL_ACTION_RESTRICT: ReferentialAction.ValueType  # 2
-"""Refused at once."""
-REFERENTIAL_ACTION_CASCADE: ReferentialAction.ValueType  # 3
-"""The row goes or changes with it."""
-REFERENTIAL_ACTION_SET_NULL: ReferentialAction.ValueType  # 4
-"""The columns become NULL."""
-REFERENTIAL_ACTION_SET_DEFAULT: ReferentialAction.ValueType  # 5
-"""The columns take their default."""
-global___ReferentialAction = ReferentialAction
 
 class _Masking:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -943,9 +908,9 @@ class ForeignKey(google.protobuf.message.Message):
     """Schema of the table pointed to."""
     referenced_table: builtins.str
     """Table pointed to."""
-    on_update: global___ReferentialAction.ValueType
+    on_update: dbkeeper.v1.schema_definition_pb2.ReferentialAction.ValueType
     """When the row pointed to changes its key."""
-    on_delete: global___ReferentialAction.ValueType
+    on_delete: dbkeeper.v1.schema_definition_pb2.ReferentialAction.ValueType
     """When the row pointed to is deleted."""
     deferrable: builtins.bool
     """True where the check can wait for the end of the transaction."""
@@ -981,8 +946,8 @@ class ForeignKey(google.protobuf.message.Message):
         referenced_schema: builtins.str = ...,
         referenced_table: builtins.str = ...,
         referenced_columns: collections.abc.Iterable[builtins.str] | None = ...,
-        on_update: global___ReferentialAction.ValueType = ...,
-        on_delete: global___ReferentialAction.ValueType = ...,
+        on_update: dbkeeper.v1.schema_definition_pb2.ReferentialAction.ValueType = ...,
+        on_delete: dbkeeper.v1.schema_definition_pb2.ReferentialAction.ValueType = ...,
         deferrable: builtins.bool = ...,
         validated: builtins.bool = ...,
         initially_deferred: builtins.bool = ...,

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dbkeeper.v1 import schema_definition_pb2 as dbkeeper_dot_v1_dot_schema__definition__pb2
 from dbkeeper.v1 import schema_lint_pb2 as dbkeeper_dot_v1_dot_schema__lint__pb2
 from dbkeeper.v1 import schema_service_pb2 as dbkeeper_dot_v1_dot_schema__service__pb2
 
@@ -80,6 +81,11 @@ class SchemaServiceStub(object):
                 '/dbkeeper.v1.SchemaService/LintSchema',
                 request_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
+                _registered_method=True)
+        self.GenerateDdl = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/GenerateDdl',
+                request_serializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.FromString,
                 _registered_method=True)
 
 
@@ -162,6 +168,18 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GenerateDdl(self, request, context):
+        """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
+        statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
+        writes each type.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
+        where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
+        what the engine cannot express, all of it at once; for a connection as GetDatabase.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchemaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +217,11 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     servicer.LintSchema,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.SerializeToString,
+            ),
+            'GenerateDdl': grpc.unary_unary_rpc_method_handler(
+                    servicer.GenerateDdl,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -401,6 +424,33 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/LintSchema',
             dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateDdl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/GenerateDdl',
+            dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.FromString,
             options,
             channel_credentials,
             insecure,

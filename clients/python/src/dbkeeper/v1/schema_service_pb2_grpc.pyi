@@ -5,6 +5,7 @@ isort:skip_file
 
 import abc
 import collections.abc
+import dbkeeper.v1.schema_definition_pb2
 import dbkeeper.v1.schema_lint_pb2
 import dbkeeper.v1.schema_service_pb2
 import grpc
@@ -98,6 +99,18 @@ class SchemaServiceStub:
     pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
     """
 
+    GenerateDdl: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_definition_pb2.GenerateDdlRequest,
+        dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse,
+    ]
+    """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
+    statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
+    writes each type.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
+    where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
+    what the engine cannot express, all of it at once; for a connection as GetDatabase.
+    """
+
 class SchemaServiceAsyncStub:
     """Reads the schema of a registered database. Each call costs a constant number of
     catalog queries, however many tables there are. What could not be read is named
@@ -175,6 +188,18 @@ class SchemaServiceAsyncStub:
     Changes nothing. docs/lint.md explains each rule.
     Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
     pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
+    GenerateDdl: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_definition_pb2.GenerateDdlRequest,
+        dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse,
+    ]
+    """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
+    statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
+    writes each type.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
+    where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
+    what the engine cannot express, all of it at once; for a connection as GetDatabase.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -268,6 +293,20 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         Changes nothing. docs/lint.md explains each rule.
         Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
         pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+
+    @abc.abstractmethod
+    def GenerateDdl(
+        self,
+        request: dbkeeper.v1.schema_definition_pb2.GenerateDdlRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse, collections.abc.Awaitable[dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse]]:
+        """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
+        statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
+        writes each type.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
+        where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
+        what the engine cannot express, all of it at once; for a connection as GetDatabase.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

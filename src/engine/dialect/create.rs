@@ -1,0 +1,194 @@
+//! What the writers of all engines share: the order of things, names by the conventions, and what cannot be expressed.
+
+mod inline;
+pub(in crate::engine) mod order;
+mod plan;
+
+pub(in crate::engine) use self::{
+    inline::{Inlined, InlinedBase},
+    plan::{PlannedKey, PlannedTable},
+};
+
+use super::{Dialect, names::TakenNames};
+use crate::model::schema::{
+    NeutralType, ReferentialAction,
+    definition::{ColumnDefinition, DefaultValue, SchemaDefinition, SqlText, ViewDefinition},
+};
+
+/// What a statement makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// A schema.
+    Schema,
+    /// A type.
+    Type,
+    /// A table.
+    Table,
+    /// A foreign key of a table that was made before.
+    ForeignKey,
+    /// An index.
+    Index,
+    /// A view.
+    View,
+    /// A function.
+    Function,
+    /// A trigger.
+    Trigger,
+    /// A comment.
+    Comment,
+}
+
+/// A statement that makes one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateStatement {
+    /// What it makes.
+    pub made: Made,
+    /// Name of that; of a comment what it is on.
+    pub object: String,
+    /// The statement with its semicolon.
+    pub sql: String,
+}
+
+/// Something that an engine cannot express.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    /// Path of the field in the definition.
+    pub field: String,
+    /// What it is, such as `column album.cover`.
+    pub object: String,
+    /// What the engine lacks, in a sentence's part that follows the object.
+    pub feature: String,
+}
+
+/// A schema in the statements of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Created {
+    /// The statements in their order. What cannot be expressed is missing in them.
+    pub statements: Vec<CreateStatement>,
+    /// What cannot be expressed.
+    pub unsupported: Vec<Unsupported>,
+}
+
+/// A schema while an engine writes it.
+pub(in crate::engine) struct Draft<'a> {
+    dialect: &'a dyn Dialect,
+    pub(in crate::engine) definition: &'a SchemaDefinition,
+    created: Created,
+    names: TakenNames,
+}
+
+impl<'a> Draft<'a> {
+    pub(in crate::engine) fn new(dialect: &'a dyn Dialect, definition: &'a SchemaDefinition) -> Self {
+        Self { dialect, definition, created: Created::default(), names: TakenNames::default() }
+    }
+
+    pub(in crate::engine) fn finish(self) -> Created {
+        self.created
+    }
+
+    /// Adds a statement.
+    pub(in crate::engine) fn make(&mut self, made: Made, object: impl Into<String>, sql: String) {
+        self.created.statements.push(CreateStatement { made, object: object.into(), sql });
+    }
+
+    /// Notes what the engine cannot express.
+    pub(in crate::engine) fn refuse(&mut self, field: &str, object: &str, feature: impl Into<String>) {
+        let unsupported = Unsupported { field: field.to_owned(), object: object.to_owned(), feature: feature.into() };
+        self.created.unsupported.push(unsupported);
+    }
+
+    /// A piece of SQL as the engine reads it; absent where it is of another engine.
+    pub(in crate::engine) fn sql(&mut self, field: &str, object: &str, sql: SqlText<'_>) -> Option<String> {
+        match sql.engine {
+            None => Some(self.dialect.portable_here(sql.text.trim())),
+            Some(engine) if engine == self.dialect.engine() => Some(sql.text.trim().to_owned()),
+            Some(engine) => {
+                self.refuse(field, object, format!("is written in the SQL of {}", engine.as_str()));
+                None
+            }
+        }
+    }
+
+    /// The view's query, and an error where the engine lacks the schema that it is in.
+    pub(in crate::engine) fn view(&mut self, place: usize, view: &ViewDefinition) -> Option<String> {
+        let object = format!("view {}", view.name);
+        let query = self.sql(&format!("views[{place}].query"), &object, view.sql())?;
+        Some(query.trim_end_matches(';').trim_end().to_owned())
+    }
+
+    /// Refuses schemas where the engine has none inside of a database.
+    pub(in crate::engine) fn refuse_schemas(&mut self) {
+        let definition = self.definition;
+        let types = definition.types.iter().map(|found| ("types", &found.schema, &found.name));
+        let tables = definition.tables.iter().map(|found| ("tables", &found.schema, &found.name));
+        let views = definition.views.iter().map(|found| ("views", &found.schema, &found.name));
+        for (kind, all) in
+            [("types", types.collect::<Vec<_>>()), ("tables", tables.collect()), ("views", views.collect())]
+        {
+            for (place, (_, schema, name)) in all.into_iter().enumerate() {
+                if !schema.is_empty() {
+                    let feature = "is in a schema, which the engine does not have inside of a database; leave it empty";
+                    self.refuse(&format!("{kind}[{place}].schema"), &format!("{schema}.{name}"), feature);
+                }
+            }
+        }
+    }
+
+    /// A column's default, given how the engine writes a moment and a UUID.
+    pub(in crate::engine) fn default_value(
+        &mut self,
+        field: &str,
+        object: &str,
+        default: &DefaultValue,
+        write: &DefaultWriter<'_>,
+    ) -> Option<String> {
+        Some(match default {
+            DefaultValue::Literal(text) => self.literal(text, write.neutral, write.boolean),
+            DefaultValue::CurrentTimestamp => write.moment.to_owned(),
+            DefaultValue::NewUuid => write.uuid.to_owned(),
+            DefaultValue::Expression { text, engine } => {
+                let text = self.sql(field, object, SqlText { text, engine: *engine })?;
+                format!("({text})")
+            }
+        })
+    }
+
+    fn literal(&self, text: &str, neutral: Option<NeutralType>, boolean: [&str; 2]) -> String {
+        use NeutralType as T;
+        match neutral {
+            Some(T::Boolean) => boolean[usize::from(text == "true")].to_owned(),
+            Some(T::Integer { .. } | T::Decimal { .. } | T::Float { .. }) => text.to_owned(),
+            _ => self.dialect.string(text),
+        }
+    }
+}
+
+/// How an engine writes the defaults that have a name of their own, for one column.
+pub(in crate::engine) struct DefaultWriter<'a> {
+    /// What the column holds in the end; absent for what is no neutral type.
+    pub(in crate::engine) neutral: Option<NeutralType>,
+    /// False and true.
+    pub(in crate::engine) boolean: [&'a str; 2],
+    /// The moment of the writing.
+    pub(in crate::engine) moment: &'a str,
+    /// A new UUID.
+    pub(in crate::engine) uuid: &'a str,
+}
+
+/// How a message names a column.
+pub(in crate::engine) fn column_object(table: &PlannedTable<'_>, column: &ColumnDefinition) -> String {
+    format!("column {}.{}", table.table.full_name(), column.name)
+}
+
+/// ` ON UPDATE ... ON DELETE ...` of a foreign key, as the standard has it.
+pub(in crate::engine) fn actions(key: &PlannedKey<'_>) -> String {
+    let action = |event: &str, action: ReferentialAction| match action {
+        ReferentialAction::NoAction => String::new(),
+        ReferentialAction::Restrict => format!(" {event} RESTRICT"),
+        ReferentialAction::Cascade => format!(" {event} CASCADE"),
+        ReferentialAction::SetNull => format!(" {event} SET NULL"),
+        ReferentialAction::SetDefault => format!(" {event} SET DEFAULT"),
+    };
+    let deferred = if key.key.deferred { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
+    format!("{}{}{deferred}", action("ON UPDATE", key.key.on_update), action("ON DELETE", key.key.on_delete))
+}

@@ -1,0 +1,360 @@
+//! A schema in the statements of MySQL 8.0 and MariaDB 10.6 and newer, in what both of them read.
+
+use super::MysqlDialect;
+use crate::{
+    engine::{
+        Dialect as _,
+        dialect::{
+            Created, Made, WrittenType,
+            create::{
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+            },
+        },
+    },
+    model::schema::{
+        NeutralType, ReferentialAction,
+        definition::{ColumnDefinition, DefaultValue, Identity, SchemaDefinition, TableDefinition, same},
+    },
+};
+
+/// Most characters of a `varchar`: a row takes 65,535 bytes, and a character of utf8mb4 up to four.
+const MAX_VARCHAR: u32 = 16_383;
+/// Most characters of a `char`.
+const MAX_CHAR: u32 = 255;
+/// Most digits of a `decimal`, and most of them behind the point.
+const MAX_DIGITS: (u32, u32) = (65, 30);
+
+/// How a type of all engines is written.
+pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> {
+    use NeutralType as T;
+    Ok(WrittenType::plain(match neutral {
+        T::Boolean => "boolean".to_owned(),
+        T::Integer { bits, unsigned } => {
+            let word = match bits {
+                8 => "tinyint",
+                16 => "smallint",
+                24 => "mediumint",
+                32 => "int",
+                _ => "bigint",
+            };
+            format!("{word}{}", if unsigned { " unsigned" } else { "" })
+        }
+        T::Decimal { digits: None } => {
+            return Err("has the type decimal without digits; say how many, as decimal(20,6)".to_owned());
+        }
+        T::Decimal { digits: Some((precision, scale)) } if precision > MAX_DIGITS.0 || scale > MAX_DIGITS.1 => {
+            return Err("has more than 65 digits, or more than 30 behind the point".to_owned());
+        }
+        T::Decimal { digits: Some((precision, scale)) } => format!("decimal({precision},{scale})"),
+        T::Float { bits: 32 } => "float".to_owned(),
+        T::Float { .. } => "double".to_owned(),
+        T::Money => return Err("has the type money, which only PostgreSQL has".to_owned()),
+        T::PaddedText { length } if length > MAX_CHAR => {
+            return Err(format!("has the type char({length}); most are {MAX_CHAR} characters"));
+        }
+        T::PaddedText { length } => format!("char({length})"),
+        T::Text { length: Some(length) } if length > MAX_VARCHAR => {
+            return Err(format!("has the type text({length}); a length is at most {MAX_VARCHAR}, or leave it away"));
+        }
+        T::Text { length: Some(length) } => format!("varchar({length})"),
+        T::Text { length: None } => "longtext".to_owned(),
+        T::Bytes => "longblob".to_owned(),
+        T::Date => "date".to_owned(),
+        T::Time { zoned: false } => "time(6)".to_owned(),
+        T::Time { zoned: true } => return Err("has the type time_tz; a time of day has no zone here".to_owned()),
+        T::Timestamp { zoned: false } => "datetime(6)".to_owned(),
+        T::Timestamp { zoned: true } => "timestamp(6)".to_owned(),
+        // MariaDB has a type for it and MySQL has none.
+        T::Uuid => "char(36)".to_owned(),
+        T::Json { .. } => "json".to_owned(),
+    }))
+}
+
+pub(super) fn create(definition: &SchemaDefinition) -> Created {
+    let mut draft = Draft::new(&MysqlDialect, definition);
+    draft.refuse_schemas();
+    draft.refuse_comments_of_types();
+    let tables = draft.tables();
+    for table in &tables {
+        create_table(&mut draft, table);
+    }
+    for table in &tables {
+        for key in table.foreign_keys.iter().filter(|key| key.is_early) {
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            draft.make(Made::ForeignKey, &key.name, sql);
+        }
+    }
+    for table in &tables {
+        create_indexes(&mut draft, table);
+    }
+    for (place, view) in order::views(definition) {
+        if !view.comment.is_empty() {
+            let field = format!("views[{place}].comment");
+            draft.refuse(&field, &format!("view {}", view.name), "has a comment, which views do not keep here");
+        }
+        let Some(query) = draft.view(place, view) else { continue };
+        draft.make(Made::View, &view.name, format!("CREATE VIEW {} AS\n{query};", MysqlDialect.quoted(&view.name)));
+    }
+    draft.finish()
+}
+
+fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    let table = planned.table;
+    let mut lines = Vec::new();
+    for (place, column) in table.columns.iter().enumerate() {
+        let field = format!("{}.columns[{place}]", planned.field);
+        lines.extend(column_line(draft, planned, &field, column));
+    }
+    if let Some(key) = &table.primary_key {
+        if !key.name.is_empty() {
+            let lack = "has a name; a primary key is always called PRIMARY here";
+            draft.refuse(&format!("{}.primary_key.name", planned.field), &format!("primary key {}", key.name), lack);
+        }
+        lines.push(format!("PRIMARY KEY ({})", columns(table, &key.columns)));
+    }
+    for (name, key) in &planned.unique {
+        lines.push(format!("UNIQUE KEY {} ({})", MysqlDialect.quoted(name), columns(table, &key.columns)));
+    }
+    for (place, key) in planned.foreign_keys.iter().enumerate() {
+        check_key(draft, planned, place, key);
+        if !key.is_early {
+            lines.push(foreign_key(table, key));
+        }
+    }
+    for (place, (name, rule)) in planned.checks.iter().enumerate() {
+        let field = format!("{}.checks[{place}].expression", planned.field);
+        let text = draft.sql(&field, &format!("check {}.{name}", table.name), rule.sql());
+        lines.extend(text.map(|text| format!("CONSTRAINT {} CHECK ({text})", MysqlDialect.quoted(name))));
+    }
+    let comment = if table.comment.is_empty() {
+        String::new()
+    } else {
+        format!(" COMMENT = {}", MysqlDialect.string(&table.comment))
+    };
+    let options = "ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4";
+    let sql = format!("CREATE TABLE {} (\n    {}\n) {options}{comment};", planned.name, lines.join(",\n    "));
+    draft.make(Made::Table, table.full_name(), sql);
+}
+
+fn column_line(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    column: &ColumnDefinition,
+) -> Option<String> {
+    let object = column_object(planned, column);
+    let name = MysqlDialect.quoted(&column.name);
+    let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
+    let data_type = match &inlined.base {
+        InlinedBase::Neutral(neutral) => written_type(*neutral).map(|written| written.text),
+        InlinedBase::Labels(labels) => {
+            let labels: Vec<String> = labels.iter().map(|label| MysqlDialect.string(label)).collect();
+            Ok(format!("enum({})", labels.join(", ")))
+        }
+        InlinedBase::Native(text) => Ok(text.clone()),
+    };
+    let data_type = data_type.map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
+    if is_unbounded(&inlined) && is_in_key(planned.table, column) {
+        let lack = "is in a key or an index, for which a text or bytes need a length; say it, as text(190)";
+        draft.refuse(&format!("{field}.type"), &object, lack);
+    }
+    let is_required = !column.nullable || inlined.required;
+    let mut text = format!("{name} {data_type}");
+    if !column.collation.is_empty() {
+        text += &format!(" COLLATE {}", MysqlDialect.quoted(&column.collation));
+    }
+    if let Some(generated) = &column.generated {
+        if is_required {
+            let lack = "is generated and not nullable, which MariaDB does not take; make it nullable";
+            draft.refuse(&format!("{field}.nullable"), &object, lack);
+        }
+        let expression = draft.sql(&format!("{field}.generated.expression"), &object, generated.sql())?;
+        text += &format!(" GENERATED ALWAYS AS ({expression}) {}", if generated.stored { "STORED" } else { "VIRTUAL" });
+    } else {
+        text += if is_required { " NOT NULL" } else { " NULL" };
+        text += &value(draft, planned, field, &object, column, &inlined);
+    }
+    if !column.comment.is_empty() {
+        text += &format!(" COMMENT {}", MysqlDialect.string(&column.comment));
+    }
+    for condition in &inlined.checks {
+        text += &format!(" CHECK ({condition})");
+    }
+    Some(text)
+}
+
+/// What the column takes when a row does not say it, and when the row changes.
+fn value(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    object: &str,
+    column: &ColumnDefinition,
+    inlined: &Inlined,
+) -> String {
+    if let Some(identity) = column.identity {
+        if identity == Identity::Always {
+            draft.refuse(
+                &format!("{field}.identity"),
+                object,
+                "is an identity that only the database gives; use by_default",
+            );
+        }
+        if !begins_key(planned.table, column)
+            || planned.table.columns.iter().filter(|one| one.identity.is_some()).count() > 1
+        {
+            let lack = "is an identity, of which a table has one, and that is the first column of a key";
+            draft.refuse(&format!("{field}.identity"), object, lack);
+        }
+        return " AUTO_INCREMENT".to_owned();
+    }
+    let moment = match inlined.neutral() {
+        Some(NeutralType::Timestamp { .. }) => "CURRENT_TIMESTAMP(6)",
+        Some(NeutralType::Date) => "(CURRENT_DATE)",
+        Some(NeutralType::Time { .. }) => "(CURRENT_TIME(6))",
+        _ => "(CURRENT_TIMESTAMP(6))",
+    };
+    let mut text = String::new();
+    if let Some(default) = &column.default {
+        let write = DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment, uuid: "(uuid())" };
+        let written = draft.default_value(&format!("{field}.default"), object, default, &write);
+        // A long text takes an expression only.
+        let is_literal = matches!(default, DefaultValue::Literal(_));
+        let is_long = is_unbounded(inlined) || matches!(inlined.neutral(), Some(NeutralType::Json { .. }));
+        text = match written {
+            Some(written) if is_literal && is_long => format!(" DEFAULT ({written})"),
+            Some(written) => format!(" DEFAULT {written}"),
+            None => text,
+        };
+    }
+    if column.touched_on_update {
+        if !matches!(inlined.neutral(), Some(NeutralType::Timestamp { .. })) {
+            let lack = "is touched on update, which takes the type timestamp or timestamp_tz";
+            draft.refuse(&format!("{field}.touched_on_update"), object, lack);
+        }
+        text += " ON UPDATE CURRENT_TIMESTAMP(6)";
+    }
+    text
+}
+
+fn check_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize, key: &PlannedKey<'_>) {
+    let (field, object) = (format!("{}.foreign_keys[{place}]", planned.field), format!("foreign key {}", key.name));
+    if key.key.deferred {
+        let lack = "waits for the end of the transaction, which no key does here";
+        draft.refuse(&format!("{field}.deferred"), &object, lack);
+    }
+    if [key.key.on_update, key.key.on_delete].contains(&ReferentialAction::SetDefault) {
+        draft.refuse(&field, &object, "sets columns to their default, which InnoDB does not do");
+    }
+}
+
+fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
+    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| MysqlDialect.quoted(column)).collect();
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}",
+        MysqlDialect.quoted(&key.name),
+        columns(table, &key.key.columns),
+        key.referenced,
+        referenced.join(", "),
+        actions(key)
+    )
+}
+
+fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for (place, (name, index)) in planned.indexes.iter().enumerate() {
+        if !index.predicate.is_empty() {
+            let field = format!("{}.indexes[{place}].predicate", planned.field);
+            draft.refuse(&field, &format!("index {name}"), "has a predicate; an index is over all rows here");
+        }
+        let kind = match (index.unique, index.full_text) {
+            (_, true) => "FULLTEXT ",
+            (true, false) => "UNIQUE ",
+            (false, false) => "",
+        };
+        let terms = index.columns.iter().map(|part| {
+            let column = columns(planned.table, std::slice::from_ref(&part.column));
+            format!("{column}{}", if part.descending { " DESC" } else { "" })
+        });
+        let terms = terms.collect::<Vec<_>>().join(", ");
+        let comment = if index.comment.is_empty() {
+            String::new()
+        } else {
+            format!(" COMMENT {}", MysqlDialect.string(&index.comment))
+        };
+        let sql = format!("CREATE {kind}INDEX {} ON {} ({terms}){comment};", MysqlDialect.quoted(name), planned.name);
+        draft.make(Made::Index, name, sql);
+    }
+}
+
+/// A text or bytes without a length.
+fn is_unbounded(inlined: &Inlined) -> bool {
+    matches!(inlined.neutral(), Some(NeutralType::Text { length: None } | NeutralType::Bytes))
+}
+
+fn is_in_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
+    let has = |columns: &[String]| columns.iter().any(|name| same(name, &column.name));
+    has(table.key_columns())
+        || table.unique_constraints.iter().any(|key| has(&key.columns))
+        || table.foreign_keys.iter().any(|key| has(&key.columns))
+        || table.indexes.iter().any(|index| !index.full_text && has(&index.column_names()))
+}
+
+fn begins_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
+    let begins = |columns: &[String]| columns.first().is_some_and(|name| same(name, &column.name));
+    begins(table.key_columns()) || table.unique_constraints.iter().any(|key| begins(&key.columns))
+}
+
+fn columns(table: &TableDefinition, names: &[String]) -> String {
+    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
+    own.map(|name| MysqlDialect.quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// SQL in the words of all engines: names in double quotes become names in back quotes, and a backslash in a string stands for
+/// itself.
+pub(super) fn from_portable(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut quote: Option<char> = None;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_doubled = quote == Some(character) && characters.peek() == Some(&character);
+        match character {
+            '"' if is_doubled => {
+                characters.next();
+                written.push('"');
+            }
+            '\'' if is_doubled => {
+                characters.next();
+                written.push_str("''");
+            }
+            '"' if quote != Some('\'') => {
+                quote = if quote.is_some() { None } else { Some('"') };
+                written.push('`');
+            }
+            '\'' if quote != Some('"') => {
+                quote = if quote.is_some() { None } else { Some('\'') };
+                written.push('\'');
+            }
+            '`' if quote == Some('"') => written.push_str("``"),
+            '\\' if quote == Some('\'') => written.push_str("\\\\"),
+            other => written.push(other),
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_portable;
+
+    #[test]
+    fn names_and_strings_of_all_engines_are_written_as_mysql_reads_them() {
+        for (portable, written) in [
+            (r#""order" > 1"#, "`order` > 1"),
+            (r#""a""b`c" = 'it''s "x"'"#, r#"`a"b``c` = 'it''s "x"'"#),
+            (r"path <> 'C:\new'", r"path <> 'C:\\new'"),
+            ("'' = x", "'' = x"),
+        ] {
+            assert_eq!(from_portable(portable), written);
+        }
+    }
+}

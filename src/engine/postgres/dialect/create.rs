@@ -1,0 +1,403 @@
+//! A schema in the statements of PostgreSQL 13 and newer.
+
+use std::collections::BTreeSet;
+
+use super::PostgresDialect;
+use crate::{
+    engine::{
+        Dialect as _,
+        dialect::{
+            Created, Made, WrittenType,
+            create::{DefaultWriter, Draft, PlannedKey, PlannedTable, actions, column_object, order},
+            names,
+        },
+    },
+    model::schema::{
+        NeutralType, ObjectName,
+        definition::{
+            ColumnDefinition, ColumnType, Identity, IndexDefinition, SchemaDefinition, TableDefinition, TypeDefinition,
+            TypeShape,
+        },
+    },
+};
+
+/// The schema that every database has.
+const DEFAULT_SCHEMA: &str = "public";
+/// What an index for a search by words is over: words as they are, of no language.
+pub(in crate::engine::postgres) const TEXT_SEARCH: &str = "simple";
+
+/// How a type of all engines is written.
+pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> {
+    use NeutralType as T;
+    Ok(match neutral {
+        T::Boolean => WrittenType::plain("boolean"),
+        T::Integer { bits, unsigned: false } => WrittenType::plain(whole(bits)),
+        T::Integer { bits: 64, unsigned: true } => WrittenType::checked("numeric(20,0)", "? >= 0"),
+        // The next wider one, which has room for the upper half.
+        T::Integer { bits, unsigned: true } => WrittenType::checked(whole(bits + 1), "? >= 0"),
+        T::Decimal { digits: Some((precision, scale)) } => WrittenType::plain(format!("numeric({precision},{scale})")),
+        T::Decimal { digits: None } => WrittenType::plain("numeric"),
+        T::Float { bits: 32 } => WrittenType::plain("real"),
+        T::Float { .. } => WrittenType::plain("double precision"),
+        T::Money => WrittenType::plain("money"),
+        T::PaddedText { length } => WrittenType::plain(format!("character({length})")),
+        T::Text { length: Some(length) } => WrittenType::plain(format!("character varying({length})")),
+        T::Text { length: None } => WrittenType::plain("text"),
+        T::Bytes => WrittenType::plain("bytea"),
+        T::Date => WrittenType::plain("date"),
+        T::Time { zoned: false } => WrittenType::plain("time without time zone"),
+        T::Time { zoned: true } => WrittenType::plain("time with time zone"),
+        T::Timestamp { zoned: false } => WrittenType::plain("timestamp without time zone"),
+        T::Timestamp { zoned: true } => WrittenType::plain("timestamp with time zone"),
+        T::Uuid => WrittenType::plain("uuid"),
+        T::Json { parsed: true } => WrittenType::plain("jsonb"),
+        T::Json { parsed: false } => WrittenType::plain("json"),
+    })
+}
+
+/// The narrowest signed type with that many bits.
+fn whole(bits: u8) -> &'static str {
+    match bits {
+        0..=16 => "smallint",
+        17..=32 => "integer",
+        _ => "bigint",
+    }
+}
+
+pub(super) fn create(definition: &SchemaDefinition) -> Created {
+    let mut draft = Draft::new(&PostgresDialect, definition);
+    create_schemas(&mut draft);
+    for (place, found) in order::types(definition) {
+        create_type(&mut draft, place, found);
+    }
+    let tables = draft.tables();
+    for table in &tables {
+        create_table(&mut draft, table);
+    }
+    for table in &tables {
+        for key in table.foreign_keys.iter().filter(|key| key.is_early) {
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            draft.make(Made::ForeignKey, &key.name, sql);
+        }
+    }
+    for table in &tables {
+        create_indexes(&mut draft, table);
+    }
+    create_triggers(&mut draft, &tables);
+    for (place, view) in order::views(definition) {
+        let Some(query) = draft.view(place, view) else { continue };
+        let name = ObjectName { schema: view.schema.clone(), name: view.name.clone() };
+        let name = PostgresDialect.qualified(&name);
+        draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{query};"));
+        comment(&mut draft, "VIEW", &name, &view.comment);
+    }
+    draft.finish()
+}
+
+fn create_schemas(draft: &mut Draft<'_>) {
+    let definition = draft.definition;
+    let types = definition.types.iter().map(|found| &found.schema);
+    let tables = definition.tables.iter().map(|found| &found.schema);
+    let views = definition.views.iter().map(|found| &found.schema);
+    let schemas: BTreeSet<&String> = types.chain(tables).chain(views).collect();
+    for schema in schemas.into_iter().filter(|schema| !schema.is_empty() && *schema != DEFAULT_SCHEMA) {
+        let sql = format!("CREATE SCHEMA IF NOT EXISTS {};", PostgresDialect.quoted(schema));
+        draft.make(Made::Schema, schema, sql);
+    }
+}
+
+fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
+    let name = PostgresDialect.qualified(&ObjectName { schema: found.schema.clone(), name: found.name.clone() });
+    let (field, object) = (format!("types[{place}]"), format!("type {}", found.name));
+    let (sql, kind) = match &found.shape {
+        TypeShape::Enum(labels) => {
+            let labels: Vec<String> = labels.iter().map(|label| PostgresDialect.string(label)).collect();
+            (format!("CREATE TYPE {name} AS ENUM ({});", labels.join(", ")), "TYPE")
+        }
+        TypeShape::Composite(fields) => {
+            let mut lines = Vec::with_capacity(fields.len());
+            for (at, part) in fields.iter().enumerate() {
+                let field = format!("{field}.composite.fields[{at}].type");
+                let Some((text, check)) = type_of(draft, &field, &object, &part.column_type) else { continue };
+                if check.is_some() {
+                    let lack =
+                        format!("has the field {:?} of the type {}, which needs a check", part.name, part.column_type);
+                    draft.refuse(&field, &object, lack);
+                }
+                lines.push(format!("    {} {text}", PostgresDialect.quoted(&part.name)));
+            }
+            (format!("CREATE TYPE {name} AS (\n{}\n);", lines.join(",\n")), "TYPE")
+        }
+        TypeShape::Domain { base, required, checks } => {
+            let Some((mut text, check)) = type_of(draft, &format!("{field}.domain.base"), &object, base) else {
+                return;
+            };
+            if *required {
+                text += " NOT NULL";
+            }
+            if let Some(check) = check {
+                text += &format!("\n    CHECK ({})", check.replace('?', "VALUE"));
+            }
+            for (at, rule) in checks.iter().enumerate() {
+                let field = format!("{field}.domain.checks[{at}].expression");
+                if let Some(condition) = draft.sql(&field, &object, rule.sql()) {
+                    text += &format!("\n    {}CHECK ({condition})", constraint(&rule.name));
+                }
+            }
+            (format!("CREATE DOMAIN {name} AS {text};"), "DOMAIN")
+        }
+    };
+    draft.make(Made::Type, &found.name, sql);
+    comment(draft, kind, &name, &found.comment);
+}
+
+/// A type as it is written, with the condition that it needs, in which `?` stands for the column.
+fn type_of(
+    draft: &mut Draft<'_>,
+    field: &str,
+    object: &str,
+    column_type: &ColumnType,
+) -> Option<(String, Option<String>)> {
+    match column_type {
+        // The name as the type itself was given it.
+        ColumnType::Declared(name) => {
+            let found = draft.definition.find_type(name)?;
+            let name = ObjectName { schema: found.schema.clone(), name: found.name.clone() };
+            Some((PostgresDialect.qualified(&name), None))
+        }
+        ColumnType::Native { engine, text } if *engine == PostgresDialect.engine() => Some((text.clone(), None)),
+        ColumnType::Native { engine, text } => {
+            draft.refuse(field, object, format!("has the type {text}, which only {} has", engine.as_str()));
+            None
+        }
+        ColumnType::Neutral(neutral) => match written_type(*neutral) {
+            Ok(written) => Some((written.text, written.check)),
+            Err(lack) => {
+                draft.refuse(field, object, lack);
+                None
+            }
+        },
+    }
+}
+
+fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    let table = planned.table;
+    let mut lines = Vec::new();
+    for (place, column) in table.columns.iter().enumerate() {
+        let field = format!("{}.columns[{place}]", planned.field);
+        lines.extend(column_line(draft, planned, &field, column));
+    }
+    if let Some(key) = &table.primary_key {
+        lines.push(format!("{}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    }
+    for (name, key) in &planned.unique {
+        lines.push(format!("{}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
+    }
+    lines.extend(planned.foreign_keys.iter().filter(|key| !key.is_early).map(|key| foreign_key(table, key)));
+    for (place, (name, rule)) in planned.checks.iter().enumerate() {
+        let field = format!("{}.checks[{place}].expression", planned.field);
+        let object = format!("check {}.{name}", table.full_name());
+        let text = draft.sql(&field, &object, rule.sql());
+        lines.extend(text.map(|text| format!("{}CHECK ({text})", constraint(name))));
+    }
+    let sql = format!("CREATE TABLE {} (\n    {}\n);", planned.name, lines.join(",\n    "));
+    draft.make(Made::Table, table.full_name(), sql);
+    comment(draft, "TABLE", &planned.name, &table.comment);
+    for column in &table.columns {
+        let name = format!("{}.{}", planned.name, PostgresDialect.quoted(&column.name));
+        comment(draft, "COLUMN", &name, &column.comment);
+    }
+}
+
+fn column_line(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    column: &ColumnDefinition,
+) -> Option<String> {
+    let object = column_object(planned, column);
+    let name = PostgresDialect.quoted(&column.name);
+    let (data_type, check) = type_of(draft, &format!("{field}.type"), &object, &column.column_type)?;
+    let mut text = format!("{name} {data_type}");
+    if !column.collation.is_empty() {
+        text += &format!(" COLLATE {}", PostgresDialect.quoted(&column.collation));
+    }
+    if !column.nullable {
+        text += " NOT NULL";
+    }
+    text += &value(draft, field, &object, column, &data_type);
+    if let Some(check) = check {
+        text += &format!(" CHECK ({})", check.replace('?', &name));
+    }
+    Some(text)
+}
+
+/// What the column takes when a row does not say it.
+fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition, data_type: &str) -> String {
+    if let Some(generated) = &column.generated {
+        if !generated.stored {
+            let lack = "is computed when it is read, which only PostgreSQL 18 can; set stored";
+            draft.refuse(&format!("{field}.generated.stored"), object, lack);
+        }
+        let text = draft.sql(&format!("{field}.generated.expression"), object, generated.sql());
+        return text.map(|text| format!(" GENERATED ALWAYS AS ({text}) STORED")).unwrap_or_default();
+    }
+    if let Some(identity) = column.identity {
+        if data_type.starts_with("numeric") {
+            draft.refuse(&format!("{field}.identity"), object, "is an identity of the type uint64; use int64");
+        }
+        let when = if identity == Identity::Always { "ALWAYS" } else { "BY DEFAULT" };
+        return format!(" GENERATED {when} AS IDENTITY");
+    }
+    let Some(default) = &column.default else { return String::new() };
+    let neutral = match &column.column_type {
+        ColumnType::Neutral(neutral) => Some(*neutral),
+        _ => None,
+    };
+    let moment = match neutral {
+        Some(NeutralType::Date) => "CURRENT_DATE",
+        Some(NeutralType::Time { zoned: false }) => "LOCALTIME",
+        Some(NeutralType::Time { zoned: true }) => "CURRENT_TIME",
+        _ => "now()",
+    };
+    let write = DefaultWriter { neutral, boolean: ["false", "true"], moment, uuid: "gen_random_uuid()" };
+    let text = draft.default_value(&format!("{field}.default"), object, default, &write);
+    text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
+}
+
+fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
+    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| PostgresDialect.quoted(column)).collect();
+    format!(
+        "{}FOREIGN KEY ({}) REFERENCES {} ({}){}",
+        constraint(&key.name),
+        columns(table, &key.key.columns),
+        key.referenced,
+        referenced.join(", "),
+        actions(key)
+    )
+}
+
+fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for (place, (name, index)) in planned.indexes.iter().enumerate() {
+        let field = format!("{}.indexes[{place}].predicate", planned.field);
+        let predicate = match index.sql() {
+            None => String::new(),
+            Some(sql) => match draft.sql(&field, &format!("index {name}"), sql) {
+                Some(text) => format!("\n    WHERE {text}"),
+                None => continue,
+            },
+        };
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let terms = if index.full_text { full_text(planned.table, index) } else { terms(planned.table, index) };
+        let quoted = PostgresDialect.quoted(name);
+        let sql = format!("CREATE {unique}INDEX {quoted} ON {}{terms}{predicate};", planned.name);
+        draft.make(Made::Index, name, sql);
+        let schema = planned.table.schema.clone();
+        comment(draft, "INDEX", &PostgresDialect.qualified(&ObjectName { schema, name: name.clone() }), &index.comment);
+    }
+}
+
+fn terms(table: &TableDefinition, index: &IndexDefinition) -> String {
+    let terms = index.columns.iter().map(|part| {
+        let column = columns(table, std::slice::from_ref(&part.column));
+        format!("{column}{}", if part.descending { " DESC" } else { "" })
+    });
+    format!(" ({})", terms.collect::<Vec<_>>().join(", "))
+}
+
+fn full_text(table: &TableDefinition, index: &IndexDefinition) -> String {
+    let texts = index.columns.iter().map(|part| {
+        let column = columns(table, std::slice::from_ref(&part.column));
+        format!("coalesce({column}, '')")
+    });
+    let texts = texts.collect::<Vec<_>>().join(" || ' ' || ");
+    format!(" USING gin (to_tsvector('{TEXT_SEARCH}', {texts}))")
+}
+
+/// One function for each schema and column, and one trigger for each table.
+fn create_triggers(draft: &mut Draft<'_>, tables: &[PlannedTable<'_>]) {
+    let mut functions = BTreeSet::new();
+    for planned in tables {
+        for column in planned.table.columns.iter().filter(|column| column.touched_on_update) {
+            let function = ObjectName {
+                schema: planned.table.schema.clone(),
+                name: names::function_name(&column.name, PostgresDialect.max_name_length()),
+            };
+            let (function_name, touched) = (PostgresDialect.qualified(&function), PostgresDialect.quoted(&column.name));
+            if functions.insert((function_name.clone(), touched.clone())) {
+                let sql = format!(
+                    "CREATE FUNCTION {function_name}() RETURNS trigger LANGUAGE plpgsql AS $touch$\nBEGIN\n    NEW.{touched} := \
+                     now();\n    RETURN NEW;\nEND;\n$touch$;"
+                );
+                draft.make(Made::Function, function.name, sql);
+            }
+            let name = names::trigger_name(&planned.table.name, &column.name, PostgresDialect.max_name_length());
+            let sql = format!(
+                "CREATE TRIGGER {} BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {function_name}();",
+                PostgresDialect.quoted(&name),
+                planned.name
+            );
+            draft.make(Made::Trigger, name, sql);
+        }
+    }
+}
+
+fn comment(draft: &mut Draft<'_>, kind: &str, name: &str, text: &str) {
+    if !text.is_empty() {
+        let sql = format!("COMMENT ON {kind} {name} IS {};", PostgresDialect.string(text));
+        draft.make(Made::Comment, name, sql);
+    }
+}
+
+fn columns(table: &TableDefinition, names: &[String]) -> String {
+    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
+    own.map(|name| PostgresDialect.quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn constraint(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", PostgresDialect.quoted(name)) }
+}
+
+/// The columns of an expression that [`full_text`] writes, as the server writes it back:
+/// `to_tsvector('simple'::regconfig, ((COALESCE(title, ''::text) || ' '::text) || COALESCE(body, ''::text)))`.
+pub(super) fn searched_columns(expression: &str) -> Option<Vec<String>> {
+    let begin = format!("to_tsvector('{TEXT_SEARCH}'");
+    let rest = expression.trim().strip_prefix(begin.as_str())?;
+    let rest = rest.strip_prefix("::regconfig").unwrap_or(rest).strip_prefix(',')?;
+    let mut columns = Vec::new();
+    for part in rest.to_lowercase().match_indices("coalesce(").map(|(start, word)| &rest[start + word.len()..]) {
+        columns.push(first_name(part.trim_start_matches('('))?);
+    }
+    (!columns.is_empty()).then_some(columns)
+}
+
+/// The name that a text begins with, without its quotes.
+fn first_name(text: &str) -> Option<String> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(|character: char| !character.is_alphanumeric() && character != '_' && character != '$')?;
+        return Some(text[..end].to_owned());
+    };
+    let mut name = String::new();
+    let mut characters = quoted.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if characters.peek() == Some(&'"') => name.extend(characters.next()),
+            '"' => return Some(name),
+            other => name.push(other),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::searched_columns;
+
+    #[test]
+    fn the_columns_of_a_search_are_read_back() {
+        let written = "to_tsvector('simple'::regconfig, ((COALESCE(title, ''::text) || ' '::text) || COALESCE((\"The \"\"Body\"::text), ''::text)))";
+        assert_eq!(searched_columns(written).unwrap(), ["title", "The \"Body"]);
+        assert_eq!(searched_columns("to_tsvector('english'::regconfig, title)"), None);
+        assert_eq!(searched_columns("lower(title)"), None);
+    }
+}

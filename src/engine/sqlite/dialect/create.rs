@@ -1,0 +1,303 @@
+//! A schema in the statements of SQLite.
+//!
+//! Tables are STRICT, so that a column holds what it is declared as; what STRICT has no type for is held to by a check.
+//! Comments stand inside of the statements, whose text SQLite keeps.
+
+use super::SqliteDialect;
+use crate::{
+    engine::{
+        Dialect as _,
+        dialect::{
+            Created, Made, WrittenType,
+            create::{
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+            },
+            names,
+        },
+    },
+    model::schema::{
+        NeutralType,
+        definition::{ColumnDefinition, GeneratedValue, Identity, SchemaDefinition, TableDefinition},
+    },
+};
+
+/// A moment with milliseconds, in UTC, in the form that SQLite's own functions read.
+pub(in crate::engine::sqlite) const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
+/// A time of day with milliseconds.
+pub(in crate::engine::sqlite) const TIME_NOW: &str = "strftime('%H:%M:%f', 'now')";
+/// A random UUID of version 4.
+pub(in crate::engine::sqlite) const NEW_UUID: &str = "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || \
+     substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))";
+/// Digits of a decimal number that REAL gives back as they were.
+const EXACT_DIGITS: u32 = 15;
+/// The types that a STRICT table takes.
+const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
+/// The collations that are always there.
+const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
+
+/// How a type of all engines is written.
+pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> {
+    use NeutralType as T;
+    Ok(match neutral {
+        T::Boolean => WrittenType::checked("INTEGER", "? IN (0, 1)"),
+        T::Integer { bits: 64, unsigned: true } => {
+            return Err("has the type uint64; the largest number of SQLite has 63 bits".to_owned());
+        }
+        T::Integer { unsigned: true, .. } => WrittenType::checked("INTEGER", "? >= 0"),
+        T::Integer { unsigned: false, .. } => WrittenType::plain("INTEGER"),
+        T::Float { .. } => WrittenType::plain("REAL"),
+        T::Decimal { digits: Some((precision, _)) } if precision <= EXACT_DIGITS => WrittenType::plain("REAL"),
+        // REAL would round it, and NUMERIC is no type of a STRICT table.
+        T::Decimal { .. } => WrittenType::plain("TEXT"),
+        T::Money => return Err("has the type money, which only PostgreSQL has".to_owned()),
+        T::PaddedText { length } | T::Text { length: Some(length) } => {
+            WrittenType::checked("TEXT", format!("length(?) <= {length}"))
+        }
+        T::Json { .. } => WrittenType::checked("TEXT", "json_valid(?)"),
+        T::Text { length: None } | T::Date | T::Time { .. } | T::Timestamp { .. } | T::Uuid => {
+            WrittenType::plain("TEXT")
+        }
+        T::Bytes => WrittenType::plain("BLOB"),
+    })
+}
+
+pub(super) fn create(definition: &SchemaDefinition) -> Created {
+    let mut draft = Draft::new(&SqliteDialect, definition);
+    draft.refuse_schemas();
+    draft.refuse_comments_of_types();
+    let tables = draft.tables();
+    for table in &tables {
+        create_table(&mut draft, table);
+    }
+    for table in &tables {
+        create_indexes(&mut draft, table);
+        for column in table.table.columns.iter().filter(|column| column.touched_on_update) {
+            create_trigger(&mut draft, table, column);
+        }
+    }
+    for (place, view) in order::views(definition) {
+        let Some(query) = draft.view(place, view) else { continue };
+        let name = SqliteDialect.quoted(&view.name);
+        let comment = comment(&view.comment, "");
+        draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{comment}{query};"));
+    }
+    draft.finish()
+}
+
+fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    let table = planned.table;
+    let mut lines = Vec::new();
+    let mut is_strict = true;
+    let rowid = rowid_column(table);
+    for (place, column) in table.columns.iter().enumerate() {
+        let field = format!("{}.columns[{place}]", planned.field);
+        if let Some((text, strict)) = column_line(draft, planned, &field, column, rowid) {
+            is_strict &= strict;
+            lines.push(format!("{}    {text}", comment(&column.comment, "    ")));
+        }
+    }
+    if let Some(key) = table.primary_key.as_ref().filter(|_| rowid.is_none()) {
+        lines.push(format!("    {}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    }
+    for (name, key) in &planned.unique {
+        lines.push(format!("    {}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
+    }
+    lines.extend(planned.foreign_keys.iter().map(|key| foreign_key(table, key)));
+    for (place, (name, rule)) in planned.checks.iter().enumerate() {
+        let field = format!("{}.checks[{place}].expression", planned.field);
+        let object = format!("check {}.{name}", table.name);
+        if let Some(text) = draft.sql(&field, &object, rule.sql()) {
+            lines.push(format!("    {}CHECK ({text})", constraint(name)));
+        }
+    }
+    let comment = comment(&table.comment, "    ");
+    let strict = if is_strict { " STRICT" } else { "" };
+    let sql = format!("CREATE TABLE {} (\n{comment}{}\n){strict};", planned.name, lines.join(",\n"));
+    draft.make(Made::Table, table.full_name(), sql);
+}
+
+/// The definition of a column, and whether a STRICT table takes it.
+fn column_line(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    column: &ColumnDefinition,
+    rowid: Option<&str>,
+) -> Option<(String, bool)> {
+    let object = column_object(planned, column);
+    let name = SqliteDialect.quoted(&column.name);
+    let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
+    let (data_type, check) =
+        type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
+    let is_strict = STRICT_TYPES.iter().any(|strict| data_type.eq_ignore_ascii_case(strict));
+    if rowid == Some(column.name.as_str()) {
+        if column.identity == Some(Identity::Always) {
+            draft.refuse(
+                &format!("{field}.identity"),
+                &object,
+                "is an identity that only the database gives; use by_default",
+            );
+        }
+        return Some((format!("{name} INTEGER PRIMARY KEY"), is_strict));
+    }
+    if column.identity.is_some() {
+        let lack = "is an identity, which only the one column of a primary key of signed whole numbers can be";
+        draft.refuse(&format!("{field}.identity"), &object, lack);
+    }
+    // INTEGER would make the column the rowid, which gets numbers by itself.
+    let is_key = planned.table.key_columns().len() == 1 && is_column_of_key(planned.table, column);
+    let data_type = if is_key && data_type == "INTEGER" { "INT".to_owned() } else { data_type };
+    let mut text = format!("{name} {data_type}");
+    if !column.nullable || inlined.required {
+        text += " NOT NULL";
+    }
+    text += &collation(draft, field, &object, column);
+    text += &value(draft, field, &object, column, &inlined);
+    for condition in check.iter().chain(&inlined.checks) {
+        text += &format!(" CHECK ({condition})");
+    }
+    Some((text, is_strict))
+}
+
+fn type_of(inlined: &Inlined, column: &str) -> Result<(String, Option<String>), String> {
+    Ok(match &inlined.base {
+        InlinedBase::Neutral(neutral) => {
+            let written = written_type(*neutral)?;
+            (written.text, written.check.map(|check| check.replace('?', column)))
+        }
+        InlinedBase::Labels(labels) => {
+            let labels: Vec<String> = labels.iter().map(|label| SqliteDialect.string(label)).collect();
+            ("TEXT".to_owned(), Some(format!("{column} IN ({})", labels.join(", "))))
+        }
+        InlinedBase::Native(text) => (text.clone(), None),
+    })
+}
+
+fn collation(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition) -> String {
+    match column.collation.as_str() {
+        "" => String::new(),
+        name if COLLATIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) => format!(" COLLATE {name}"),
+        name => {
+            let lack = format!("has the collation {name:?}; SQLite has BINARY, NOCASE and RTRIM");
+            draft.refuse(&format!("{field}.collation"), object, lack);
+            String::new()
+        }
+    }
+}
+
+/// What the column takes when a row does not say it.
+fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition, inlined: &Inlined) -> String {
+    if let Some(generated @ GeneratedValue { stored, .. }) = &column.generated {
+        let Some(text) = draft.sql(&format!("{field}.generated.expression"), object, generated.sql()) else {
+            return String::new();
+        };
+        return format!(" GENERATED ALWAYS AS ({text}) {}", if *stored { "STORED" } else { "VIRTUAL" });
+    }
+    let Some(default) = &column.default else { return String::new() };
+    let neutral = inlined.neutral();
+    let moment = match neutral {
+        Some(NeutralType::Date) => "CURRENT_DATE".to_owned(),
+        Some(NeutralType::Time { .. }) => format!("({TIME_NOW})"),
+        _ => format!("({NOW})"),
+    };
+    let uuid = format!("({NEW_UUID})");
+    // TEXT keeps an exact number as it is written, which a number that SQLite reads would not be.
+    let is_text = |neutral: &NeutralType| written_type(*neutral).is_ok_and(|written| written.text == "TEXT");
+    let neutral = neutral.filter(|neutral| !is_text(neutral));
+    let write = DefaultWriter { neutral, boolean: ["0", "1"], moment: &moment, uuid: &uuid };
+    let text = draft.default_value(&format!("{field}.default"), object, default, &write);
+    text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
+}
+
+fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
+    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| SqliteDialect.quoted(column)).collect();
+    format!(
+        "    {}FOREIGN KEY ({}) REFERENCES {} ({}){}",
+        constraint(&key.name),
+        columns(table, &key.key.columns),
+        key.referenced,
+        referenced.join(", "),
+        actions(key)
+    )
+}
+
+fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for (place, (name, index)) in planned.indexes.iter().enumerate() {
+        let field = format!("{}.indexes[{place}]", planned.field);
+        let object = format!("index {name}");
+        if index.full_text {
+            draft.refuse(&field, &object, "is a full-text index; SQLite has full-text tables (FTS5) in place of them");
+            continue;
+        }
+        let predicate = match index.sql() {
+            None => String::new(),
+            Some(sql) => match draft.sql(&format!("{field}.predicate"), &object, sql) {
+                Some(text) => format!("\n    WHERE {text}"),
+                None => continue,
+            },
+        };
+        let terms = index.columns.iter().map(|part| {
+            let column = columns(planned.table, std::slice::from_ref(&part.column));
+            format!("{column}{}", if part.descending { " DESC" } else { "" })
+        });
+        let terms = terms.collect::<Vec<_>>().join(", ");
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let (quoted, comment) = (SqliteDialect.quoted(name), comment(&index.comment, "    "));
+        let on = format!("ON {} ({terms}){predicate}", planned.name);
+        let gap = if comment.is_empty() { " ".to_owned() } else { format!("\n{comment}    ") };
+        draft.make(Made::Index, name, format!("CREATE {unique}INDEX {quoted}{gap}{on};"));
+    }
+}
+
+/// The moment of the change, unless the statement gives one itself. The condition of the inner statement ends it where triggers
+/// fire triggers.
+fn create_trigger(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, column: &ColumnDefinition) {
+    let (name, condition) = trigger(&planned.table.name, &column.name);
+    let (quoted, table, touched) = (SqliteDialect.quoted(&name), &planned.name, SqliteDialect.quoted(&column.name));
+    let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(|rowid| planned.table.column(rowid).is_none())
+    else {
+        let lack = "is touched on update, for which one of the names rowid, _rowid_ and oid must be free";
+        return draft.refuse(&planned.field, &column_object(planned, column), lack);
+    };
+    let sql = format!(
+        "CREATE TRIGGER {quoted} AFTER UPDATE ON {table}\nFOR EACH ROW WHEN {condition}\nBEGIN\n    \
+         UPDATE {table} SET {touched} = {NOW} WHERE {rowid} = NEW.{rowid} AND {touched} IS NOT {NOW};\nEND;"
+    );
+    draft.make(Made::Trigger, name, sql);
+}
+
+/// Name and condition of the trigger that touches a column.
+pub(super) fn trigger(table: &str, column: &str) -> (String, String) {
+    let name = names::trigger_name(table, column, SqliteDialect.max_name_length());
+    let touched = SqliteDialect.quoted(column);
+    (name, format!("NEW.{touched} IS OLD.{touched}"))
+}
+
+/// The one column of a key that becomes the rowid, so that the database gives it numbers.
+fn rowid_column(table: &TableDefinition) -> Option<&str> {
+    let [name] = table.key_columns() else { return None };
+    let column = table.column(name)?;
+    let is_whole = matches!(
+        column.column_type,
+        crate::model::schema::definition::ColumnType::Neutral(NeutralType::Integer { unsigned: false, .. })
+    );
+    (column.identity.is_some() && is_whole).then_some(column.name.as_str())
+}
+
+fn is_column_of_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
+    table.key_columns().iter().any(|name| table.column(name).is_some_and(|found| found.name == column.name))
+}
+
+fn columns(table: &TableDefinition, names: &[String]) -> String {
+    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
+    own.map(|name| SqliteDialect.quoted(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn constraint(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", SqliteDialect.quoted(name)) }
+}
+
+/// The lines of a comment, each as one of SQL.
+fn comment(text: &str, indent: &str) -> String {
+    text.lines().map(|line| format!("{indent}-- {line}\n")).collect()
+}

@@ -1,0 +1,154 @@
+//! A schema from any of its forms, in the statements of an engine.
+
+mod export;
+mod yaml;
+
+use super::SchemaService;
+use crate::{
+    engine::{
+        Dialect, Engines,
+        dialect::{CreateStatement, Unsupported},
+    },
+    model::{
+        CallContext, ConnectionId, Detail, Error, Reason, Result,
+        connection::EngineKind,
+        schema::{
+            TableFilter,
+            definition::{MAX_DEFINITION_TEXT, SchemaDefinition, StandardColumns, Unmapped},
+        },
+    },
+};
+
+/// Most bytes of YAML and statements in an answer; the definition comes to about as much as its YAML.
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
+
+/// Where a schema comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SchemaSource {
+    /// A definition.
+    Definition(SchemaDefinition),
+    /// SQL of an engine.
+    Sql {
+        /// Whose SQL it is.
+        engine: EngineKind,
+        /// The text.
+        text: String,
+    },
+    /// A definition as YAML.
+    Yaml(String),
+    /// A live database.
+    Connection {
+        /// Which.
+        connection: ConnectionId,
+        /// Which tables and views of it.
+        filter: TableFilter,
+    },
+}
+
+/// A schema in all its forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// As a definition.
+    pub definition: SchemaDefinition,
+    /// As YAML.
+    pub yaml: String,
+    /// As statements; none where no engine was asked for.
+    pub statements: Vec<CreateStatement>,
+    /// What of a live database has no place in it.
+    pub unmapped: Vec<Unmapped>,
+}
+
+impl SchemaService {
+    /// Reads a schema, and writes it for an engine where one is given.
+    pub async fn generate_ddl(
+        &self,
+        context: &CallContext,
+        source: SchemaSource,
+        engine: Option<EngineKind>,
+        standard: StandardColumns,
+    ) -> Result<Generated> {
+        let dialect = engine.map(Engines::dialect).transpose()?;
+        let (mut definition, unmapped, field) = self.read(context, source).await?;
+        standard.add_to(&mut definition);
+        // A large definition is worked on for a while.
+        let write = move || write(definition, unmapped, dialect, &field);
+        tokio::task::spawn_blocking(write).await.map_err(Error::internal)?
+    }
+
+    /// The definition, what of a live database is not in it, and the field that errors begin with.
+    async fn read(
+        &self,
+        context: &CallContext,
+        source: SchemaSource,
+    ) -> Result<(SchemaDefinition, Vec<Unmapped>, String)> {
+        Ok(match source {
+            SchemaSource::Definition(definition) => (definition, Vec::new(), "source.definition".to_owned()),
+            SchemaSource::Yaml(text) => {
+                let field = "source.yaml";
+                bounded(&text, field)?;
+                (yaml::read(&text, field)?, Vec::new(), field.to_owned())
+            }
+            SchemaSource::Sql { engine, text } => {
+                let field = "source.sql.text";
+                bounded(&text, field)?;
+                let dialect = Engines::dialect(engine)?;
+                let read = move || dialect.read_sql(&text, field);
+                let definition = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
+                (definition, Vec::new(), field.to_owned())
+            }
+            SchemaSource::Connection { connection, filter } => {
+                let (definition, unmapped) = self.export(context, &connection, filter).await?;
+                (definition, unmapped, "source.connection".to_owned())
+            }
+        })
+    }
+}
+
+/// Checks a definition, and writes it.
+fn write(
+    definition: SchemaDefinition,
+    unmapped: Vec<Unmapped>,
+    dialect: Option<&'static dyn Dialect>,
+    field: &str,
+) -> Result<Generated> {
+    definition.check(field)?;
+    let statements = match dialect {
+        None => Vec::new(),
+        Some(dialect) => {
+            let created = dialect.create(&definition);
+            refuse(created.unsupported, dialect.engine(), field)?;
+            created.statements
+        }
+    };
+    let yaml = yaml::write(&definition)?;
+    let size = yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>();
+    if size > MAX_ANSWER {
+        let description = format!("the answer would come to more than {MAX_ANSWER} bytes; choose fewer tables");
+        return Err(Error::invalid_field("source", description));
+    }
+    Ok(Generated { definition, yaml, statements, unmapped })
+}
+
+fn bounded(text: &str, field: &str) -> Result<()> {
+    if text.len() > MAX_DEFINITION_TEXT {
+        return Err(Error::invalid_field(field, format!("must be at most {MAX_DEFINITION_TEXT} bytes")));
+    }
+    Ok(())
+}
+
+/// All that an engine cannot express in one error.
+fn refuse(unsupported: Vec<Unsupported>, engine: EngineKind, field: &str) -> Result<()> {
+    if unsupported.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
+    let message = format!("{} cannot express the definition: {}", engine.as_str(), told.join("; "));
+    let error = Error::new(Reason::DefinitionUnsupported, message).with_metadata("engine", engine.as_str());
+    Err(unsupported.into_iter().fold(error, |error, found| {
+        error.with(Detail::Precondition {
+            kind: "UNSUPPORTED",
+            subject: format!("{field}.{}", found.field),
+            description: format!("{} {}", found.object, found.feature),
+        })
+    }))
+}

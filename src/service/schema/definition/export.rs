@@ -1,0 +1,219 @@
+//! A live database as a definition.
+//!
+//! What has no place in a definition is told as unmapped, object by object; owners, privileges and sizes are of the database and
+//! not of its schema, and are not told.
+
+mod column;
+mod table;
+mod types;
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::{
+    engine::Dialect,
+    model::{
+        CallContext, ConnectionId, Error, Result,
+        page::PageRequest,
+        schema::{
+            ObjectFilter, ObjectKind, SchemaObject, Skipped, Table, TableFilter, TableKind,
+            definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
+        },
+    },
+    service::{
+        databases::Reader,
+        schema::{SchemaService, TableEvent},
+    },
+};
+
+/// Objects that are read at once.
+const OBJECT_PAGE: u32 = 1000;
+/// Kinds of objects that become types.
+const TYPES: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::CompositeType];
+/// Kinds that a definition has no place for.
+const OTHERS: [ObjectKind; 5] =
+    [ObjectKind::RangeType, ObjectKind::Function, ObjectKind::Procedure, ObjectKind::Aggregate, ObjectKind::Event];
+
+impl SchemaService {
+    /// The tables, views and types that match, and what could not be taken over.
+    pub(super) async fn export(
+        &self,
+        context: &CallContext,
+        connection: &ConnectionId,
+        filter: TableFilter,
+    ) -> Result<(SchemaDefinition, Vec<Unmapped>)> {
+        let Reader { lease, .. } = self.reader(context, connection).await?;
+        let dialect = lease.require_dialect()?;
+        let mut export = Export::new(dialect);
+        // Types are of the schema, whatever the tables that are asked for are called.
+        let kinds: Vec<ObjectKind> = TYPES.into_iter().chain(OTHERS).collect();
+        let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
+        let is_part = filter.name_pattern.is_some();
+        if lease.inspect_objects().is_some() {
+            export.objects(self.all_objects(context, connection, &objects).await?, is_part);
+        }
+        let mut tables = self.stream_tables(context, connection, filter).await?;
+        while let Some(event) = tables.next().await {
+            if export.definition.tables.len() > MAX_TABLES {
+                let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
+                return Err(Error::invalid_field("source.connection", description));
+            }
+            match event? {
+                TableEvent::Table(table) => export.table(&table),
+                TableEvent::Summary { skipped, .. } => skipped.into_iter().for_each(|found| export.skipped(found)),
+            }
+        }
+        Ok(export.finish(is_part))
+    }
+
+    async fn all_objects(
+        &self,
+        context: &CallContext,
+        connection: &ConnectionId,
+        filter: &ObjectFilter,
+    ) -> Result<Vec<SchemaObject>> {
+        let mut objects = Vec::new();
+        let mut after = None;
+        loop {
+            let request = PageRequest { size: OBJECT_PAGE, after };
+            let max_age = std::time::Duration::ZERO;
+            let page = self.list_objects(context, connection, filter, &request, max_age).await?.found.page;
+            objects.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(objects);
+            }
+        }
+    }
+}
+
+/// A definition while a database is read into it.
+struct Export {
+    dialect: &'static dyn Dialect,
+    definition: SchemaDefinition,
+    unmapped: Vec<Unmapped>,
+    /// Schemas and names of the types as the engine tells them.
+    types: HashSet<(String, String)>,
+}
+
+impl Export {
+    fn new(dialect: &'static dyn Dialect) -> Self {
+        Self { dialect, definition: SchemaDefinition::default(), unmapped: Vec::new(), types: HashSet::new() }
+    }
+
+    fn leave_out(&mut self, object: impl Into<String>, reason: impl Into<String>) {
+        self.unmapped.push(Unmapped { object: object.into(), reason: reason.into() });
+    }
+
+    fn skipped(&mut self, skipped: Skipped) {
+        self.leave_out(skipped.subject, skipped.reason);
+    }
+
+    /// Types, and what a definition has no place for; that is not told where only some tables are asked for.
+    fn objects(&mut self, objects: Vec<SchemaObject>, is_part: bool) {
+        let is_type = |object: &&SchemaObject| TYPES.contains(&object.kind);
+        self.types =
+            objects.iter().filter(is_type).map(|object| (object.schema.clone(), object.name.clone())).collect();
+        for object in objects {
+            if TYPES.contains(&object.kind) {
+                self.declared(object);
+            } else if !is_part && !self.is_touching(&object) {
+                let kind = object.kind.as_str().to_lowercase().replace('_', " ");
+                let name = full_name(self.schema(&object.schema), &object.name);
+                self.leave_out(format!("{kind} {name}"), format!("a definition has no place for a {kind}"));
+            }
+        }
+    }
+
+    /// A function that our own triggers call is made again with them.
+    fn is_touching(&self, object: &SchemaObject) -> bool {
+        object.kind == ObjectKind::Function && object.name.starts_with("touch_") && object.signature.is_empty()
+    }
+
+    fn table(&mut self, table: &Table) {
+        let name = full_name(self.schema(&table.schema), &table.name);
+        let kind = match table.kind {
+            TableKind::Table => return self.plain_table(table),
+            TableKind::View => return self.view(table),
+            TableKind::MaterializedView => "materialised view",
+            TableKind::PartitionedTable => "partitioned table",
+            TableKind::ForeignTable => "foreign table",
+            TableKind::VirtualTable => "virtual table",
+            TableKind::Sequence => "sequence",
+        };
+        self.leave_out(format!("{kind} {name}"), format!("a definition has no place for a {kind}"));
+    }
+
+    fn view(&mut self, table: &Table) {
+        let query = table.view_definition.trim().trim_end_matches(';').trim_end();
+        let schema = self.schema(&table.schema).to_owned();
+        if query.is_empty() {
+            return self.leave_out(format!("view {}", full_name(&schema, &table.name)), "its query could not be read");
+        }
+        self.definition.views.push(ViewDefinition {
+            schema,
+            name: table.name.clone(),
+            comment: table.comment.clone(),
+            query: query.to_owned(),
+            engine: Some(self.dialect.engine()),
+        });
+    }
+
+    /// A schema as a definition names it: the default one has no name.
+    fn schema<'s>(&self, schema: &'s str) -> &'s str {
+        match self.dialect.default_schema() {
+            Some(default) if default != schema => schema,
+            _ => "",
+        }
+    }
+
+    /// Takes out what only makes sense with what was left out.
+    fn finish(mut self, is_part: bool) -> (SchemaDefinition, Vec<Unmapped>) {
+        self.drop_clashing_names();
+        self.drop_open_keys(is_part);
+        (self.definition, self.unmapped)
+    }
+
+    /// Of two names that only their case tells apart the first stays.
+    fn drop_clashing_names(&mut self) {
+        let mut seen = BTreeSet::new();
+        let mut clashing = Vec::new();
+        let reason = "its name is that of another but for its case, which some engines do not tell apart";
+        let mut take = |kind: &str, schema: &str, name: &str| {
+            let name = full_name(schema, name);
+            let is_new = seen.insert(folded(&name));
+            if !is_new {
+                clashing.push(Unmapped { object: format!("{kind} {name}"), reason: reason.to_owned() });
+            }
+            is_new
+        };
+        self.definition.types.retain(|found| take("type", &found.schema, &found.name));
+        self.definition.tables.retain(|found| take("table", &found.schema, &found.name));
+        self.definition.views.retain(|found| take("view", &found.schema, &found.name));
+        self.unmapped.append(&mut clashing);
+    }
+
+    /// A foreign key to a table that was left out, or to columns that are no key of it.
+    fn drop_open_keys(&mut self, is_part: bool) {
+        let whole = self.definition.clone();
+        let mut open = Vec::new();
+        for table in &mut self.definition.tables {
+            let name = table.full_name();
+            table.foreign_keys.retain(|key| {
+                let target = full_name(&key.referenced_schema, &key.referenced_table);
+                let found = whole.find_table(&key.referenced_schema, &key.referenced_table);
+                let is_closed = found.is_some_and(|found| match key.referenced_columns.as_slice() {
+                    [] => found.key_columns().len() == key.columns.len(),
+                    columns => found.is_key(columns),
+                });
+                if !is_closed {
+                    let object = format!("foreign key {name} ({})", key.columns.join(", "));
+                    let why =
+                        if is_part { " among those that were asked for" } else { " in the definition with that key" };
+                    open.push(Unmapped { object, reason: format!("there is no table {target}{why}") });
+                }
+                is_closed
+            });
+        }
+        self.unmapped.append(&mut open);
+    }
+}
