@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     engine::postgres::dialect::PostgresDialect,
-    model::schema::{Column, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint},
+    model::schema::{Column, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, LintProfile},
 };
 
 fn column(name: &str, data_type: &str) -> Column {
