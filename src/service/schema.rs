@@ -1,6 +1,7 @@
 //! Reading the schemas of registered databases.
 
 mod cache;
+mod ddl;
 mod lint;
 mod lint_stream;
 mod mask;
@@ -14,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
+    ddl::{DdlCounts, DdlEvent, DdlStream},
     lint::{LintProfile, LintSelection, RULES},
     lint_stream::{LintCounts, LintEvent, LintStream},
     sample::{DEFAULT_SAMPLE_ROWS, DEFAULT_VALUE_LENGTH, MAX_VALUE_LENGTH, Masking, SampleRequest, SampledRows},

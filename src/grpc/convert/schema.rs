@@ -1,5 +1,6 @@
 //! Schemas: databases, tables and what is in them.
 
+mod ddl;
 mod details;
 mod lint;
 mod object;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use self::{
+    ddl::{ddl_event, ddl_selection},
     lint::{lint_event, lint_selection},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},
