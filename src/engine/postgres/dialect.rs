@@ -133,11 +133,13 @@ fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&format!(" {} ", word.to_ascii_lowercase()))
 }
 
-fn quoted(name: &str) -> String {
+/// A name as SQL writes it, in quotes where it needs them.
+pub(super) fn quoted(name: &str) -> String {
     if is_plain(name) && !is_reserved(name) { name.to_owned() } else { Identifier::of_catalog(name).double_quoted() }
 }
 
-fn qualified(name: &ObjectName) -> String {
+/// A name with its schema as SQL writes it.
+pub(super) fn qualified(name: &ObjectName) -> String {
     format!("{}.{}", quoted(&name.schema), quoted(&name.name))
 }
 

@@ -1,7 +1,7 @@
 //! Everything that MariaDB knows of a schema. There is no MySQL here: what differs there is chosen by the server's name and
 //! written by its manual.
 
-mod fixture;
+pub(crate) mod fixture;
 mod limits;
 mod locks;
 mod marker;

@@ -1,5 +1,7 @@
 //! GetDdl: what it writes makes, on an empty database, what discovery tells the same of.
 
+mod of_mariadb;
+mod of_postgres;
 mod of_sqlite;
 
 use std::collections::BTreeMap;
@@ -72,8 +74,8 @@ fn texts(statements: &[v1::DdlStatement]) -> Vec<&str> {
     statements.iter().map(|statement| statement.sql.as_str()).collect()
 }
 
-/// Everything that discovery tells of a registered database, by what it is of: without sizes, estimates and last numbers, and with
-/// `database` instead of its name.
+/// Everything that discovery tells of a registered database, by what it is of: without sizes, estimates, last numbers and privileges,
+/// and with `database` instead of its name.
 async fn discovered(client: &Client, connection: &str, database: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut tell = |key: String, text: String| {
@@ -101,6 +103,10 @@ async fn discovered(client: &Client, connection: &str, database: &str) -> BTreeM
             if let Some(v1::schema_object::Details::Sequence(sequence)) = &mut object.details {
                 sequence.options.iter_mut().for_each(|options| options.last_value = None);
             }
+            object.grants.clear();
+            if let Some(v1::schema_object::Details::Namespace(schema)) = &mut object.details {
+                schema.default_privileges.clear();
+            }
             let v1::SchemaObject { schema, name, table, signature, .. } = &object;
             tell(format!("{:?} {schema}.{name} {table} {signature}", object.kind()), format!("{object:#?}"));
         }
@@ -113,6 +119,8 @@ async fn discovered(client: &Client, connection: &str, database: &str) -> BTreeM
 
 fn forget_figures(table: &mut v1::Table) {
     table.connection.clear();
+    // Privileges are not asked for.
+    table.grants.clear();
     (table.row_estimate, table.data_size_bytes, table.index_size_bytes) = (0, 0, 0);
     table.indexes.iter_mut().for_each(|index| index.size_bytes = 0);
     table

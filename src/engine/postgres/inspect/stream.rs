@@ -51,19 +51,23 @@ pub(super) async fn run(
     }
     let username = transaction.username().to_owned();
     transaction.commit().await?;
-    Ok(reader.gaps.into_skipped(&username))
+    Ok(reader.into_gaps().into_skipped(&username))
 }
 
 /// Reads parts of a database, and notes what could not be read.
 #[derive(Default)]
-struct PartReader {
+pub(in crate::engine::postgres) struct PartReader {
     gaps: Gaps,
     locks_met: u32,
 }
 
 impl PartReader {
     /// The tables of a part. Where one of them cannot be read, the part is halved until it stands alone, and left out.
-    async fn read(&mut self, transaction: &mut ReadTransaction<'_>, part: &[Oid]) -> Result<Vec<Table>> {
+    pub(in crate::engine::postgres) async fn read(
+        &mut self,
+        transaction: &mut ReadTransaction<'_>,
+        part: &[Oid],
+    ) -> Result<Vec<Table>> {
         let mut tables = Vec::with_capacity(part.len());
         let mut pending = vec![part.to_vec()];
         while let Some(part) = pending.pop() {
@@ -105,5 +109,10 @@ impl PartReader {
             }
         }
         Ok(tables)
+    }
+
+    /// What could not be read.
+    pub(in crate::engine::postgres) fn into_gaps(self) -> Gaps {
+        self.gaps
     }
 }
