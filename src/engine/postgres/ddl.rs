@@ -201,6 +201,11 @@ impl Writer<'_, '_> {
         for object in &found {
             write_object(object, &self.context, &mut self.written);
         }
+        if self.written.pieces.is_empty() && !found.is_empty() {
+            let subject = format!("{} {}", wanted.kind.as_str(), wanted.name.name.as_str());
+            let reason = "every database has it, or it comes with the statement of a table, such as the sequence of an identity column";
+            self.written.skip(subject, reason, "ask for the table");
+        }
         Ok(!found.is_empty())
     }
 

@@ -97,10 +97,10 @@ pub(super) fn changes(table: &Table, name: &TableName, shape: &Shape<'_>, contex
         let subject = Subject::column(&column.name, &name.name);
         let inherited = shape.inherited(column);
         let mut changes = Vec::new();
-        if let Some(parent) = inherited {
-            changes.extend(difference(column, parent, &default_place(column, name), context));
+        if let Some((parent, table)) = inherited {
+            changes.extend(difference((column, name), (parent, &TableName::of(table)), context));
         }
-        changes.extend(own_storage(column, inherited, name, context));
+        changes.extend(own_storage(column, inherited.map(|(parent, _)| parent), name, context));
         if let Some(details) = details(column) {
             changes.extend(details.statistics_target.map(|target| format!("SET STATISTICS {target}")));
             let options: Vec<String> = details.options.iter().map(parameter).collect();
@@ -113,14 +113,19 @@ pub(super) fn changes(table: &Table, name: &TableName, shape: &Shape<'_>, contex
 }
 
 /// Default and NOT NULL of a column that its table inherits, where they are not the parent's.
-fn difference(column: &Column, parent: &Column, place: &Place, context: &Context) -> Vec<String> {
+fn difference(
+    (column, table): (&Column, &TableName),
+    (parent, of): (&Column, &TableName),
+    context: &Context,
+) -> Vec<String> {
     let mut changes = Vec::new();
     let is_plain = column.generation == Generation::None && parent.generation == Generation::None;
-    if is_plain && column.default_expression != parent.default_expression && !context.plan.stands_apart(place) {
-        changes.push(match &column.default_expression {
-            Some(default) => format!("SET DEFAULT {default}"),
-            None => "DROP DEFAULT".to_owned(),
-        });
+    // A default that is added to the parent later is not there yet.
+    let is_there = !context.plan.stands_apart(&default_place(parent, of));
+    let inherited = parent.default_expression.as_ref().filter(|_| is_there);
+    let own = column.default_expression.as_ref();
+    if is_plain && own != inherited && !context.plan.stands_apart(&default_place(column, table)) {
+        changes.push(own.map_or("DROP DEFAULT".to_owned(), |default| format!("SET DEFAULT {default}")));
     }
     if parent.nullable && !column.nullable {
         changes.push("SET NOT NULL".to_owned());

@@ -15,9 +15,12 @@ use crate::{
     },
 };
 
-/// Checks that CREATE TABLE has.
-pub(super) fn checks_inside(table: &Table, name: &TableName, context: &Context) -> Vec<String> {
-    table.checks.iter().filter(|check| is_inside(check, name, context)).map(check_text).collect()
+/// Checks that CREATE TABLE has. A table that is made alone and then attached has to have those of its parents already.
+pub(super) fn checks_inside(table: &Table, name: &TableName, is_alone: bool, context: &Context) -> Vec<String> {
+    let is_wanted = |check: &&CheckConstraint| {
+        is_inside(check, name, context) || (is_alone && is_inherited(&check.name, name, context))
+    };
+    table.checks.iter().filter(is_wanted).map(check_text).collect()
 }
 
 /// Comments on the checks that CREATE TABLE has, and on those that come with a parent.

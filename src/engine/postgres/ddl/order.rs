@@ -58,7 +58,9 @@ impl Plan {
             waiting.entry(piece.place).or_default().extend(piece.statements);
         }
         let all: BTreeSet<Place> = waiting.keys().cloned().collect();
-        let mut order = sorted(&all, &self.needs);
+        let mut needs = self.needs.clone();
+        needs.extend(all.iter().filter_map(of_table));
+        let mut order = sorted(&all, &needs);
         order_refreshes(&mut order);
         order.into_iter().filter_map(|place| waiting.remove(place)).flatten().collect()
     }
@@ -71,9 +73,7 @@ impl Plan {
             if place == needed || self.given_up.contains(&place) {
                 continue;
             }
-            if is_part_of_table(place.step) {
-                needs.insert((place.clone(), table_of(&place)));
-            }
+            needs.extend([&place, &needed].into_iter().filter_map(of_table));
             if self.placeholders.contains(&place) {
                 let placeholder = Place { step: Step::Placeholder, ..place.clone() };
                 if needed.step <= Step::Type {
@@ -121,8 +121,10 @@ impl Plan {
     }
 }
 
-fn is_part_of_table(step: Step) -> bool {
-    matches!(step, Step::Default | Step::Check | Step::Key)
+/// That a part of a table needs its table, which the catalog need not say.
+fn of_table(place: &Place) -> Option<Need> {
+    let is_part = matches!(place.step, Step::Default | Step::Check | Step::Key);
+    is_part.then(|| (place.clone(), table_of(place)))
 }
 
 fn table_of(part: &Place) -> Place {

@@ -110,9 +110,11 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The column that a column is inherited from.
-    pub(super) fn inherited(&self, column: &Column) -> Option<&'a Column> {
-        let named = |table: &&'a Table| table.columns.iter().find(|parent| parent.name == column.name);
+    /// The column that a column is inherited from, and its table.
+    pub(super) fn inherited(&self, column: &Column) -> Option<(&'a Column, &'a Table)> {
+        let named = |table: &&'a Table| {
+            table.columns.iter().find(|parent| parent.name == column.name).map(|parent| (parent, *table))
+        };
         match self {
             Self::Plain | Self::Typed(_) => None,
             Self::Partition(_, parent) => named(parent),
@@ -172,7 +174,7 @@ fn create(
             Shape::Heir(..) | Shape::Partition(..) => {}
         }
     }
-    items.extend(constraint::checks_inside(table, name, context));
+    items.extend(constraint::checks_inside(table, name, matches!(shape, Shape::Plain), context));
     let list = if items.is_empty() { String::new() } else { format!(" (\n    {}\n)", items.join(",\n    ")) };
     let body = match shape {
         Shape::Plain if items.is_empty() => " ()".to_owned(),

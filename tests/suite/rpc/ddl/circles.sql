@@ -5,7 +5,7 @@ COMMENT ON SCHEMA public IS 'not the standard one';
 CREATE TYPE "Sch ema.""x"" 😀"."order" AS ENUM ('a''b', 'c\d');
 CREATE TABLE "Sch ema.""x"" 😀"."a b.c""d" (
     "select" "Sch ema.""x"" 😀"."order" DEFAULT 'c\d', "from" text COLLATE "C" DEFAULT 'it''s \ "it"',
-    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx integer PRIMARY KEY,
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx integer PRIMARY KEY,
     "Größe 😀" integer[][] CHECK ("Größe 😀" IS NOT NULL)
 );
 CREATE INDEX "index ""1""" ON "Sch ema.""x"" 😀"."a b.c""d" ("from" COLLATE "POSIX", lower("from"));
@@ -40,7 +40,8 @@ CREATE MATERIALIZED VIEW not_filled AS SELECT n FROM a_over WITH NO DATA;
 
 CREATE DOMAIN small AS integer CHECK (VALUE < 10);
 COMMENT ON CONSTRAINT small_check ON DOMAIN small IS 'less than ten';
-CREATE DOMAIN smaller AS small COLLATE "default" DEFAULT 3;
+CREATE DOMAIN smaller AS small DEFAULT 3;
+CREATE DOMAIN code AS text COLLATE "C" NOT NULL;
 CREATE TYPE pair AS (one small, many smaller[]);
 CREATE TYPE text_range AS RANGE (subtype = text, subtype_opclass = text_pattern_ops, collation = "C", multirange_type_name = text_ranges);
 CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer,

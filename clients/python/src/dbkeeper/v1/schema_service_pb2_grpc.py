@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dbkeeper.v1 import schema_ddl_pb2 as dbkeeper_dot_v1_dot_schema__ddl__pb2
 from dbkeeper.v1 import schema_lint_pb2 as dbkeeper_dot_v1_dot_schema__lint__pb2
 from dbkeeper.v1 import schema_service_pb2 as dbkeeper_dot_v1_dot_schema__service__pb2
 
@@ -75,6 +76,11 @@ class SchemaServiceStub(object):
                 '/dbkeeper.v1.SchemaService/SampleRows',
                 request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
+                _registered_method=True)
+        self.GetDdl = channel.unary_stream(
+                '/dbkeeper.v1.SchemaService/GetDdl',
+                request_serializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.FromString,
                 _registered_method=True)
         self.LintSchema = channel.unary_stream(
                 '/dbkeeper.v1.SchemaService/LintSchema',
@@ -151,6 +157,17 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDdl(self, request, context):
+        """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+        summary. Run one by one in one session on an empty database of the same engine and version, they make what
+        discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LintSchema(self, request, context):
         """Looks at every table by rules, and streams what is questionable with its severity, the
         figures behind it and the statements that mend it, table by table, then one summary.
@@ -194,6 +211,11 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     servicer.SampleRows,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.SerializeToString,
+            ),
+            'GetDdl': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetDdl,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.SerializeToString,
             ),
             'LintSchema': grpc.unary_stream_rpc_method_handler(
                     servicer.LintSchema,
@@ -374,6 +396,33 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/SampleRows',
             dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDdl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/GetDdl',
+            dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 import abc
 import collections.abc
+import dbkeeper.v1.schema_ddl_pb2
 import dbkeeper.v1.schema_lint_pb2
 import dbkeeper.v1.schema_service_pb2
 import grpc
@@ -87,6 +88,17 @@ class SchemaServiceStub:
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
     """
 
+    GetDdl: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        dbkeeper.v1.schema_ddl_pb2.GetDdlResponse,
+    ]
+    """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+    summary. Run one by one in one session on an empty database of the same engine and version, they make what
+    discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
     LintSchema: grpc.UnaryStreamMultiCallable[
         dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
@@ -164,6 +176,17 @@ class SchemaServiceAsyncStub:
     Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
     (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+    """
+
+    GetDdl: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        dbkeeper.v1.schema_ddl_pb2.GetDdlResponse,
+    ]
+    """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+    summary. Run one by one in one session on an empty database of the same engine and version, they make what
+    discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
     """
 
     LintSchema: grpc.aio.UnaryStreamMultiCallable[
@@ -255,6 +278,19 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         Errors: as GetDatabase; NOT_FOUND (TABLE_NOT_FOUND, COLUMN_NOT_FOUND); INVALID_ARGUMENT
         (INVALID_FIELD); UNIMPLEMENTED (ENGINE_UNSUPPORTED); FAILED_PRECONDITION
         (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
+        """
+
+    @abc.abstractmethod
+    def GetDdl(
+        self,
+        request: dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.schema_ddl_pb2.GetDdlResponse], collections.abc.AsyncIterator[dbkeeper.v1.schema_ddl_pb2.GetDdlResponse]]:
+        """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+        summary. Run one by one in one session on an empty database of the same engine and version, they make what
+        discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
         """
 
     @abc.abstractmethod

@@ -51,5 +51,8 @@ FROM pg_depend d
 JOIN user_node one ON one.class = d.classid AND one.oid = d.objid
 JOIN user_node other ON other.class = d.refclassid AND other.oid = d.refobjid
 WHERE (one.step, one.namespace, one.name, one.part) <> (other.step, other.namespace, other.name, other.part)
+  -- That a default, a check or a key needs its table goes without saying.
+  AND NOT (one.step IN ('DEFAULT', 'CHECK', 'KEY') AND other.step = 'TABLE' AND one.namespace = other.namespace
+           AND one.name = other.name)
   -- A sequence is made before the column that it belongs to.
   AND NOT (one.step = 'SEQUENCE' AND other.step = 'TABLE')
