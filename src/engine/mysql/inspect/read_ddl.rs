@@ -5,7 +5,7 @@ mod script;
 mod text;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use sqlx::{MySqlConnection, mysql::MySqlRow};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use self::{
     script::{Script, Settings, made_with, plain},
-    text::{with_reference_systems, without_counter, without_definer, without_foreign_keys, without_schema},
+    text::{with_reference_systems, without_definer, without_foreign_keys, without_option, without_schema},
 };
 use super::{
     assemble::trigger::trigger,
@@ -36,6 +36,10 @@ use crate::{
     },
 };
 
+/// An option of Aria.
+const CHECKSUM_OPTION: &str = "PAGE_CHECKSUM";
+const UNSAID_CHECKSUMS: &str = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND ENGINE = 'Aria' \
+    AND CREATE_OPTIONS NOT LIKE '%page_checksum%'";
 const EVENTS: &str = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?";
 const ROUTINES: &str =
     "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? ORDER BY ROUTINE_NAME";
@@ -185,10 +189,19 @@ impl Writer<'_> {
         found.retain(|name| self.wanted.takes_table(name));
         let systems = self.reference_systems(&found).await?;
         let mut keys = Vec::new();
-        for created in self.created("TABLE", found, |_, sql| (plain(), sql)).await? {
+        let all = self.created("TABLE", found, |_, sql| (plain(), sql)).await?;
+        let unsaid = match all.iter().any(|created| created.sql.contains(CHECKSUM_OPTION)) {
+            true => self.unsaid_checksums().await?,
+            false => BTreeSet::new(),
+        };
+        for created in all {
             let name = created.name;
             let (sql, own_keys) = without_foreign_keys(&created.sql);
-            let sql = without_schema(&without_counter(&sql), self.schema);
+            // The next number is a matter of its rows.
+            let mut sql = without_schema(&without_option(&sql, "AUTO_INCREMENT"), self.schema);
+            if unsaid.contains(&name) {
+                sql = without_option(&sql, CHECKSUM_OPTION);
+            }
             let sql = systems.get(&name).map_or(sql.clone(), |systems| with_reference_systems(&sql, systems));
             self.script.add(&plain(), DdlKind::Table, &name, "", &sql);
             for (key, text) in own_keys {
@@ -197,6 +210,12 @@ impl Writer<'_> {
             }
         }
         Ok(keys)
+    }
+
+    /// Tables of Aria that say nothing of checksums: MariaDB shows the option on each of them.
+    async fn unsaid_checksums(&mut self) -> Result<BTreeSet<String>, sqlx::Error> {
+        let rows = sqlx::query(UNSAID_CHECKSUMS).bind(self.schema).fetch_all(&mut *self.connection).await?;
+        Ok(rows.iter().map(|row| text(row, 0)).collect())
     }
 
     /// Reference systems of spatial columns by table and column, which MariaDB keeps and does not show.

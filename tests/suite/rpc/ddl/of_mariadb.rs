@@ -31,7 +31,7 @@ async fn circles_settings_and_hard_names_are_made_again() {
          CREATE TABLE {long} (`group` INT PRIMARY KEY, `to` INT, CONSTRAINT `a, key` FOREIGN KEY (`to`) REFERENCES `a b.c``d 'e'` (`select`));
          ALTER TABLE `a b.c``d 'e'` ADD CONSTRAINT `back` FOREIGN KEY (`from`) REFERENCES {long} (`group`), ADD CHECK (`from` > 0);
          CREATE SEQUENCE numbers;
-         CREATE TABLE numbered (id INT DEFAULT (NEXTVAL(numbers) + 1), text VARCHAR(40) DEFAULT 'nextval(`{database}`.`numbers`)');
+         CREATE TABLE numbered (id INT DEFAULT (NEXTVAL(numbers) + 1), text VARCHAR(40) DEFAULT 'nextval(`x`.`numbers`)');
          CREATE VIEW z_base AS SELECT 1 AS `one`, 'é' AS two;
          CREATE VIEW a_over AS SELECT `one`, two FROM z_base;
          CREATE VIEW id AS SELECT `group` AS over_id FROM {long};

@@ -34,13 +34,13 @@ fn foreign_key(line: &str) -> Option<String> {
     rest.starts_with(" FOREIGN KEY (").then_some(name)
 }
 
-/// A CREATE TABLE without the next number of its AUTO_INCREMENT, which is a matter of its rows.
-pub(super) fn without_counter(create: &str) -> String {
+/// A CREATE TABLE without an option that has a number.
+pub(super) fn without_option(create: &str, option: &str) -> String {
     let is_options = |line: &&str| line.starts_with(") ENGINE=");
     let Some(options) = create.lines().find(is_options) else { return create.to_owned() };
-    // A comment, in which the same may stand, comes behind it.
+    // A comment, in which the same may stand, comes behind it or not before a quote.
     let (before, after) = options.split_at(options.find(" COMMENT='").unwrap_or(options.len()));
-    let Some((start, rest)) = before.split_once(" AUTO_INCREMENT=") else { return create.to_owned() };
+    let Some((start, rest)) = before.split_once(&format!(" {option}=")) else { return create.to_owned() };
     let rest = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
     create.replacen(options, &format!("{start}{rest}{after}"), 1)
 }
@@ -139,8 +139,8 @@ mod tests {
         let create = "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT=12 DEFAULT CHARSET=utf8mb4 COMMENT=' AUTO_INCREMENT=3'";
         let expected =
             "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT=' AUTO_INCREMENT=3'";
-        assert_eq!(without_counter(create), expected);
-        assert_eq!(without_counter(expected), expected);
+        assert_eq!(without_option(create, "AUTO_INCREMENT"), expected);
+        assert_eq!(without_option(expected, "AUTO_INCREMENT"), expected);
     }
 
     #[test]
