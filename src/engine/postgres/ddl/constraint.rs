@@ -211,7 +211,7 @@ fn included(columns: &[String]) -> String {
 
 fn storage(index: Option<&Index>) -> String {
     let parameters = index.map(|index| index.storage_parameters.iter().map(column::parameter).collect());
-    in_brackets(" WITH", &parameters.unwrap_or_else(Vec::new))
+    in_brackets(" WITH", &parameters.unwrap_or_default())
 }
 
 fn waiting(deferrable: bool, deferred: bool) -> &'static str {
