@@ -210,8 +210,9 @@ fn included(columns: &[String]) -> String {
 }
 
 fn storage(index: Option<&Index>) -> String {
-    let parameters = index.map(|index| index.storage_parameters.iter().map(column::parameter).collect());
-    in_brackets(" WITH", &parameters.unwrap_or_default())
+    let parameters: Vec<String> =
+        index.map(|index| index.storage_parameters.iter().map(column::parameter).collect()).unwrap_or_default();
+    in_brackets(" WITH", &parameters)
 }
 
 fn waiting(deferrable: bool, deferred: bool) -> &'static str {
