@@ -33,7 +33,7 @@ use secrecy::SecretString;
 pub use dialect::Dialect;
 pub use dump::{Dump, DumpReport, RunningDump};
 pub use facts::Describe;
-pub use inspect::{Inspect, InspectObjects, SampleRows};
+pub use inspect::{Inspect, InspectObjects, ReadDdl, SampleRows};
 pub use migrate::{Migrate, MigrationSession};
 pub use monitor::{Metrics, Sessions};
 pub use password::PasswordRecipe;
@@ -158,6 +158,11 @@ pub trait Database: Send + Sync {
         None
     }
 
+    /// Writing the statements that make it again.
+    fn read_ddl(&self) -> Option<&dyn ReadDdl> {
+        None
+    }
+
     /// Looking at rows.
     fn sample_rows(&self) -> Option<&dyn SampleRows> {
         None
@@ -203,6 +208,11 @@ impl dyn Database + '_ {
     /// Listing what is no table, or ENGINE_UNSUPPORTED.
     pub fn require_inspect_objects(&self) -> Result<&dyn InspectObjects> {
         self.inspect_objects().ok_or_else(|| Error::unsupported(self.kind().as_str(), "lists of schema objects"))
+    }
+
+    /// Writing the statements that make it again, or ENGINE_UNSUPPORTED.
+    pub fn require_read_ddl(&self) -> Result<&dyn ReadDdl> {
+        self.read_ddl().ok_or_else(|| Error::unsupported(self.kind().as_str(), "statements that make a schema again"))
     }
 
     /// Looking at rows, or ENGINE_UNSUPPORTED.

@@ -7,8 +7,8 @@ use crate::model::{
     Result,
     name::QualifiedName,
     schema::{
-        DatabaseInfo, ObjectFilter, ObjectList, ObjectPage, Sample, SampleQuery, Skipped, Table, TableFilter,
-        TableList, TableLookup, TablePage,
+        DatabaseInfo, DdlSelection, DdlStatement, ObjectFilter, ObjectList, ObjectPage, Sample, SampleQuery, Skipped,
+        Table, TableFilter, TableList, TableLookup, TablePage,
     },
 };
 
@@ -46,6 +46,20 @@ pub trait InspectObjects: Send + Sync {
     /// A part of the list of objects, and how many match in all. Kinds that the engine does not have match nothing.
     /// Objects that belong to an extension or to the system itself are left out.
     async fn list_objects(&self, filter: &ObjectFilter, page: &ObjectPage) -> Result<ObjectList>;
+}
+
+/// Writes the statements that make a database again. The same holds as for [`Inspect`].
+#[async_trait]
+pub trait ReadDdl: Send + Sync {
+    /// Sends the statements that are asked for in an order in which each finds what it needs, and returns what could not be
+    /// read or written; absent where one thing was asked for and is not there. Ends early, without an error, when the
+    /// receiver is gone. Run one by one in one session on an empty database of the same engine and version, the
+    /// statements make what [`Inspect`] and [`InspectObjects`] tell the same of, but for rows and last numbers.
+    async fn stream_ddl(
+        &self,
+        selection: &DdlSelection,
+        statements: mpsc::Sender<DdlStatement>,
+    ) -> Result<Option<Vec<Skipped>>>;
 }
 
 /// Looks at rows.

@@ -5,6 +5,7 @@
 mod capability;
 mod connect;
 mod database;
+mod ddl;
 pub mod dialect;
 mod dump;
 mod facts;

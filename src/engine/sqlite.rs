@@ -41,7 +41,7 @@ use self::{
 };
 use super::{
     Database, Describe, Dialect, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe,
-    SampleRows, Target,
+    ReadDdl, SampleRows, Target,
     session_pool::{PoolOwner, SessionSource},
 };
 use crate::model::{
@@ -209,6 +209,10 @@ impl Database for SqliteDatabase {
     }
 
     fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn read_ddl(&self) -> Option<&dyn ReadDdl> {
         Some(self)
     }
 

@@ -85,6 +85,7 @@ impl SchemaAdapter {
 
 #[async_trait]
 impl v1::schema_service_server::SchemaService for SchemaAdapter {
+    type GetDdlStream = MessageStream<v1::GetDdlResponse>;
     type LintSchemaStream = MessageStream<v1::LintSchemaResponse>;
     type StreamTablesStream = MessageStream<v1::StreamTablesResponse>;
 
@@ -139,6 +140,21 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
         request: Request<v1::ListSchemaObjectsRequest>,
     ) -> Result<Response<v1::ListSchemaObjectsResponse>, Status> {
         unary(request, |context, message| self.objects(context, message)).await
+    }
+
+    async fn get_ddl(&self, request: Request<v1::GetDdlRequest>) -> Result<Response<Self::GetDdlStream>, Status> {
+        let schemas = self.schemas.clone();
+        server_stream(request, async move |context, message, mut sender| {
+            let connection = name::parse_connection(&message.connection, "connection")?;
+            let selection = convert::ddl_selection(&message)?;
+            let mut statements = schemas.get_ddl(&context, &connection, selection).await?;
+            let served_by = convert::served_by(statements.served_by());
+            while let Some(found) = statements.next().await {
+                let event = convert::ddl_event(found?, &served_by);
+                sender.send_numbered(|sequence| v1::GetDdlResponse { sequence, event: Some(event) }).await?;
+            }
+            Ok(())
+        })
     }
 
     async fn lint_schema(

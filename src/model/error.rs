@@ -106,6 +106,8 @@ reasons! {
     ApiKeyNotFound = "API_KEY_NOT_FOUND", NotFound;
     /// No such table in the database.
     TableNotFound = "TABLE_NOT_FOUND", NotFound;
+    /// No such object in the database.
+    ObjectNotFound = "OBJECT_NOT_FOUND", NotFound;
     /// No such column in the table.
     ColumnNotFound = "COLUMN_NOT_FOUND", NotFound;
 

@@ -8,6 +8,7 @@ mod change;
 mod column;
 mod constraint;
 mod database;
+mod ddl;
 pub mod definition;
 mod dependent;
 mod grant;
@@ -35,6 +36,7 @@ pub use self::{
         CheckConstraint, ExclusionConstraint, ExclusionElement, ForeignKey, KeyConstraint, MatchType, ReferentialAction,
     },
     database::{DatabaseInfo, FullTextTable, Skipped},
+    ddl::{DdlKind, DdlObject, DdlSelection, DdlStatement, DdlSubject},
     dependent::{Dependence, Dependent, DependentKind},
     grant::ObjectGrant,
     index::{Index, IndexPart, IndexTerm, NullsOrder, OperatorClass},

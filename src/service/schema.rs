@@ -1,6 +1,7 @@
 //! Reading the schemas of registered databases.
 
 mod cache;
+mod ddl;
 mod definition;
 mod lint;
 mod lint_settings;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
+    ddl::{DdlCounts, DdlEvent, DdlStream},
     definition::{Generated, SchemaSource},
     lint::{LintSelection, RULES},
     lint_settings::LintSettingsService,

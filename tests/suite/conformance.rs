@@ -44,6 +44,9 @@ pub(crate) trait Fixture: Send + Sync {
     /// Runs a script with a client that is not dbkeeper's.
     async fn run(&self, database: &str, sql: &str);
 
+    /// Runs statements one by one in one session, with a driver that is not dbkeeper's: each text has to be one statement.
+    async fn run_each(&self, database: &str, statements: &[&str]);
+
     /// Some 20 tables with rows. Those that [`schema`] and [`dumps`] look at have the same names and columns everywhere.
     fn sample_sql(&self) -> &'static str;
 

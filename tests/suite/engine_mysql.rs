@@ -1,7 +1,7 @@
 //! The MySQL and MariaDB engine against real MariaDB servers.
 
 mod connect;
-mod discovery;
+pub(crate) mod discovery;
 mod dump;
 mod fixture;
 mod inspect;

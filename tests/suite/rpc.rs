@@ -22,6 +22,7 @@ mod connections_list;
 mod connections_refused;
 mod connections_replicas;
 mod connections_replicas_away;
+mod ddl;
 mod definition;
 mod escrow;
 mod hostile;

@@ -15,13 +15,14 @@ use dbkeeper::{
         name::{Identifier, QualifiedName},
         page::{Page, PageRequest},
         schema::{
-            MaskReason, ObjectFilter, ObjectKind, SampleText, SampleValue, TableFilter, TableOrder, TableSummary,
+            DdlKind, DdlSelection, DdlSubject, MaskReason, ObjectFilter, ObjectKind, SampleText, SampleValue,
+            TableFilter, TableOrder, TableSummary,
         },
     },
     pool::Lease,
     service::{
         databases::Databases,
-        schema::{Discovery, Masking, SampleRequest, SampledRows, SchemaService, TableEvent},
+        schema::{DdlEvent, Discovery, Masking, SampleRequest, SampledRows, SchemaService, TableEvent},
     },
 };
 use secrecy::SecretString;
@@ -193,6 +194,19 @@ async fn a_stream_that_is_dropped_ends_its_task() {
     let filter = TableFilter::default();
     let mut stream = scene.service.stream_tables(&scene.context, &scene.connection, filter).await.unwrap();
     stream.next().await.unwrap().unwrap();
+    assert_eq!(scene.tasks.len(), 1, "the reader waits for room in the channel");
+    drop(stream);
+    scene.tasks.close();
+    tokio::time::timeout(Duration::from_secs(30), scene.tasks.wait()).await.expect("the task goes on");
+}
+
+#[tokio::test]
+async fn statements_that_nobody_takes_end_their_task() {
+    let scene = scene(200).await;
+    let selection = DdlSelection { subject: DdlSubject::Database, owners: false };
+    let mut stream = scene.service.get_ddl(&scene.context, &scene.connection, selection).await.unwrap();
+    let Some(Ok(DdlEvent::Statement(first))) = stream.next().await else { panic!("no statement") };
+    assert_eq!((first.kind, first.name.as_str()), (DdlKind::Table, "table_199"), "the one that was made first");
     assert_eq!(scene.tasks.len(), 1, "the reader waits for room in the channel");
     drop(stream);
     scene.tasks.close();

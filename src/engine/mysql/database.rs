@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows,
-        Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
+        SampleRows, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -150,6 +150,10 @@ impl Database for MysqlDatabase {
     }
 
     fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn read_ddl(&self) -> Option<&dyn ReadDdl> {
         Some(self)
     }
 

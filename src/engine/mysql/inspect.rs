@@ -11,6 +11,7 @@ mod dependent;
 mod marker;
 mod names;
 mod objects;
+mod read_ddl;
 mod sample;
 mod sequence;
 mod skipped;

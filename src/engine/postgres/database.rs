@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, SampleRows,
-        Sessions, Target,
+        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
+        SampleRows, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
     model::{
@@ -128,6 +128,10 @@ impl Database for PostgresDatabase {
     }
 
     fn inspect_objects(&self) -> Option<&dyn InspectObjects> {
+        Some(self)
+    }
+
+    fn read_ddl(&self) -> Option<&dyn ReadDdl> {
         Some(self)
     }
 

@@ -200,6 +200,16 @@ fn type_name(to: NeutralType) -> Option<String> {
     })
 }
 
+/// A name as SQL writes it, in quotes where it needs them.
+pub(super) fn quoted(name: &str) -> String {
+    PostgresDialect.quoted(name)
+}
+
+/// A name with its schema as SQL writes it.
+pub(super) fn qualified(name: &ObjectName) -> String {
+    PostgresDialect.qualified(name)
+}
+
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: name.to_owned() }
 }

@@ -22,7 +22,13 @@ use tokio::sync::mpsc;
 use self::{
     dependent::dependents,
     details::Details,
-    lock::{Gaps, is_passing, locked_relations},
+    lock::{Gaps, locked_relations},
+};
+pub(super) use self::{
+    lock::is_passing,
+    objects::read_objects,
+    relation::{keys, lookup},
+    stream::PartReader,
 };
 use super::database::{PostgresDatabase, ReadTransaction};
 use crate::{
@@ -41,9 +47,9 @@ const DATABASE: &str = include_str!("inspect/catalog/database.sql");
 const FULL_TEXT: &str = include_str!("inspect/catalog/full_text.sql");
 const TOTALS: &str = include_str!("inspect/catalog/totals.sql");
 /// A lock can be taken between the look at the locks and the query that meets it.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 /// Where a name without a schema is looked for.
-const DEFAULT_SCHEMA: &str = "public";
+pub(super) const DEFAULT_SCHEMA: &str = "public";
 
 #[async_trait]
 impl Inspect for PostgresDatabase {

@@ -4,6 +4,7 @@ mod build;
 mod dependents;
 mod full_text;
 mod objects;
+mod read_ddl;
 mod sample;
 
 use async_trait::async_trait;

@@ -1,5 +1,6 @@
 //! Schemas: databases, tables and what is in them.
 
+mod ddl;
 mod definition;
 mod details;
 mod lint;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use self::{
+    ddl::{ddl_event, ddl_selection},
     definition::{generated, schema_source, standard_columns, target_engine},
     lint::{lint_event, lint_selection, lint_settings, lint_settings_change},
     object::object,

@@ -7,6 +7,11 @@ use dbkeeper::{
     engine::{Engine, EngineOptions, Target, mysql::MysqlEngine},
     model::Reason,
 };
+use secrecy::ExposeSecret;
+use sqlx::{
+    AssertSqlSafe, Connection as _, MySqlConnection,
+    mysql::{MySqlConnectOptions, MySqlSslMode},
+};
 use tempfile::TempDir;
 
 use super::{Fixture, checks};
@@ -80,6 +85,19 @@ impl Fixture for MariadbFixture {
 
     async fn run(&self, database: &str, sql: &str) {
         self.server().sql(database, sql);
+    }
+
+    async fn run_each(&self, database: &str, statements: &[&str]) {
+        let settings = self.server().settings(database);
+        let password = self.server().target(database).credentials.password;
+        let options = MySqlConnectOptions::new().host("localhost").port(settings.port).username(&settings.username);
+        let options = options.password(password.expose_secret()).database(database).ssl_mode(MySqlSslMode::Disabled);
+        let mut connection = MySqlConnection::connect_with(&options).await.expect("the database is reached");
+        for sql in statements {
+            let run = sqlx::raw_sql(AssertSqlSafe((*sql).to_owned())).execute(&mut connection).await;
+            run.unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+        connection.close().await.expect("the connection is closed");
     }
 
     fn sample_sql(&self) -> &'static str {

@@ -14,6 +14,10 @@ use dbkeeper::{
     engine::{Credentials, Engine, EngineOptions, Target, postgres::PostgresEngine},
     model::{AccountId, Reason, connection::ConnectionSettings},
 };
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 use tempfile::TempDir;
 
 use super::{Fixture, checks};
@@ -102,6 +106,20 @@ impl Fixture for PostgresFixture {
 
     async fn run(&self, database: &str, sql: &str) {
         self.server().psql(database, sql);
+    }
+
+    async fn run_each(&self, database: &str, statements: &[&str]) {
+        let settings = self.server().settings(database);
+        let options = PgConnectOptions::new().host("localhost").port(settings.port).username(&settings.username);
+        let options = options.password(self.server().password()).database(database).ssl_mode(PgSslMode::Disable);
+        let mut connection = PgConnection::connect_with(&options).await.expect("the database is reached");
+        for sql in statements {
+            // The extended protocol takes no more than one statement.
+            let query = sqlx::query(AssertSqlSafe((*sql).to_owned())).persistent(false);
+            let run = query.execute(&mut connection).await;
+            run.unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+        connection.close().await.expect("the connection is closed");
     }
 
     fn sample_sql(&self) -> &'static str {

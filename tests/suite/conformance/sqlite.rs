@@ -8,6 +8,8 @@ use dbkeeper::{
     model::Reason,
 };
 
+use sqlx::{AssertSqlSafe, Connection as _};
+
 use super::{Fixture, checks};
 use crate::harness::sqlite::SqliteFolder;
 
@@ -41,6 +43,15 @@ impl Fixture for SqliteFolder {
 
     async fn run(&self, database: &str, sql: &str) {
         SqliteFolder::run(self, database, sql).await;
+    }
+
+    async fn run_each(&self, database: &str, statements: &[&str]) {
+        let mut connection = self.connect(database).await;
+        for sql in statements {
+            let run = sqlx::raw_sql(AssertSqlSafe((*sql).to_owned())).execute(&mut connection).await;
+            run.unwrap_or_else(|error| panic!("{error}: {sql}"));
+        }
+        connection.close().await.expect("the file is closed");
     }
 
     fn sample_sql(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Everything that MariaDB knows of a schema. There is no MySQL here: what differs there is chosen by the server's name and
 //! written by its manual.
 
-mod fixture;
+pub(crate) mod fixture;
 mod limits;
 mod locks;
 mod marker;
@@ -18,7 +18,10 @@ use dbkeeper::{
     model::{
         Result,
         name::{Identifier, QualifiedName},
-        schema::{MysqlColumn, MysqlTable, Skipped, Table, TableDetails, TableFilter, TableLookup},
+        schema::{
+            DdlSelection, DdlStatement, DdlSubject, MysqlColumn, MysqlTable, Skipped, Table, TableDetails, TableFilter,
+            TableLookup,
+        },
     },
 };
 use tokio::sync::mpsc;
@@ -62,4 +65,16 @@ fn column<'a>(table: &'a Table, name: &str) -> (&'a dbkeeper::model::schema::Col
     let column = table.columns.iter().find(|column| column.name == name).unwrap_or_else(|| panic!("no column {name}"));
     let Some(dbkeeper::model::schema::ColumnDetails::Mysql(details)) = &column.details else { panic!("{column:?}") };
     (column, details)
+}
+
+/// The statements of a whole database, and what is not among them.
+async fn statements(database: &Arc<dyn Database>) -> (Vec<DdlStatement>, Vec<Skipped>) {
+    let (sender, mut receiver) = mpsc::channel(1000);
+    let selection = DdlSelection { subject: DdlSubject::Database, owners: false };
+    let skipped = database.require_read_ddl().unwrap().stream_ddl(&selection, sender).await.unwrap();
+    let mut statements = Vec::new();
+    while let Some(statement) = receiver.recv().await {
+        statements.push(statement);
+    }
+    (statements, skipped.expect("the database is there"))
 }

@@ -170,6 +170,7 @@ fn cases(scene: &Scene) -> Vec<Case> {
             Refused,
             v1::SampleRowsRequest { connection: FILE.to_owned(), table: "orders".to_owned(), ..Default::default() },
         ),
+        case("SchemaService.GetDdl", Refused, v1::GetDdlRequest { connection: FILE.to_owned(), ..Default::default() }),
         case(
             "SchemaService.GenerateDdl",
             Refused,

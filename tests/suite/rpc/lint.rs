@@ -205,7 +205,8 @@ async fn profiles_switches_and_filters_choose_what_is_told() {
 
 #[tokio::test]
 async fn what_an_account_has_set_holds_where_a_call_names_no_profile() {
-    let (server, folder) = (TestServer::start().await, SqliteFolder::shared());
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
     let (client, stranger) = (server.client(), server.client_with(&server.second_account().await));
     let database = folder.create_database();
     folder.run(&database, "CREATE TABLE \"Unkeyed\" (\"theValue\" INT)").await;

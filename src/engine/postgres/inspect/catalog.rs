@@ -21,12 +21,15 @@ const SECRET_WORDS: [&str; 7] = ["password", "passwd", "passphrase", "passcode",
 
 impl ReadTransaction<'_> {
     /// A query over the catalog as the server's version needs it.
-    pub(super) fn query(&self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
+    pub(in crate::engine::postgres) fn query(&self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
         sqlx::query(AssertSqlSafe(for_version(sql, self.version()))).persistent(self.keeps_statements())
     }
 
     /// All rows of a query.
-    pub(super) async fn rows(&mut self, query: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
+    pub(in crate::engine::postgres) async fn rows(
+        &mut self,
+        query: Query<'static, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>> {
         let rows = query.fetch_all(self.connection()).await;
         rows.map_err(|error| self.failure(error))
     }

@@ -21,8 +21,10 @@ const NAMES: &str = include_str!("catalog/names.sql");
 
 /// What could not be read.
 #[derive(Default)]
-pub(super) struct Gaps {
+pub(in crate::engine::postgres) struct Gaps {
     skipped: Vec<Skipped>,
+    /// Sequences whose last number is locked.
+    locked_sequences: Vec<String>,
     /// Sequences without a privilege to read them, by schema.
     closed_sequences: BTreeMap<String, u64>,
 }
@@ -30,11 +32,7 @@ pub(super) struct Gaps {
 impl Gaps {
     /// Something that another session keeps locked.
     pub(super) fn add_locked(&mut self, subject: String) {
-        self.skipped.push(Skipped {
-            subject,
-            reason: "another session holds or waits for an exclusive lock on it, or on what it reads".to_owned(),
-            remedy: "try again when it is done".to_owned(),
-        });
+        self.skipped.push(locked(subject));
     }
 
     /// Something that failed when it was read, for what another session does to it meanwhile.
@@ -55,13 +53,14 @@ impl Gaps {
         if !row.get::<bool, _>("readable") {
             *self.closed_sequences.entry(schema).or_default() += 1;
         } else if locked.contains(&row.get("oid")) {
-            self.add_locked(format!("last number of the sequence {schema}.{}", row.get::<&str, _>("name")));
+            self.locked_sequences.push(format!("{schema}.{}", row.get::<&str, _>("name")));
         }
     }
 
     /// Takes in what could not be read of a part.
     pub(super) fn append(&mut self, part: Self) {
         self.skipped.extend(part.skipped);
+        self.locked_sequences.extend(part.locked_sequences);
         for (schema, count) in part.closed_sequences {
             *self.closed_sequences.entry(schema).or_default() += count;
         }
@@ -69,6 +68,8 @@ impl Gaps {
 
     /// All of it, with what would mend it for a user.
     pub(super) fn into_skipped(mut self, username: &str) -> Vec<Skipped> {
+        let numbers = self.locked_sequences.iter().map(|name| locked(format!("last number of the sequence {name}")));
+        self.skipped.extend(numbers);
         let quoted = |name: &str| Identifier::parse(name, "name").map(|name| name.double_quoted()).unwrap_or_default();
         self.skipped.extend(self.closed_sequences.iter().map(|(schema, count)| Skipped {
             subject: format!("last numbers of {count} sequences in schema {schema}"),
@@ -76,6 +77,19 @@ impl Gaps {
             remedy: format!("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}", quoted(schema), quoted(username)),
         }));
         self.skipped
+    }
+
+    /// What of it is about definitions, to which last numbers do not belong.
+    pub(in crate::engine::postgres) fn of_definitions(self) -> Vec<Skipped> {
+        self.skipped
+    }
+}
+
+fn locked(subject: String) -> Skipped {
+    Skipped {
+        subject,
+        reason: "another session holds or waits for an exclusive lock on it, or on what it reads".to_owned(),
+        remedy: "try again when it is done".to_owned(),
     }
 }
 
@@ -97,6 +111,6 @@ pub(super) async fn names(transaction: &mut ReadTransaction<'_>, oids: &[Oid]) -
 }
 
 /// A lock that was taken meanwhile, or an object that was dropped between two catalogs.
-pub(super) fn is_passing(error: &Error) -> bool {
+pub(in crate::engine::postgres) fn is_passing(error: &Error) -> bool {
     error.reason() == Reason::LockTimeout || error.metadata("sql_state") == Some("XX000")
 }

@@ -23,7 +23,8 @@ use crate::{
     model::{
         Result,
         schema::{
-            ObjectDetails, ObjectFilter, ObjectGrant, ObjectKey, ObjectKind, ObjectList, ObjectPage, SchemaObject,
+            ObjectDetails, ObjectFilter, ObjectGrant, ObjectKey, ObjectKind, ObjectList, ObjectPage, Publication,
+            SchemaObject,
         },
     },
 };
@@ -47,39 +48,61 @@ impl InspectObjects for PostgresDatabase {
 impl PostgresDatabase {
     async fn read_objects(&self, filter: &ObjectFilter, page: &ObjectPage) -> Result<ObjectList> {
         let mut transaction = self.leases().begin().await?;
-        let mut found = keys(&mut transaction, filter).await?;
-        let total = found.len() as u64;
-        let wanted: Vec<(ObjectKey, Oid)> =
-            page.cut(found.keys().cloned().collect()).into_iter().filter_map(|key| found.remove_entry(&key)).collect();
-        let locked = locked_relations(&mut transaction).await?;
-        let mut reader = ObjectReader {
-            transaction: &mut transaction,
-            wanted: &wanted,
-            locked: &locked,
-            gaps: Gaps::default(),
-            found: HashMap::new(),
-        };
-        reader.types().await?;
-        reader.routines().await?;
-        reader.parts_of_tables().await?;
-        reader.sequences().await?;
-        reader.others().await?;
-        let mut common = reader.common().await?;
-        let mut objects = Vec::with_capacity(wanted.len());
-        let ObjectReader { mut found, mut gaps, .. } = reader;
-        for (key, oid) in wanted {
-            match found.remove(&Part::of(&key, oid)) {
-                Some((details, definition)) => {
-                    let common = common.remove(&(catalog(key.kind), oid)).unwrap_or_default();
-                    objects.push(object(key, details, definition, common));
-                }
-                None => gaps.add_locked(format!("{} {}.{}", key.kind.as_str(), key.schema, key.name)),
-            }
-        }
-        let skipped = gaps.into_skipped(transaction.username());
+        let found = read_objects(&mut transaction, filter, page, Publication::MAX_TABLES as i64).await?;
+        let skipped = found.gaps.into_skipped(transaction.username());
         transaction.commit().await?;
-        Ok(ObjectList { objects, total, skipped })
+        Ok(ObjectList { objects: found.objects, total: found.total, skipped })
     }
+}
+
+/// Objects that were read.
+pub(in crate::engine::postgres) struct FoundObjects {
+    /// By their keys.
+    pub(in crate::engine::postgres) objects: Vec<SchemaObject>,
+    /// How many match in all.
+    total: u64,
+    /// What could not be read.
+    pub(in crate::engine::postgres) gaps: Gaps,
+}
+
+/// A part of the objects that match, with at most so many tables of each publication.
+pub(in crate::engine::postgres) async fn read_objects(
+    transaction: &mut ReadTransaction<'_>,
+    filter: &ObjectFilter,
+    page: &ObjectPage,
+    most_published: i64,
+) -> Result<FoundObjects> {
+    let mut found = keys(transaction, filter).await?;
+    let total = found.len() as u64;
+    let wanted: Vec<(ObjectKey, Oid)> =
+        page.cut(found.keys().cloned().collect()).into_iter().filter_map(|key| found.remove_entry(&key)).collect();
+    let locked = locked_relations(transaction).await?;
+    let mut reader = ObjectReader {
+        transaction,
+        wanted: &wanted,
+        locked: &locked,
+        most_published,
+        gaps: Gaps::default(),
+        found: HashMap::new(),
+    };
+    reader.types().await?;
+    reader.routines().await?;
+    reader.parts_of_tables().await?;
+    reader.sequences().await?;
+    reader.others().await?;
+    let mut common = reader.common().await?;
+    let mut objects = Vec::with_capacity(wanted.len());
+    let ObjectReader { mut found, mut gaps, .. } = reader;
+    for (key, oid) in wanted {
+        match found.remove(&Part::of(&key, oid)) {
+            Some((details, definition)) => {
+                let common = common.remove(&(catalog(key.kind), oid)).unwrap_or_default();
+                objects.push(object(key, details, definition, common));
+            }
+            None => gaps.add_locked(format!("{} {}.{}", key.kind.as_str(), key.schema, key.name)),
+        }
+    }
+    Ok(FoundObjects { objects, total, gaps })
 }
 
 /// Keys of all objects that match.
@@ -144,6 +167,8 @@ struct ObjectReader<'a, 'b> {
     transaction: &'a mut ReadTransaction<'b>,
     wanted: &'a [(ObjectKey, Oid)],
     locked: &'a [Oid],
+    /// Most tables of a publication that are told.
+    most_published: i64,
     gaps: Gaps,
     found: HashMap<Part, (ObjectDetails, String)>,
 }

@@ -23,7 +23,7 @@ const LOOKUP: &str = include_str!("catalog/lookup.sql");
 const SUMMARIES: &str = include_str!("catalog/summaries.sql");
 
 /// The relations that match a filter, by schema and name; of a page that needs no other order those of the page alone.
-pub(super) async fn keys(
+pub(in crate::engine::postgres) async fn keys(
     transaction: &mut ReadTransaction<'_>,
     filter: &TableFilter,
     page: Option<&TablePage>,
@@ -50,7 +50,11 @@ pub(super) async fn count(transaction: &mut ReadTransaction<'_>, filter: &TableF
 }
 
 /// One relation by its name.
-pub(super) async fn lookup(transaction: &mut ReadTransaction<'_>, schema: &str, name: &str) -> Result<Option<Oid>> {
+pub(in crate::engine::postgres) async fn lookup(
+    transaction: &mut ReadTransaction<'_>,
+    schema: &str,
+    name: &str,
+) -> Result<Option<Oid>> {
     // The server would cut a longer name to one that it has.
     if schema.len() > MAX_NAME_BYTES || name.len() > MAX_NAME_BYTES {
         return Ok(None);

@@ -46,7 +46,7 @@ pub(super) async fn run(
         }
         let username = transaction.username().to_owned();
         transaction.commit().await?;
-        Ok(reader.gaps.into_skipped(&username))
+        Ok(reader.into_gaps().into_skipped(&username))
     };
     let reading = async {
         tokio::select! {
@@ -76,7 +76,7 @@ async fn send(mut parts: mpsc::Receiver<Details>, tables: &mpsc::Sender<Table>) 
 
 /// Reads parts of a database, and notes what could not be read.
 #[derive(Default)]
-struct PartReader {
+pub(in crate::engine::postgres) struct PartReader {
     gaps: Gaps,
     locks_met: u32,
 }
@@ -125,5 +125,20 @@ impl PartReader {
             }
         }
         Ok(details)
+    }
+
+    /// The tables of a part, put together.
+    pub(in crate::engine::postgres) async fn read_tables(
+        &mut self,
+        transaction: &mut ReadTransaction<'_>,
+        part: &[Oid],
+    ) -> Result<Vec<Table>> {
+        let details = self.read(transaction, part).await?;
+        Ok(details.into_iter().flat_map(Details::into_tables).collect())
+    }
+
+    /// What could not be read.
+    pub(in crate::engine::postgres) fn into_gaps(self) -> Gaps {
+        self.gaps
     }
 }

@@ -39,7 +39,7 @@ pub fn table_filter(schema: &str, kind: i32, name_pattern: &str) -> Result<Table
 pub fn object_filter(request: &v1::ListSchemaObjectsRequest) -> Result<ObjectFilter> {
     let mut kinds = Vec::new();
     for kind in &request.kinds {
-        kinds.push(object_kind(*kind)?);
+        kinds.push(object_kind(*kind, "kinds")?);
     }
     kinds.sort_unstable();
     kinds.dedup();
@@ -73,7 +73,8 @@ pub fn sample_request(message: &v1::SampleRowsRequest) -> Result<SampleRequest> 
     })
 }
 
-fn schema_name(schema: &str) -> Result<Option<String>> {
+/// A schema; empty: none is named.
+pub(super) fn schema_name(schema: &str) -> Result<Option<String>> {
     match schema {
         "" => Ok(None),
         schema => Ok(Some(Identifier::parse(schema, "schema")?.as_str().to_owned())),
@@ -106,10 +107,11 @@ fn kind_from_proto(value: i32, field: &str) -> Result<Option<TableKind>> {
     })
 }
 
-fn object_kind(value: i32) -> Result<ObjectKind> {
-    Ok(match enum_from_proto(value, "kinds")? {
+/// A kind that a field names.
+pub(super) fn object_kind(value: i32, field: &str) -> Result<ObjectKind> {
+    Ok(match enum_from_proto(value, field)? {
         v1::ObjectKind::Unspecified => {
-            return Err(Error::invalid_field("kinds", "must not hold OBJECT_KIND_UNSPECIFIED"));
+            return Err(Error::invalid_field(field, "must not hold OBJECT_KIND_UNSPECIFIED"));
         }
         v1::ObjectKind::Enum => ObjectKind::Enum,
         v1::ObjectKind::Domain => ObjectKind::Domain,

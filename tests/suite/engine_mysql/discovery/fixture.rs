@@ -50,7 +50,7 @@ SELECT NEXTVAL(numbers), NEXTVAL(numbers);
 "#;
 
 /// A new database with all of it; its name.
-pub(super) fn create() -> String {
+pub(crate) fn create() -> String {
     let server = MariadbServer::shared();
     let database = server.create_database();
     server.sql(&database, SQL);

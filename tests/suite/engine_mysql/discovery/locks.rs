@@ -149,3 +149,26 @@ async fn a_stream_ends_with_its_receiver() {
     wait_for(&left, |count| count == "0").await;
     holder.end(&name);
 }
+
+#[tokio::test]
+async fn statements_leave_out_what_nobody_may_open_and_end_with_their_receiver() {
+    let name = fixture::create();
+    let database = open(&name).await;
+    let (all, skipped) = statements(&database).await;
+    assert_eq!(skipped, []);
+    let holder = Holder::of_a_new_table(&name).await;
+    let (rest, skipped) = statements(&database).await;
+    assert_eq!(rest, all);
+    let subjects: Vec<_> = skipped.iter().map(|it| it.subject.clone()).collect();
+    assert_eq!(subjects, [format!("table {name}.held")]);
+
+    let (sender, receiver) = mpsc::channel(4);
+    let selection = DdlSelection { subject: DdlSubject::Database, owners: false };
+    let leave = async { drop(receiver) };
+    let (written, ()) = tokio::join!(database.require_read_ddl().unwrap().stream_ddl(&selection, sender), leave);
+    assert_eq!(written.unwrap(), Some(vec![]), "one that went on would have met the table that is held");
+    database.close().await;
+    let left = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND USER = 'keeper'");
+    wait_for(&left, |count| count == "0").await;
+    holder.end(&name);
+}

@@ -77,3 +77,19 @@ async fn one_database_is_told_without_the_texts_that_are_hidden() {
         list.skipped
     );
 }
+
+#[tokio::test]
+async fn statements_that_the_user_may_not_see_are_named() {
+    let name = fixture::create();
+    let grants = [format!("SELECT, EXECUTE, TRIGGER ON {name}.*")];
+    let database = open_as(&name, &grants.each_ref().map(String::as_str)).await;
+    let (statements, skipped) = statements(&database).await;
+    assert!(statements.iter().any(|statement| statement.name == "wide"), "{statements:?}");
+    let hidden = ["tidy", "checked", "nightly"];
+    assert!(!statements.iter().any(|statement| hidden.contains(&statement.name.as_str())), "{statements:?}");
+    let subjects: Vec<_> = skipped.iter().map(|it| it.subject.as_str()).collect();
+    for subject in ["function {}.tidy", "procedure {}.tidy", "view {}.checked", "view {}.over_it", "events"] {
+        assert!(subjects.contains(&subject.replace("{}", &name).as_str()), "{subject} is missing: {subjects:?}");
+    }
+    assert!(skipped.iter().all(|it| !it.reason.is_empty() && !it.remedy.is_empty()), "{skipped:?}");
+}

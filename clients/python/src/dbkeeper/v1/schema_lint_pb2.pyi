@@ -8,6 +8,7 @@ import collections.abc
 import dbkeeper.v1.common_pb2
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
+import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
@@ -57,7 +58,7 @@ class _LintProfile:
 class _LintProfileEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LintProfile.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     LINT_PROFILE_UNSPECIFIED: _LintProfile.ValueType  # 0
-    """LINT_PROFILE_DEFAULT."""
+    """In LintSchema: what the account has set. In the settings: LINT_PROFILE_DEFAULT."""
     LINT_PROFILE_DEFAULT: _LintProfile.ValueType  # 1
     """Rules that hardly anybody disagrees with."""
     LINT_PROFILE_STRICT: _LintProfile.ValueType  # 2
@@ -67,7 +68,7 @@ class LintProfile(_LintProfile, metaclass=_LintProfileEnumTypeWrapper):
     """The rules to begin with. docs/lint.md lists all of them."""
 
 LINT_PROFILE_UNSPECIFIED: LintProfile.ValueType  # 0
-"""LINT_PROFILE_DEFAULT."""
+"""In LintSchema: what the account has set. In the settings: LINT_PROFILE_DEFAULT."""
 LINT_PROFILE_DEFAULT: LintProfile.ValueType  # 1
 """Rules that hardly anybody disagrees with."""
 LINT_PROFILE_STRICT: LintProfile.ValueType  # 2
@@ -129,10 +130,12 @@ class LintSchemaRequest(google.protobuf.message.Message):
     name_pattern: builtins.str
     """Only tables with such a name, as in ListTables. Empty: all."""
     profile: global___LintProfile.ValueType
-    """The rules to begin with. Unspecified: the default ones."""
+    """The rules to begin with. Unspecified: those that the settings of the account come to. With
+    a profile the settings do not count.
+    """
     @property
     def enabled_rules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Rules that hold beside those of the profile, by id. An unknown one is
+        """Rules that hold beside those, by id. An unknown one is
         INVALID_ARGUMENT (INVALID_FIELD) and the text lists all.
         """
 
@@ -153,6 +156,94 @@ class LintSchemaRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["connection", b"connection", "disabled_rules", b"disabled_rules", "enabled_rules", b"enabled_rules", "name_pattern", b"name_pattern", "profile", b"profile", "schema", b"schema"]) -> None: ...
 
 global___LintSchemaRequest = LintSchemaRequest
+
+@typing.final
+class LintSettings(google.protobuf.message.Message):
+    """Which rules hold in LintSchema where the call names no profile. Each account has one."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    PROFILE_FIELD_NUMBER: builtins.int
+    ENABLED_RULES_FIELD_NUMBER: builtins.int
+    DISABLED_RULES_FIELD_NUMBER: builtins.int
+    UPDATE_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """`lintSettings`. Output only."""
+    etag: builtins.str
+    """Changes with each update. In an update it must be the current one, where given."""
+    profile: global___LintProfile.ValueType
+    """The rules to begin with. Unspecified in an update, where the mask names it: LINT_PROFILE_DEFAULT."""
+    @property
+    def enabled_rules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Rules that hold beside those of the profile, by id, each once; ordered in answers."""
+
+    @property
+    def disabled_rules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Rules that do not hold, by id, each once; they go before `enabled_rules`."""
+
+    @property
+    def update_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When they were last changed. Absent: never; the default profile holds. Output only."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        etag: builtins.str = ...,
+        profile: global___LintProfile.ValueType = ...,
+        enabled_rules: collections.abc.Iterable[builtins.str] | None = ...,
+        disabled_rules: collections.abc.Iterable[builtins.str] | None = ...,
+        update_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["update_time", b"update_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["disabled_rules", b"disabled_rules", "enabled_rules", b"enabled_rules", "etag", b"etag", "name", b"name", "profile", b"profile", "update_time", b"update_time"]) -> None: ...
+
+global___LintSettings = LintSettings
+
+@typing.final
+class GetLintSettingsRequest(google.protobuf.message.Message):
+    """Request of GetLintSettings."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___GetLintSettingsRequest = GetLintSettingsRequest
+
+@typing.final
+class UpdateLintSettingsRequest(google.protobuf.message.Message):
+    """Request of UpdateLintSettings."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LINT_SETTINGS_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    validate_only: builtins.bool
+    """Check everything, store nothing."""
+    @property
+    def lint_settings(self) -> global___LintSettings:
+        """The new values. Required."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """Which fields change: `profile`, `enabled_rules`, `disabled_rules`, or `*`. Absent: those that are populated."""
+
+    def __init__(
+        self,
+        *,
+        lint_settings: global___LintSettings | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["lint_settings", b"lint_settings", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["lint_settings", b"lint_settings", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateLintSettingsRequest = UpdateLintSettingsRequest
 
 @typing.final
 class LintSchemaResponse(google.protobuf.message.Message):

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from dbkeeper.v1 import schema_ddl_pb2 as dbkeeper_dot_v1_dot_schema__ddl__pb2
 from dbkeeper.v1 import schema_definition_pb2 as dbkeeper_dot_v1_dot_schema__definition__pb2
 from dbkeeper.v1 import schema_lint_pb2 as dbkeeper_dot_v1_dot_schema__lint__pb2
 from dbkeeper.v1 import schema_service_pb2 as dbkeeper_dot_v1_dot_schema__service__pb2
@@ -77,10 +78,25 @@ class SchemaServiceStub(object):
                 request_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.FromString,
                 _registered_method=True)
+        self.GetDdl = channel.unary_stream(
+                '/dbkeeper.v1.SchemaService/GetDdl',
+                request_serializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.FromString,
+                _registered_method=True)
         self.LintSchema = channel.unary_stream(
                 '/dbkeeper.v1.SchemaService/LintSchema',
                 request_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
+                _registered_method=True)
+        self.GetLintSettings = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/GetLintSettings',
+                request_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.GetLintSettingsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.FromString,
+                _registered_method=True)
+        self.UpdateLintSettings = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/UpdateLintSettings',
+                request_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.UpdateLintSettingsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.FromString,
                 _registered_method=True)
         self.GenerateDdl = channel.unary_unary(
                 '/dbkeeper.v1.SchemaService/GenerateDdl',
@@ -157,12 +173,39 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDdl(self, request, context):
+        """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+        summary. Run one by one in one session on an empty database of the same engine and version, they make what
+        discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LintSchema(self, request, context):
         """Looks at every table by rules, and streams what is questionable with its severity, the
         figures behind it and the statements that mend it, table by table, then one summary.
         Changes nothing. docs/lint.md explains each rule.
         Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
         pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLintSettings(self, request, context):
+        """Which rules hold in LintSchema for the caller's account where a call names no profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateLintSettings(self, request, context):
+        """Changes them, for all connections of the account.
+        Errors: INVALID_ARGUMENT (UNKNOWN_FIELD; INVALID_FIELD for an unknown rule, which lists
+        all, and for one that stands in a list twice); ABORTED (ETAG_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,10 +256,25 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     request_deserializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__service__pb2.SampleRowsResponse.SerializeToString,
             ),
+            'GetDdl': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetDdl,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.SerializeToString,
+            ),
             'LintSchema': grpc.unary_stream_rpc_method_handler(
                     servicer.LintSchema,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.SerializeToString,
+            ),
+            'GetLintSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLintSettings,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.GetLintSettingsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.SerializeToString,
+            ),
+            'UpdateLintSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLintSettings,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__lint__pb2.UpdateLintSettingsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.SerializeToString,
             ),
             'GenerateDdl': grpc.unary_unary_rpc_method_handler(
                     servicer.GenerateDdl,
@@ -408,6 +466,33 @@ class SchemaService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetDdl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/GetDdl',
+            dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__ddl__pb2.GetDdlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def LintSchema(request,
             target,
             options=(),
@@ -424,6 +509,60 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/LintSchema',
             dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__lint__pb2.LintSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLintSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/GetLintSettings',
+            dbkeeper_dot_v1_dot_schema__lint__pb2.GetLintSettingsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLintSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/UpdateLintSettings',
+            dbkeeper_dot_v1_dot_schema__lint__pb2.UpdateLintSettingsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__lint__pb2.LintSettings.FromString,
             options,
             channel_credentials,
             insecure,

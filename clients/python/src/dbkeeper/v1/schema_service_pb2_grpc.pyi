@@ -5,6 +5,7 @@ isort:skip_file
 
 import abc
 import collections.abc
+import dbkeeper.v1.schema_ddl_pb2
 import dbkeeper.v1.schema_definition_pb2
 import dbkeeper.v1.schema_lint_pb2
 import dbkeeper.v1.schema_service_pb2
@@ -88,6 +89,17 @@ class SchemaServiceStub:
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
     """
 
+    GetDdl: grpc.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        dbkeeper.v1.schema_ddl_pb2.GetDdlResponse,
+    ]
+    """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+    summary. Run one by one in one session on an empty database of the same engine and version, they make what
+    discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
     LintSchema: grpc.UnaryStreamMultiCallable[
         dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
@@ -97,6 +109,21 @@ class SchemaServiceStub:
     Changes nothing. docs/lint.md explains each rule.
     Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
     pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
+    GetLintSettings: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.GetLintSettingsRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSettings,
+    ]
+    """Which rules hold in LintSchema for the caller's account where a call names no profile."""
+
+    UpdateLintSettings: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.UpdateLintSettingsRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSettings,
+    ]
+    """Changes them, for all connections of the account.
+    Errors: INVALID_ARGUMENT (UNKNOWN_FIELD; INVALID_FIELD for an unknown rule, which lists
+    all, and for one that stands in a list twice); ABORTED (ETAG_MISMATCH).
     """
 
     GenerateDdl: grpc.UnaryUnaryMultiCallable[
@@ -179,6 +206,17 @@ class SchemaServiceAsyncStub:
     (PRIVILEGE_MISSING, STATEMENT_TIMEOUT, LOCK_TIMEOUT).
     """
 
+    GetDdl: grpc.aio.UnaryStreamMultiCallable[
+        dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        dbkeeper.v1.schema_ddl_pb2.GetDdlResponse,
+    ]
+    """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+    summary. Run one by one in one session on an empty database of the same engine and version, they make what
+    discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+    UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
     LintSchema: grpc.aio.UnaryStreamMultiCallable[
         dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
@@ -188,6 +226,21 @@ class SchemaServiceAsyncStub:
     Changes nothing. docs/lint.md explains each rule.
     Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
     pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    """
+
+    GetLintSettings: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.GetLintSettingsRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSettings,
+    ]
+    """Which rules hold in LintSchema for the caller's account where a call names no profile."""
+
+    UpdateLintSettings: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_lint_pb2.UpdateLintSettingsRequest,
+        dbkeeper.v1.schema_lint_pb2.LintSettings,
+    ]
+    """Changes them, for all connections of the account.
+    Errors: INVALID_ARGUMENT (UNKNOWN_FIELD; INVALID_FIELD for an unknown rule, which lists
+    all, and for one that stands in a list twice); ABORTED (ETAG_MISMATCH).
     """
 
     GenerateDdl: grpc.aio.UnaryUnaryMultiCallable[
@@ -283,6 +336,19 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def GetDdl(
+        self,
+        request: dbkeeper.v1.schema_ddl_pb2.GetDdlRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.schema_ddl_pb2.GetDdlResponse], collections.abc.AsyncIterator[dbkeeper.v1.schema_ddl_pb2.GetDdlResponse]]:
+        """Streams the statements that make a database, a schema or one object again, in an order in which each finds what it needs, then one
+        summary. Run one by one in one session on an empty database of the same engine and version, they make what
+        discovery tells the same of; rows and the last numbers of sequences are left out. docs/schema.md says more.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD); NOT_FOUND (TABLE_NOT_FOUND, OBJECT_NOT_FOUND);
+        UNIMPLEMENTED (ENGINE_UNSUPPORTED). The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+
+    @abc.abstractmethod
     def LintSchema(
         self,
         request: dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
@@ -293,6 +359,25 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         Changes nothing. docs/lint.md explains each rule.
         Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
         pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        """
+
+    @abc.abstractmethod
+    def GetLintSettings(
+        self,
+        request: dbkeeper.v1.schema_lint_pb2.GetLintSettingsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_lint_pb2.LintSettings, collections.abc.Awaitable[dbkeeper.v1.schema_lint_pb2.LintSettings]]:
+        """Which rules hold in LintSchema for the caller's account where a call names no profile."""
+
+    @abc.abstractmethod
+    def UpdateLintSettings(
+        self,
+        request: dbkeeper.v1.schema_lint_pb2.UpdateLintSettingsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_lint_pb2.LintSettings, collections.abc.Awaitable[dbkeeper.v1.schema_lint_pb2.LintSettings]]:
+        """Changes them, for all connections of the account.
+        Errors: INVALID_ARGUMENT (UNKNOWN_FIELD; INVALID_FIELD for an unknown rule, which lists
+        all, and for one that stands in a list twice); ABORTED (ETAG_MISMATCH).
         """
 
     @abc.abstractmethod

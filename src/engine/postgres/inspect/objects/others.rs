@@ -96,7 +96,7 @@ impl ObjectReader<'_, '_> {
 
     async fn publications(&mut self) -> Result<()> {
         let Some(oids) = self.wanted_of("pg_publication") else { return Ok(()) };
-        let most = Publication::MAX_TABLES as i64;
+        let most = self.most_published;
         let query = self.transaction.query(PUBLISHED_TABLES).bind(&oids).bind(self.locked).bind(most);
         let mut tables: HashMap<Oid, Vec<PublishedTable>> = HashMap::new();
         for row in &self.transaction.rows(query).await? {
