@@ -158,7 +158,7 @@ impl Statuses {
         state
     }
 
-    /// Stores the tests that the store does not have yet.
+    /// Stores the tests that the store does not have yet. One that fails does not keep the others; the first error is returned.
     pub async fn write_tests(&self) -> Result<()> {
         let waiting: Vec<_> = self
             .book()
@@ -166,16 +166,20 @@ impl Statuses {
             .filter(|(_, page)| page.test.as_ref().is_some_and(|test| !test.written))
             .map(|(key, page)| (key.clone(), page.noting.clone()))
             .collect();
+        let mut outcome = Ok(());
         for (key, noting) in waiting {
             let _in_turn = noting.lock().await;
             let test = self.book().get(&key).and_then(|page| page.test.clone());
             let Some(Test { status, written: false }) = test else { continue };
-            self.store.record_status(&key.0, &key.1, &status).await?;
+            if let Err(error) = self.store.record_status(&key.0, &key.1, &status).await {
+                outcome = outcome.and(Err(error));
+                continue;
+            }
             if let Some(test) = self.book().get_mut(&key).and_then(|page| page.test.as_mut()) {
                 test.written = true;
             }
         }
-        Ok(())
+        outcome
     }
 
     /// Puts the last look into a registered database that was read from the store.

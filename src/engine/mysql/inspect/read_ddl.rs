@@ -13,7 +13,9 @@ use tokio::sync::mpsc;
 
 use self::{
     script::{Script, Settings, made_with, plain},
-    text::{with_reference_systems, without_definer, without_foreign_keys, without_option, without_schema},
+    text::{
+        holds_login, with_reference_systems, without_definer, without_foreign_keys, without_option, without_schema,
+    },
 };
 use super::{
     assemble::trigger::trigger,
@@ -196,6 +198,12 @@ impl Writer<'_> {
         };
         for created in all {
             let name = created.name;
+            if holds_login(&created.sql) {
+                let subject = format!("table {}.{name}", self.schema);
+                let reason = "its statement holds the login to another server";
+                self.script.skip(subject, reason, "make it by hand, as SHOW CREATE TABLE shows it");
+                continue;
+            }
             let (sql, own_keys) = without_foreign_keys(&created.sql);
             // The next number is a matter of its rows.
             let mut sql = without_schema(&without_option(&sql, "AUTO_INCREMENT"), self.schema);

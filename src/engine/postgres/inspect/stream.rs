@@ -19,7 +19,7 @@ use crate::{
 /// Tables of the first part: few, so that the first message is early.
 const FIRST_PART: usize = 100;
 /// Tables of the other parts, of which three are held in memory at one time: one that is read, one that waits, one that is sent.
-const PART: usize = 1000;
+const PART: usize = 500;
 /// How often a lock is waited for in vain in one stream: a few times for each relation whose lock the look at the locks does not
 /// show. More mean that a catalog itself is locked.
 const MAX_LOCKS_MET: u32 = 32;

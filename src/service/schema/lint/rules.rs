@@ -87,7 +87,11 @@ impl LintSelection {
 
     /// The rules that the settings of an account come to, with those that a call switches on and off beside.
     pub fn of_settings(settings: &LintSettings, enabled: &[String], disabled: &[String]) -> Result<Self> {
-        let mut selection = Self::new(settings.profile, &settings.enabled, &settings.disabled)?;
+        // A rule that was there when the settings were made may be gone.
+        let there = |ids: &[String]| -> Vec<String> {
+            ids.iter().filter(|id| RULES.iter().any(|rule| rule.id == id.as_str())).cloned().collect()
+        };
+        let mut selection = Self::new(settings.profile, &there(&settings.enabled), &there(&settings.disabled))?;
         selection.switch(enabled, disabled)?;
         Ok(selection)
     }
@@ -128,6 +132,14 @@ mod tests {
         assert_eq!(changed.count(), plain.count());
         let error = LintSelection::new(LintProfile::Default, &[], &names(&["money-type", "none"])).unwrap_err();
         assert!(error.message().contains("disabled_rules[1]"), "{}", error.message());
+    }
+
+    #[test]
+    fn a_rule_that_is_gone_hinders_no_settings() {
+        let gone = || vec!["gone".to_owned(), "money-type".to_owned()];
+        let settings = LintSettings { enabled: gone(), disabled: gone(), ..LintSettings::default() };
+        let selection = LintSelection::of_settings(&settings, &[], &[]).unwrap();
+        assert!(!selection.has(MONEY_TYPE) && selection.has(NO_PRIMARY_KEY));
     }
 
     #[test]

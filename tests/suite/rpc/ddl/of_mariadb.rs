@@ -59,6 +59,28 @@ async fn circles_settings_and_hard_names_are_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_to_another_server_is_not_told() {
+    let mariadb = MariadbServer::shared();
+    let database = mariadb.create_database();
+    let (login, secret) = (mariadb.settings(&database), mariadb.password());
+    let sql = format!(
+        "INSTALL PLUGIN IF NOT EXISTS federated SONAME 'ha_federatedx';
+        CREATE TABLE near (x INT);
+        CREATE TABLE far (x INT) ENGINE = FEDERATED CONNECTION = 'mysql://{}:{secret}@127.0.0.1:{}/{database}/near'",
+        login.username, login.port
+    );
+    mariadb.sql(&database, &sql);
+    let server = TestServer::start().await;
+    let client = server.client();
+    register(&client, "shop", settings(&MariadbFixture::new().target(&database))).await;
+    let (statements, summary) = ddl(&client, of("connections/shop")).await.unwrap();
+    let told = format!("{statements:?} {summary:?}");
+    assert!(told.contains("near") && !told.contains(secret), "{told}");
+    assert_eq!(summary.skipped[0].subject, format!("table {database}.far"), "{summary:?}");
+    assert!(summary.skipped[0].reason.contains("login"), "{summary:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_written_is_told_and_owners_on_demand() {
     let database = MariadbServer::shared().create_database();
     let sql = format!(

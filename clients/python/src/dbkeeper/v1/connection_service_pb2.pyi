@@ -1033,7 +1033,9 @@ class TestConnectionResponse(google.protobuf.message.Message):
     message: builtins.str
     """The outcome in a sentence."""
     server_version: builtins.str
-    """Version that the server reports, as it words it."""
+    """Version that the server reports, as it words it. On PostgreSQL the wording can be a minute old, the number is that of this
+    login.
+    """
     tls_active: builtins.bool
     """True where the traffic was encrypted."""
     @property
@@ -1046,7 +1048,9 @@ class TestConnectionResponse(google.protobuf.message.Message):
 
     @property
     def pooler(self) -> global___Pooler:
-        """The pooler that stands in front of the database. Absent where none was noticed."""
+        """The pooler that stands in front of the database. Absent where none was noticed; on PostgreSQL one that came within
+        the last minute may not be noticed yet.
+        """
 
     def __init__(
         self,

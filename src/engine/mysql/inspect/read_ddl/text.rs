@@ -6,6 +6,8 @@ use crate::engine::mysql::inspect::creation::backquoted;
 
 /// The functions of sequences, which the server shows with the database of the sequence.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval(", "lastval(", "setval("];
+/// Storage engines that reach other servers, with a login in CONNECTION, in COMMENT or in an option of their own.
+const ENGINES_WITH_LOGIN: [&str; 3] = ["FEDERATED", "SPIDER", "CONNECT"];
 
 /// A CREATE TABLE without its foreign keys, and these as ALTER TABLE adds them, by name.
 pub(super) fn without_foreign_keys(create: &str) -> (String, Vec<(String, String)>) {
@@ -45,14 +47,23 @@ pub(super) fn without_option(create: &str, option: &str) -> String {
     create.replacen(options, &format!("{start}{rest}{after}"), 1)
 }
 
+/// Whether the table of a CREATE TABLE is kept by an engine that logs in to another server, with the password in the statement.
+pub(super) fn holds_login(create: &str) -> bool {
+    let is_other = |line: &str| {
+        let engine = line.strip_prefix(") ENGINE=").and_then(|rest| rest.split_ascii_whitespace().next());
+        engine.is_some_and(|engine| ENGINES_WITH_LOGIN.iter().any(|known| engine.eq_ignore_ascii_case(known)))
+    };
+    create.lines().any(is_other)
+}
+
 /// A CREATE TABLE that finds the sequences of its defaults in whatever database it runs in.
 pub(super) fn without_schema(create: &str, schema: &str) -> String {
     let qualifier = format!("`{}`.", schema.replace('`', "``"));
     let mut text = String::with_capacity(create.len());
-    let mut in_string = false;
+    let mut quote = None;
     let mut rest = create;
     while let Some(letter) = rest.chars().next() {
-        if !in_string {
+        if quote.is_none() {
             let called = SEQUENCE_FUNCTIONS.iter().find(|function| rest.starts_with(**function));
             if let Some(function) = called.filter(|function| rest[function.len()..].starts_with(&qualifier)) {
                 text.push_str(function);
@@ -61,10 +72,14 @@ pub(super) fn without_schema(create: &str, schema: &str) -> String {
             }
         }
         let length = match letter {
-            '\\' if in_string => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            '\\' if quote == Some('\'') => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
             _ => letter.len_utf8(),
         };
-        in_string ^= letter == '\'';
+        match quote {
+            Some(open) if open == letter => quote = None,
+            None if matches!(letter, '\'' | '`') => quote = Some(letter),
+            _ => {}
+        }
         text.push_str(&rest[..length]);
         rest = &rest[length..];
     }
@@ -132,6 +147,20 @@ mod tests {
         assert_eq!((keys[0].0.as_str(), keys[1].0.as_str()), ("one`1", "two"));
         let between = "CREATE TABLE `t` (\n  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `u` (`a`),\n  CONSTRAINT `c` CHECK (`a` > 0)\n)";
         assert_eq!(without_foreign_keys(between).0, "CREATE TABLE `t` (\n  CONSTRAINT `c` CHECK (`a` > 0)\n)");
+    }
+
+    #[test]
+    fn a_quote_in_a_name_opens_no_string() {
+        let create = "CREATE TABLE `t` (\n  `it's` int,\n  `n` int DEFAULT nextval(`s`.`n`)\n)";
+        let expected = "CREATE TABLE `t` (\n  `it's` int,\n  `n` int DEFAULT nextval(`n`)\n)";
+        assert_eq!(without_schema(create, "s"), expected);
+    }
+
+    #[test]
+    fn an_engine_with_a_login_is_told_from_a_comment_about_it() {
+        assert!(holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=FEDERATED DEFAULT CHARSET=utf8mb4"));
+        assert!(holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=Spider"));
+        assert!(!holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=') ENGINE=SPIDER'"));
     }
 
     #[test]
