@@ -203,6 +203,11 @@ async fn a_log_that_was_cut_short_does_not_heal_by_going_on() {
     assert_eq!(told[8].kind(), v1::AuditEventKind::Damage);
 
     let (server, mut intruder) = scene().await;
+    intruder.run("DELETE FROM audit_heads").await.unwrap();
+    call(&server.client(), "after").await;
+    assert_bad(&verify(&server.client(), None).await, 11, AuditProblem::DamageNoted);
+
+    let (server, mut intruder) = scene().await;
     intruder.run("DELETE FROM audit_events WHERE sequence > 8").await.unwrap();
     call(&server.client(), "after").await;
     assert_bad(&verify(&server.client(), None).await, 9, AuditProblem::Missing);
