@@ -60,6 +60,8 @@ async fn a_definition_that_cannot_be_is_refused_with_its_field() {
 async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
     let server = server().await;
     let run = format!("CREATE VIEW a AS SELECT 1{}", " + 1".repeat(5_000));
+    let brackets = format!("CREATE VIEW a AS SELECT (1){}", "+(1)".repeat(260_000));
+    let queries = format!("CREATE VIEW a AS SELECT 1, 2{}", " UNION SELECT 1, 2".repeat(58_000));
     let nested = format!("CREATE VIEW a AS SELECT {}1{}", "(".repeat(500), ")".repeat(500));
     use v1::Engine::{Mysql, Postgresql, Sqlite};
     for (source, place, words) in [
@@ -85,7 +87,9 @@ async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
             "is on the expression lower(x)",
         ),
         (sql(Postgresql, "ALTER TABLE a ADD COLUMN x int"), Some((1, 1)), "there is no table \"a\""),
-        (sql(Postgresql, &run), None, "more than 5000 words in a row"),
+        (sql(Postgresql, &run), None, "more than 5000 words belong together"),
+        (sql(Postgresql, &brackets), None, "more than 5000 words belong together"),
+        (sql(Sqlite, &queries), None, "more than 5000 words belong together"),
         (sql(Postgresql, &nested), None, "nested too deeply"),
     ] {
         let field = if matches!(source, Source::Yaml(_)) { "source.yaml" } else { "source.sql.text" };
