@@ -23,7 +23,7 @@ use crate::model::{
 };
 
 /// Room for the highest tree that [`height`] lets pass, which is walked by recursion. Memory that is not used is not taken.
-const STACK: usize = 128 * 1024 * 1024;
+const STACK: usize = 256 * 1024 * 1024;
 
 /// What a statement holds that a definition does not, in a sentence's part; its place is that of the statement.
 type Understood<T> = std::result::Result<T, String>;

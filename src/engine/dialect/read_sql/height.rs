@@ -11,7 +11,7 @@ use sqlparser::{
 use super::Fault;
 
 /// Most words on one way from the top of a tree to its bottom.
-const MAX_HEIGHT: usize = 5_000;
+const MAX_HEIGHT: usize = 2_500;
 
 /// Refuses a text whose tree could become too high.
 ///
