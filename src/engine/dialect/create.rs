@@ -12,8 +12,11 @@ pub(in crate::engine) use self::{
 use super::{Dialect, names::TakenNames};
 use crate::model::schema::{
     NeutralType, ReferentialAction,
-    definition::{ColumnDefinition, DefaultValue, SchemaDefinition, SqlText, ViewDefinition},
+    definition::{ColumnDefinition, DefaultValue, MAX_GENERATED, SchemaDefinition, SqlText, ViewDefinition},
 };
+
+/// Most parts that an engine cannot express which are named.
+const MAX_NAMED: usize = 50;
 
 /// What a statement makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +68,12 @@ pub struct Unsupported {
 pub struct Created {
     /// The statements in their order. What cannot be expressed is missing in them.
     pub statements: Vec<CreateStatement>,
-    /// What cannot be expressed.
+    /// What cannot be expressed, the first 50 of it.
     pub unsupported: Vec<Unsupported>,
+    /// How much more cannot be expressed.
+    pub more_unsupported: usize,
+    /// The statements would come to more than [`MAX_GENERATED`] bytes, so that some are missing.
+    pub is_too_large: bool,
 }
 
 /// A schema while an engine writes it.
@@ -75,24 +82,44 @@ pub(in crate::engine) struct Draft<'a> {
     pub(in crate::engine) definition: &'a SchemaDefinition,
     created: Created,
     names: TakenNames,
+    /// Bytes of the statements.
+    written: usize,
+    /// Bytes of types that were taken apart for the next statement.
+    inlined: usize,
 }
 
 impl<'a> Draft<'a> {
     pub(in crate::engine) fn new(dialect: &'a dyn Dialect, definition: &'a SchemaDefinition) -> Self {
-        Self { dialect, definition, created: Created::default(), names: TakenNames::default() }
+        Self { dialect, definition, created: Created::default(), names: TakenNames::default(), written: 0, inlined: 0 }
     }
 
     pub(in crate::engine) fn finish(self) -> Created {
         self.created
     }
 
-    /// Adds a statement.
+    /// Adds a statement, as long as there is room for it.
     pub(in crate::engine) fn make(&mut self, made: Made, object: impl Into<String>, sql: String) {
+        self.inlined = 0;
+        self.written += sql.len();
+        if self.is_full() {
+            return;
+        }
         self.created.statements.push(CreateStatement { made, object: object.into(), sql });
+    }
+
+    /// True from when the statements come to more than an answer holds. What one column repeats of its type can be as long as the
+    /// whole definition, so that this is asked while a statement is written, too.
+    fn is_full(&mut self) -> bool {
+        self.created.is_too_large |= self.written + self.inlined > MAX_GENERATED;
+        self.created.is_too_large
     }
 
     /// Notes what the engine cannot express.
     pub(in crate::engine) fn refuse(&mut self, field: &str, object: &str, feature: impl Into<String>) {
+        if self.created.unsupported.len() == MAX_NAMED {
+            self.created.more_unsupported += 1;
+            return;
+        }
         let unsupported = Unsupported { field: field.to_owned(), object: object.to_owned(), feature: feature.into() };
         self.created.unsupported.push(unsupported);
     }

@@ -2,6 +2,7 @@
 
 mod column;
 mod constraint;
+mod height;
 mod statement;
 
 use std::thread;
@@ -9,7 +10,7 @@ use std::thread;
 use sqlparser::{
     ast::{Ident, ObjectName as SqlName, Statement},
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Location, Token, Tokenizer},
 };
 
 use super::Dialect;
@@ -21,10 +22,8 @@ use crate::model::{
     },
 };
 
-/// Most words in a row without a comma, a bracket or a semicolon. The parser makes a tree of them that is as deep.
-const MAX_RUN: usize = 5_000;
-/// Room for such a tree, which is walked by recursion. Memory that is not used is not taken.
-const STACK: usize = 128 * 1024 * 1024;
+/// Room for the highest tree that [`height`] lets pass, which is walked by recursion. Memory that is not used is not taken.
+const STACK: usize = 256 * 1024 * 1024;
 
 /// What a statement holds that a definition does not, in a sentence's part; its place is that of the statement.
 type Understood<T> = std::result::Result<T, String>;
@@ -59,7 +58,7 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
     let tokens = Tokenizer::new(grammar.as_ref(), text)
         .tokenize_with_location()
         .map_err(|error| Fault { place: error.location, problem: error.message })?;
-    refuse_long_runs(&tokens)?;
+    height::refuse_high(&tokens)?;
     let has_hard_text = tokens.iter().any(|token| is_hard(&token.token));
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(tokens);
     let mut draft = SqlDraft { dialect, definition: SchemaDefinition::default(), has_hard_text };
@@ -91,22 +90,6 @@ fn syntax(error: &ParserError, parser: &Parser<'_>) -> Fault {
         Some(Fault { place, problem: problem.to_owned() })
     });
     said.unwrap_or_else(|| Fault { place: parser.peek_token().span.start, problem: words })
-}
-
-fn refuse_long_runs(tokens: &[TokenWithSpan]) -> std::result::Result<(), Fault> {
-    let mut run = 0;
-    for token in tokens {
-        run = match token.token {
-            Token::Comma | Token::SemiColon | Token::LParen | Token::RParen => 0,
-            Token::Whitespace(_) => run,
-            _ => run + 1,
-        };
-        if run > MAX_RUN {
-            let problem = format!("more than {MAX_RUN} words in a row without a comma or a bracket");
-            return Err(Fault { place: token.span.start, problem });
-        }
-    }
-    Ok(())
 }
 
 /// A definition while statements are read into it.

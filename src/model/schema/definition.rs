@@ -18,7 +18,7 @@ pub use self::{
     column::{ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity},
     index::{IndexColumn, IndexDefinition},
     key::{CheckDefinition, ForeignKeyDefinition, KeyDefinition},
-    limits::{MAX_DEFINITION_TEXT, MAX_EXPRESSION, MAX_TABLES},
+    limits::{MAX_DEFINITION_TEXT, MAX_EXPRESSION, MAX_GENERATED, MAX_TABLES},
     standard::StandardColumns,
     table::TableDefinition,
     types::{TypeDefinition, TypeField, TypeShape},

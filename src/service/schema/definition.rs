@@ -7,20 +7,17 @@ use super::SchemaService;
 use crate::{
     engine::{
         Dialect, Engines,
-        dialect::{CreateStatement, Unsupported},
+        dialect::{CreateStatement, Created},
     },
     model::{
         CallContext, ConnectionId, Detail, Error, Reason, Result,
         connection::EngineKind,
         schema::{
             TableFilter,
-            definition::{MAX_DEFINITION_TEXT, SchemaDefinition, StandardColumns, Unmapped},
+            definition::{MAX_DEFINITION_TEXT, MAX_GENERATED, SchemaDefinition, StandardColumns, Unmapped},
         },
     },
 };
-
-/// Most bytes of YAML and statements in an answer; the definition comes to about as much as its YAML.
-const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
 /// Where a schema comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +83,9 @@ impl SchemaService {
             SchemaSource::Yaml(text) => {
                 let field = "source.yaml";
                 bounded(&text, field)?;
-                (yaml::read(&text, field)?, Vec::new(), field.to_owned())
+                let read = move || yaml::read(&text, field);
+                let definition = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
+                (definition, Vec::new(), field.to_owned())
             }
             SchemaSource::Sql { engine, text } => {
                 let field = "source.sql.text";
@@ -116,17 +115,27 @@ fn write(
         None => Vec::new(),
         Some(dialect) => {
             let created = dialect.create(&definition);
-            refuse(created.unsupported, dialect.engine(), field)?;
+            refuse(&created, dialect.engine(), field)?;
+            if created.is_too_large {
+                return Err(too_large());
+            }
             created.statements
         }
     };
     let yaml = yaml::write(&definition)?;
-    let size = yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>();
-    if size > MAX_ANSWER {
-        let description = format!("the answer would come to more than {MAX_ANSWER} bytes; choose fewer tables");
-        return Err(Error::invalid_field("source", description));
+    // The definition comes to about as much as its YAML.
+    let size = yaml.len()
+        + statements.iter().map(|statement| statement.sql.len()).sum::<usize>()
+        + unmapped.iter().map(|found| found.object.len() + found.reason.len()).sum::<usize>();
+    if size > MAX_GENERATED {
+        return Err(too_large());
     }
     Ok(Generated { definition, yaml, statements, unmapped })
+}
+
+fn too_large() -> Error {
+    let description = format!("the answer would come to more than {MAX_GENERATED} bytes; choose fewer tables");
+    Error::invalid_field("source", description)
 }
 
 fn bounded(text: &str, field: &str) -> Result<()> {
@@ -136,19 +145,27 @@ fn bounded(text: &str, field: &str) -> Result<()> {
     Ok(())
 }
 
-/// All that an engine cannot express in one error.
-fn refuse(unsupported: Vec<Unsupported>, engine: EngineKind, field: &str) -> Result<()> {
-    if unsupported.is_empty() {
+/// What an engine cannot express in one error: the first parts of it, and how many more there are.
+fn refuse(created: &Created, engine: EngineKind, field: &str) -> Result<()> {
+    if created.unsupported.is_empty() {
         return Ok(());
     }
-    let told: Vec<String> = unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
-    let message = format!("{} cannot express the definition: {}", engine.as_str(), told.join("; "));
+    let told: Vec<String> =
+        created.unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
+    let more = match created.more_unsupported {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let message = format!("{} cannot express the definition: {}{more}", engine.as_str(), told.join("; "));
     let error = Error::new(Reason::DefinitionUnsupported, message).with_metadata("engine", engine.as_str());
-    Err(unsupported.into_iter().fold(error, |error, found| {
+    Err(created.unsupported.iter().zip(told).fold(error, |error, (found, description)| {
         error.with(Detail::Precondition {
             kind: "UNSUPPORTED",
             subject: format!("{field}.{}", found.field),
-            description: format!("{} {}", found.object, found.feature),
+            description,
         })
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,8 @@ impl Inlined {
 }
 
 impl Draft<'_> {
-    /// The type of a column with what it refers to taken apart; absent where the engine has nothing for it, which is noted.
+    /// The type of a column with what it refers to taken apart; absent where the engine has nothing for it or there is no more room,
+    /// which is noted.
     pub(in crate::engine) fn inlined(
         &mut self,
         field: &str,
@@ -47,6 +48,9 @@ impl Draft<'_> {
         column: &str,
         column_type: &ColumnType,
     ) -> Option<Inlined> {
+        if self.is_full() {
+            return None;
+        }
         let definition = self.definition;
         let mut inlined = Inlined { base: InlinedBase::Labels(Vec::new()), required: false, checks: Vec::new() };
         let mut current = column_type;
@@ -54,6 +58,7 @@ impl Draft<'_> {
             match current {
                 ColumnType::Neutral(neutral) => inlined.base = InlinedBase::Neutral(*neutral),
                 ColumnType::Native { engine, text } if *engine == self.dialect.engine() => {
+                    self.inlined += text.len();
                     inlined.base = InlinedBase::Native(text.clone());
                 }
                 ColumnType::Native { engine, text } => {
@@ -63,7 +68,10 @@ impl Draft<'_> {
                 ColumnType::Declared(name) => {
                     let found = definition.find_type(name)?;
                     match &found.shape {
-                        TypeShape::Enum(labels) => inlined.base = InlinedBase::Labels(labels.clone()),
+                        TypeShape::Enum(labels) => {
+                            self.inlined += labels.iter().map(String::len).sum::<usize>();
+                            inlined.base = InlinedBase::Labels(labels.clone());
+                        }
                         TypeShape::Composite(_) => {
                             self.refuse(field, object, format!("has the composite type {}", found.name));
                             return None;
@@ -72,7 +80,12 @@ impl Draft<'_> {
                             inlined.required |= required;
                             for rule in checks {
                                 let text = self.sql(field, object, rule.sql())?;
-                                inlined.checks.push(for_column(&text, &self.dialect.quoted(column)));
+                                let text = for_column(&text, &self.dialect.quoted(column));
+                                self.inlined += text.len();
+                                if self.is_full() {
+                                    return None;
+                                }
+                                inlined.checks.push(text);
                             }
                             current = base;
                             continue;
@@ -80,7 +93,7 @@ impl Draft<'_> {
                     }
                 }
             }
-            return Some(inlined);
+            return if self.is_full() { None } else { Some(inlined) };
         }
     }
 
@@ -124,12 +137,64 @@ fn for_column(condition: &str, column: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::for_column;
+    use super::{Draft, for_column};
+    use crate::{
+        engine::{Engines, dialect::Made},
+        model::{
+            connection::EngineKind,
+            schema::definition::{
+                CheckDefinition, ColumnType, MAX_GENERATED, SchemaDefinition, TypeDefinition, TypeShape,
+            },
+        },
+    };
+
+    /// A definition with one type, and a column's type that refers to it.
+    fn declared(shape: TypeShape) -> (SchemaDefinition, ColumnType) {
+        let found = TypeDefinition { schema: String::new(), name: "long".to_owned(), comment: String::new(), shape };
+        let definition = SchemaDefinition { types: vec![found], ..SchemaDefinition::default() };
+        (definition, ColumnType::try_from("declared:long".to_owned()).unwrap())
+    }
+
+    fn labels(bytes: usize) -> TypeShape {
+        TypeShape::Enum((0..bytes / 250).map(|place| format!("{place:0>250}")).collect())
+    }
 
     #[test]
     fn value_becomes_the_column_outside_of_quotes() {
         let condition = "VALUE > 0 AND value <> 'no value' AND \"value\" IS NULL AND valued = 1";
         let expected = "price > 0 AND price <> 'no value' AND \"value\" IS NULL AND valued = 1";
         assert_eq!(for_column(condition, "price"), expected);
+    }
+
+    #[test]
+    fn a_type_that_is_long_is_not_repeated_beyond_the_answer() {
+        let base = ColumnType::try_from(format!("mysql:{}", "x".repeat(50_000))).unwrap();
+        let expression = "x".repeat(50_000);
+        let checks = vec![CheckDefinition { name: String::new(), expression, engine: None }];
+        let int64 = ColumnType::try_from("int64".to_owned()).unwrap();
+        for shape in [
+            labels(50_000),
+            TypeShape::Domain { base, required: false, checks: Vec::new() },
+            TypeShape::Domain { base: int64, required: false, checks },
+        ] {
+            let (definition, column_type) = declared(shape);
+            let mut draft = Draft::new(Engines::dialect(EngineKind::Mysql).unwrap(), &definition);
+            let inlined = (0..1_600).filter(|_| draft.inlined("a", "column a", "a", &column_type).is_some()).count();
+            assert_eq!(inlined, MAX_GENERATED / 50_000);
+            assert!(draft.finish().is_too_large);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_counted_once() {
+        let (definition, column_type) = declared(labels(50_000));
+        let mut draft = Draft::new(Engines::dialect(EngineKind::Mysql).unwrap(), &definition);
+        for _ in 0..2 {
+            for _ in 0..15 {
+                assert!(draft.inlined("a", "column a", "a", &column_type).is_some());
+            }
+            draft.make(Made::Table, "a", "x".repeat(15 * 50_000));
+        }
+        assert!(!draft.finish().is_too_large);
     }
 }

@@ -133,3 +133,66 @@ fn an_expression_keeps_its_meaning_in_shared_words() {
         assert_eq!(postgres.shared_expression(own).1, Some(EngineKind::Postgresql), "{own}");
     }
 }
+
+#[test]
+fn a_tree_that_would_be_too_high_is_refused_before_it_is_made() {
+    let joined = |part: &str| format!("CREATE VIEW a AS SELECT a{}", part.repeat(1024 * 1024 / part.len() - 10));
+    let inside = format!("SELECT (1{}) ", " + 1".repeat(2_000));
+    for text in [
+        joined("+(1)"),
+        joined(" ISNULL"),
+        joined("::int"),
+        joined("||f(1,2)"),
+        joined(" AND (a, b) IN (SELECT 1, 2)"),
+        joined(" UNION SELECT 1, 2"),
+        joined(", 1 EXCEPT (SELECT 1)"),
+        joined("+ARRAY[1,2]"),
+        joined("+CASE WHEN a THEN (1) END"),
+        joined(" OR NOT - a"),
+        format!("CREATE VIEW a AS SELECT 1::int{}", "[]".repeat(400_000)),
+        // Brackets inside of brackets, each long enough to pass alone.
+        format!("CREATE VIEW a AS {}1{}", "SELECT (1 = ".repeat(20), format!("{})", " + 1".repeat(400)).repeat(20)),
+        format!("CREATE VIEW a AS {inside}{}", "+ 1".repeat(2_000)),
+        format!("CREATE TABLE a (id int, CHECK (a{}))", " AND (a > 1)".repeat(50_000)),
+    ] {
+        assert!(text.len() <= 1024 * 1024);
+        let dialect = Engines::dialect(EngineKind::Postgresql).unwrap();
+        let error = dialect.read_sql(&text, "sql").err().unwrap_or_else(|| panic!("read: {}", &text[..60]));
+        assert!(error.message().contains("more than 2500 words belong together"), "{}: {error}", &text[..60]);
+    }
+}
+
+#[test]
+fn the_highest_tree_that_may_be_is_read() {
+    // Each word here makes the tree as much higher as a word can.
+    for (begin, part) in [
+        ("CREATE VIEW a AS SELECT a", " ISNULL"),
+        ("CREATE VIEW a AS SELECT a", " + 1"),
+        ("CREATE VIEW a AS SELECT a", "::int"),
+        ("CREATE VIEW a AS SELECT 1::int", "[]"),
+        ("CREATE VIEW a AS SELECT 1", " UNION SELECT 1"),
+        ("CREATE VIEW a AS SELECT 1", " UNION VALUES (1)"),
+        ("CREATE VIEW a AS SELECT 1 FROM a", " JOIN a"),
+        ("CREATE VIEW a AS SELECT 1", " + (1)"),
+        ("CREATE TABLE a (x int DEFAULT 1", " + 1"),
+    ] {
+        let words = part.replace(['(', ')'], " ").replace("::", " a ").split_whitespace().count();
+        let end = if begin.contains("TABLE") { ")" } else { "" };
+        let text =
+            format!("{begin}{}{end}", part.repeat(2_450 / words.max(1) / if part.contains('(') { 2 } else { 1 }));
+        // Some of these are no good statements; they must be told, and the process must live.
+        let read = Engines::dialect(EngineKind::Postgresql).unwrap().read_sql(&text, "sql");
+        let is_high = read.is_err_and(|error| error.message().contains("belong together"));
+        assert!(!is_high, "{}", &text[..40]);
+    }
+}
+
+#[test]
+fn a_long_text_of_low_trees_is_read() {
+    let columns: Vec<String> =
+        (0..1_500).map(|place| format!("c{place} decimal(10, 2) NOT NULL DEFAULT (1)")).collect();
+    let text = format!("CREATE TABLE a ({});", columns.join(", "));
+    assert_eq!(read(EngineKind::Postgresql, &text).tables[0].columns.len(), 1_500);
+    let text: String = (0..1_500).map(|place| format!("CREATE TABLE t{place} (id int, CHECK (id > 1));")).collect();
+    assert_eq!(read(EngineKind::Postgresql, &text).tables.len(), 1_500);
+}

@@ -2,6 +2,8 @@
 
 /// Longest text of SQL or YAML, in bytes.
 pub const MAX_DEFINITION_TEXT: usize = 1024 * 1024;
+/// Most bytes of YAML and statements that a definition may come to.
+pub const MAX_GENERATED: usize = 2 * 1024 * 1024;
 /// Longest expression, query or comment, in bytes.
 pub const MAX_EXPRESSION: usize = 64 * 1024;
 /// Most tables, and most views.

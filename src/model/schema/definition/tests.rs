@@ -34,14 +34,23 @@ fn a_cycle_of_types_is_told_with_its_way() {
 #[test]
 fn types_that_are_made_of_others_too_often_are_refused() {
     let chain = |count: usize| (0..count).map(|at| composite(&format!("t{at}"), &format!("t{}", at + 1))).collect();
-    let check = |mut types: Vec<TypeDefinition>| {
+    let whole = |mut types: Vec<TypeDefinition>| {
         types.extend([TypeDefinition {
             shape: TypeShape::Enum(vec!["x".to_owned()]),
             ..composite(&format!("t{}", types.len()), "")
         }]);
-        SchemaDefinition { types, ..SchemaDefinition::default() }.check("definition")
+        types
+    };
+    let check_all = |types| SchemaDefinition { types, ..SchemaDefinition::default() }.check("definition");
+    let check = |types| check_all(whole(types));
+    let check_reversed = |mut types: Vec<TypeDefinition>| {
+        types.reverse();
+        check_all(types)
     };
     check(chain(15)).unwrap();
+    check_reversed(whole(chain(15))).unwrap();
+    let error = check_reversed(whole(chain(16))).unwrap_err();
+    assert!(error.message().contains("more than 16 times"), "one that is declared after its parts: {error}");
     let error = check(chain(16)).unwrap_err();
     assert!(
         error.message().contains("definition.types[0]: is made of types that are made of others more than 16 times"),

@@ -60,6 +60,8 @@ async fn a_definition_that_cannot_be_is_refused_with_its_field() {
 async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
     let server = server().await;
     let run = format!("CREATE VIEW a AS SELECT 1{}", " + 1".repeat(5_000));
+    let brackets = format!("CREATE VIEW a AS SELECT (1){}", "+(1)".repeat(260_000));
+    let queries = format!("CREATE VIEW a AS SELECT 1, 2{}", " UNION SELECT 1, 2".repeat(58_000));
     let nested = format!("CREATE VIEW a AS SELECT {}1{}", "(".repeat(500), ")".repeat(500));
     use v1::Engine::{Mysql, Postgresql, Sqlite};
     for (source, place, words) in [
@@ -85,7 +87,9 @@ async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
             "is on the expression lower(x)",
         ),
         (sql(Postgresql, "ALTER TABLE a ADD COLUMN x int"), Some((1, 1)), "there is no table \"a\""),
-        (sql(Postgresql, &run), None, "more than 5000 words in a row"),
+        (sql(Postgresql, &run), None, "more than 2500 words belong together"),
+        (sql(Postgresql, &brackets), None, "more than 2500 words belong together"),
+        (sql(Sqlite, &queries), None, "more than 2500 words belong together"),
         (sql(Postgresql, &nested), None, "nested too deeply"),
     ] {
         let field = if matches!(source, Source::Yaml(_)) { "source.yaml" } else { "source.sql.text" };
@@ -116,7 +120,7 @@ async fn a_source_that_is_too_large_or_missing_is_refused() {
     let status = server.client().schemas().generate_ddl(v1::GenerateDdlRequest::default()).await.unwrap_err();
     assert_field(&status, "source", "is required");
     // A sum that is as deep as may be is read; its views make an answer that is too large.
-    let deep = format!("CREATE VIEW a AS SELECT 1{}", " + 1".repeat(2_400));
+    let deep = format!("CREATE VIEW a AS SELECT 1{}", " + 1".repeat(1_200));
     let read = generate(&server.client(), sql(v1::Engine::Postgresql, &deep), v1::Engine::Unspecified).await.unwrap();
     assert_eq!(read.definition.unwrap().views.len(), 1);
     let view = |place: usize| v1::ViewDefinition {

@@ -71,13 +71,15 @@ fn look_at_parts(check: &mut Check<'_>, field: &str) {
     };
     let parts: Vec<Vec<usize>> =
         types.iter().map(|found| found.parts().into_iter().filter_map(part).collect()).collect();
-    let mut is_done = vec![false; types.len()];
+    // How many types are on the longest way down from each that was walked, itself with them.
+    let mut heights: Vec<Option<usize>> = vec![None; types.len()];
     for start in 0..types.len() {
         // The way from the start to where the walk is, each with the part that is next.
-        let mut way: Vec<(usize, usize)> = if is_done[start] { Vec::new() } else { vec![(start, 0)] };
+        let mut way: Vec<(usize, usize)> = if heights[start].is_some() { Vec::new() } else { vec![(start, 0)] };
         while let Some((place, next)) = way.pop() {
             let Some(part) = parts[place].get(next).copied() else {
-                is_done[place] = true;
+                let below = parts[place].iter().filter_map(|part| heights[*part]).max();
+                heights[place] = Some(1 + below.unwrap_or_default());
                 continue;
             };
             way.push((place, next + 1));
@@ -86,11 +88,11 @@ fn look_at_parts(check: &mut Check<'_>, field: &str) {
                 let circle: Vec<String> = circle.map(|place| name(&types[place])).collect();
                 let description = format!("the type is made of itself: {}; break the cycle", circle.join(" -> "));
                 check.refuse(format!("{field}.types[{part}]"), description);
-            } else if way.len() >= MAX_NESTING {
+            } else if way.len() + heights[part].unwrap_or(1) > MAX_NESTING {
                 let description =
                     format!("is made of types that are made of others more than {MAX_NESTING} times over");
                 return check.refuse(format!("{field}.types[{start}]"), description);
-            } else if !is_done[part] {
+            } else if heights[part].is_none() {
                 way.push((part, 0));
             }
         }
