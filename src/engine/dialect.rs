@@ -123,8 +123,8 @@ pub trait Dialect: Send + Sync {
         name.to_owned()
     }
 
-    /// A default that is no function of a name, as this engine writes it.
-    fn named_default(&self, _text: &str) -> Option<DefaultValue> {
+    /// A default that is no function of a name, as this engine writes it for a column that holds that.
+    fn named_default(&self, _text: &str, _neutral: Option<NeutralType>) -> Option<DefaultValue> {
         None
     }
 
@@ -176,9 +176,14 @@ impl dyn Dialect + '_ {
         read_sql::read(self, text, field)
     }
 
-    /// An expression in the words that all engines share; else as it is, with this engine.
-    pub fn shared_expression(&self, text: &str) -> (String, Option<EngineKind>) {
-        expression::shared(self, text)
+    /// An expression in the words that all engines share; else as it is, with this engine. What the columns that it names hold
+    /// tells which casts change nothing.
+    pub fn shared_expression(
+        &self,
+        text: &str,
+        columns: &dyn Fn(&str) -> Option<NeutralType>,
+    ) -> (String, Option<EngineKind>) {
+        expression::shared(self, text, columns)
     }
 
     /// What a default means for a column that holds that.

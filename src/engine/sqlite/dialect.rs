@@ -80,11 +80,17 @@ impl Dialect for SqliteDialect {
         Box::new(sqlparser::dialect::SQLiteDialect {})
     }
 
-    fn named_default(&self, text: &str) -> Option<DefaultValue> {
+    fn named_default(&self, text: &str, neutral: Option<NeutralType>) -> Option<DefaultValue> {
         let text = text.trim();
         let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text);
         match text {
-            create::NOW | create::TIME_NOW => Some(DefaultValue::CurrentTimestamp),
+            // The current timestamp would be written otherwise for another type.
+            create::NOW if !matches!(neutral, Some(NeutralType::Date | NeutralType::Time { .. })) => {
+                Some(DefaultValue::CurrentTimestamp)
+            }
+            create::TIME_NOW if matches!(neutral, Some(NeutralType::Time { .. })) => {
+                Some(DefaultValue::CurrentTimestamp)
+            }
             create::NEW_UUID => Some(DefaultValue::NewUuid),
             _ => None,
         }

@@ -58,17 +58,11 @@ impl SqlDraft<'_> {
         match option {
             ColumnOption::Null => column.nullable = true,
             ColumnOption::NotNull => column.nullable = false,
-            ColumnOption::Default(expression) => {
-                let neutral = match &column.column_type {
-                    ColumnType::Neutral(neutral) => Some(*neutral),
-                    _ => None,
-                };
-                match self.default(&expression, neutral)? {
-                    MeantDefault::Nothing => {}
-                    MeantDefault::NextNumber => column.identity = Some(Identity::ByDefault),
-                    MeantDefault::Value(value) => column.default = Some(value),
-                }
-            }
+            ColumnOption::Default(expression) => match self.default(&expression, column.column_type.neutral())? {
+                MeantDefault::Nothing => {}
+                MeantDefault::NextNumber => column.identity = Some(Identity::ByDefault),
+                MeantDefault::Value(value) => column.default = Some(value),
+            },
             ColumnOption::PrimaryKey(_) => {
                 column.nullable = false;
                 table.primary_key = Some(KeyDefinition { name: constraint, columns: own });
@@ -80,7 +74,7 @@ impl SqlDraft<'_> {
                 table.foreign_keys.push(found);
             }
             ColumnOption::Check(check) => {
-                let (expression, engine) = self.shared(&check.expr)?;
+                let (expression, engine) = self.shared(&check.expr, &|name| held_by(table, column, name))?;
                 table.checks.push(CheckDefinition { name: constraint, expression, engine });
             }
             ColumnOption::Collation(name) => column.collation = self.object_name(&name)?.name,
@@ -102,7 +96,7 @@ impl SqlDraft<'_> {
             } => {
                 let stored = generation_expr_mode == Some(GeneratedExpressionMode::Stored)
                     || generated_as == GeneratedAs::ExpStored;
-                let (expression, engine) = self.shared(&expression)?;
+                let (expression, engine) = self.shared(&expression, &|name| held_by(table, column, name))?;
                 column.generated = Some(GeneratedValue { expression, stored, engine });
             }
             ColumnOption::Generated { generated_as, sequence_options, .. } => {
@@ -123,10 +117,10 @@ impl SqlDraft<'_> {
 
     fn default(&self, expression: &Expr, neutral: Option<NeutralType>) -> Understood<MeantDefault> {
         let text = expression.to_string();
-        if let Some(named) = self.dialect.named_default(&text) {
+        if let Some(named) = self.dialect.named_default(&text, neutral) {
             return Ok(MeantDefault::Value(named));
         }
-        match expression::shared_default(expression, neutral) {
+        match expression::shared_default(self.dialect, expression, neutral) {
             Some(found) => Ok(found),
             None => {
                 let (text, engine) = (self.own_words(text)?, Some(self.dialect.engine()));
@@ -165,6 +159,11 @@ impl SqlDraft<'_> {
         }
         Ok((ColumnType::Native { engine: self.dialect.engine(), text: text.to_lowercase() }, false))
     }
+}
+
+/// What a column holds, the one that is being read among them.
+fn held_by(table: &TableDefinition, read: &ColumnDefinition, name: &str) -> Option<NeutralType> {
+    if read.name == name { read.column_type.neutral() } else { table.neutral_type(name) }
 }
 
 fn is_numbered(tokens: &[Token]) -> bool {

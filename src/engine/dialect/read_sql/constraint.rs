@@ -56,7 +56,7 @@ impl SqlDraft<'_> {
                 table.foreign_keys.push(found);
             }
             TableConstraint::Check(check) => {
-                let (expression, engine) = self.shared(&check.expr)?;
+                let (expression, engine) = self.shared(&check.expr, &|name| table.neutral_type(name))?;
                 table.checks.push(CheckDefinition { name: name(&check.name), expression, engine });
             }
             TableConstraint::Index(index) => {

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use super::{SqlDraft, Understood, constraint::index_comment};
 use crate::{
-    engine::dialect::expression,
+    engine::dialect::expression::{self, ColumnTypes},
     model::{
         connection::EngineKind,
         schema::definition::{
@@ -106,7 +106,11 @@ impl SqlDraft<'_> {
         }
         found.comment = index_comment(&index.index_options)?;
         if let Some(predicate) = &index.predicate {
-            (found.predicate, found.engine) = self.shared(predicate)?;
+            let name = self.object_name(&index.table_name)?;
+            let is_it = |table: &&TableDefinition| table.schema == name.schema && table.name == name.name;
+            let table = self.definition.tables.iter().find(is_it);
+            let held = |name: &str| table.and_then(|table| table.neutral_type(name));
+            (found.predicate, found.engine) = self.shared(predicate, &held)?;
         }
         self.table(&index.table_name)?.indexes.push(found);
         Ok(())
@@ -163,16 +167,17 @@ impl SqlDraft<'_> {
                 name.name
             ));
         }
+        let (base, _) = self.column_type(&domain.data_type)?;
+        let held = |name: &str| base.neutral().filter(|_| name.eq_ignore_ascii_case("value"));
         let mut checks = Vec::new();
         for constraint in &domain.constraints {
             let TableConstraint::Check(check) = constraint else {
                 return Err(format!("the domain {} has a constraint that is no check", name.name));
             };
-            let (expression, engine) = self.shared(&check.expr)?;
+            let (expression, engine) = self.shared(&check.expr, &held)?;
             let name = check.name.as_ref().map(|name| self.name(name)).unwrap_or_default();
             checks.push(CheckDefinition { name, expression: expression.replace("\"VALUE\"", "VALUE"), engine });
         }
-        let (base, _) = self.column_type(&domain.data_type)?;
         let shape = TypeShape::Domain { base, required: false, checks };
         let comment = String::new();
         self.definition.types.push(TypeDefinition { schema: name.schema, name: name.name, comment, shape });
@@ -238,8 +243,12 @@ impl SqlDraft<'_> {
     }
 
     /// An expression in shared words, or as it is with the engine that it is of.
-    pub(super) fn shared(&self, expression: &Expr) -> Understood<(String, Option<EngineKind>)> {
-        match expression::portable(expression) {
+    pub(super) fn shared(
+        &self,
+        expression: &Expr,
+        columns: ColumnTypes<'_>,
+    ) -> Understood<(String, Option<EngineKind>)> {
+        match expression::portable(self.dialect, expression, columns) {
             Some(text) => Ok((text, None)),
             None => Ok((self.own_words(expression.to_string())?, Some(self.dialect.engine()))),
         }

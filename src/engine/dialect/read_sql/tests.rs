@@ -2,7 +2,10 @@ use crate::{
     engine::Engines,
     model::{
         connection::EngineKind,
-        schema::definition::{ColumnDefinition, SchemaDefinition},
+        schema::{
+            NeutralType,
+            definition::{ColumnDefinition, SchemaDefinition},
+        },
     },
 };
 
@@ -110,6 +113,7 @@ fn words_of_sqlite_are_understood() {
 fn an_expression_keeps_its_meaning_in_shared_words() {
     let (postgres, mysql) =
         (Engines::dialect(EngineKind::Postgresql).unwrap(), Engines::dialect(EngineKind::Mysql).unwrap());
+    let held = |name: &str| matches!(name, "kind" | "name").then_some(NeutralType::Text { length: Some(9) });
     for (written, shared) in [
         ("((price >= (0)::numeric) AND ((a > 1) OR (b < 2)))", "price >= 0 AND (a > 1 OR b < 2)"),
         ("(a - (b - 1))", "a - (b - 1)"),
@@ -123,14 +127,14 @@ fn an_expression_keeps_its_meaning_in_shared_words() {
         ("((\"order\" IS NOT NULL) = (a > 1))", "(\"order\" IS NOT NULL) = (a > 1)"),
         ("lower((name)::text)", "lower(name)"),
     ] {
-        assert_eq!(postgres.shared_expression(written), (shared.to_owned(), None), "{written}");
+        assert_eq!(postgres.shared_expression(written, &held), (shared.to_owned(), None), "{written}");
     }
     assert_eq!(
-        mysql.shared_expression("`group` > 1 and `a` is null"),
+        mysql.shared_expression("`group` > 1 and `a` is null", &held),
         ("\"group\" > 1 AND a IS NULL".to_owned(), None)
     );
     for own in ["a / 2", "name ~ 'x'", "now() > at", "a || b", "(SELECT 1) = a"] {
-        assert_eq!(postgres.shared_expression(own).1, Some(EngineKind::Postgresql), "{own}");
+        assert_eq!(postgres.shared_expression(own, &held).1, Some(EngineKind::Postgresql), "{own}");
     }
 }
 

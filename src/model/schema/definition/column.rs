@@ -27,6 +27,16 @@ pub enum ColumnType {
     },
 }
 
+impl ColumnType {
+    /// The type that every engine knows; absent for one that is declared or of one engine.
+    pub fn neutral(&self) -> Option<NeutralType> {
+        match self {
+            Self::Neutral(neutral) => Some(*neutral),
+            Self::Declared(_) | Self::Native { .. } => None,
+        }
+    }
+}
+
 impl Default for ColumnType {
     fn default() -> Self {
         Self::Neutral(NeutralType::Text { length: None })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CheckDefinition, ColumnDefinition, ForeignKeyDefinition, IndexDefinition, KeyDefinition, full_name, same};
-use crate::model::schema::ObjectName;
+use crate::model::schema::{NeutralType, ObjectName};
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,11 @@ impl TableDefinition {
     /// The column of a name, compared as folded names.
     pub fn column(&self, name: &str) -> Option<&ColumnDefinition> {
         self.columns.iter().find(|column| same(&column.name, name))
+    }
+
+    /// What a column holds; absent where there is none of the name, or it has no neutral type.
+    pub fn neutral_type(&self, name: &str) -> Option<NeutralType> {
+        self.column(name)?.column_type.neutral()
     }
 
     /// Schema and name.

@@ -28,7 +28,7 @@ impl Export {
             column_type,
             nullable: column.nullable,
             identity,
-            generated: self.generated(column),
+            generated: self.generated(table, column),
             touched_on_update: self.is_touched(&subject, column),
             collation: column.collation.clone(),
             comment: column.comment.clone(),
@@ -79,13 +79,17 @@ impl Export {
         ColumnType::Declared(crate::model::schema::ObjectName { schema: String::new(), name })
     }
 
-    fn generated(&self, column: &Column) -> Option<GeneratedValue> {
+    fn generated(&self, table: &Table, column: &Column) -> Option<GeneratedValue> {
         let stored = match column.generation {
             Generation::Stored => true,
             Generation::Virtual => false,
             _ => return None,
         };
-        let (expression, engine) = self.dialect.shared_expression(&column.generation_expression);
+        let held = |name: &str| {
+            let column = table.columns.iter().find(|column| column.name == name)?;
+            self.dialect.declared_type(&column.data_type)
+        };
+        let (expression, engine) = self.dialect.shared_expression(&column.generation_expression, &held);
         Some(GeneratedValue { expression, stored, engine })
     }
 

@@ -44,9 +44,9 @@ impl Export {
         let unique = table.unique_constraints.iter().filter(|key| !is_told_as_index(table, &key.index));
         found.unique_constraints = unique.filter_map(|key| self.unique(&name, key)).collect();
         found.foreign_keys = table.foreign_keys.iter().filter_map(|key| self.foreign_key(&name, &found, key)).collect();
-        found.checks = table.checks.iter().filter_map(|check| self.check(&name, check)).collect();
+        found.checks = table.checks.iter().filter_map(|check| self.check(&found, check)).collect();
         let indexes = table.indexes.iter().filter(|index| !is_of_key(table, index));
-        found.indexes = indexes.filter_map(|index| self.index(&name, index)).collect();
+        found.indexes = indexes.filter_map(|index| self.index(&name, &found, index)).collect();
         self.definition.tables.push(found);
     }
 
@@ -122,8 +122,8 @@ impl Export {
         }
     }
 
-    fn check(&mut self, table: &str, check: &CheckConstraint) -> Option<CheckDefinition> {
-        let subject = format!("check {table}.{}", check.name);
+    fn check(&mut self, table: &TableDefinition, check: &CheckConstraint) -> Option<CheckDefinition> {
+        let subject = format!("check {}.{}", table.full_name(), check.name);
         if check.expression.is_empty() {
             self.leave_out(subject, "its condition could not be read");
             return None;
@@ -136,11 +136,11 @@ impl Export {
         for (_, what) in options.iter().filter(|(holds, _)| *holds) {
             self.leave_out(format!("option of {subject}"), format!("it {what}, which a definition does not say"));
         }
-        let (expression, engine) = self.dialect.shared_expression(&check.expression);
+        let (expression, engine) = self.dialect.shared_expression(&check.expression, &|name| table.neutral_type(name));
         Some(CheckDefinition { name: check.name.clone(), expression, engine })
     }
 
-    fn index(&mut self, table: &str, index: &Index) -> Option<IndexDefinition> {
+    fn index(&mut self, table: &str, own: &TableDefinition, index: &Index) -> Option<IndexDefinition> {
         let subject = format!("index {table}.{}", index.name);
         let mut found = IndexDefinition {
             name: index.name.clone(),
@@ -180,7 +180,8 @@ impl Export {
             }
         }
         if !index.predicate.is_empty() {
-            (found.predicate, found.engine) = self.dialect.shared_expression(&index.predicate);
+            (found.predicate, found.engine) =
+                self.dialect.shared_expression(&index.predicate, &|name| own.neutral_type(name));
         }
         Some(found)
     }

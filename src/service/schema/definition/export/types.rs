@@ -29,12 +29,14 @@ impl Export {
         if !domain.collation.is_empty() {
             self.leave_out(format!("collation of {subject}"), "a domain of a definition has no collation");
         }
+        let base = self.type_named(schema, &domain.base_type);
+        let held = |name: &str| base.neutral().filter(|_| name.eq_ignore_ascii_case("value"));
         let check = |check: crate::model::schema::DomainCheck| {
-            let (expression, engine) = self.dialect.shared_expression(&check.expression);
+            let (expression, engine) = self.dialect.shared_expression(&check.expression, &held);
             CheckDefinition { name: check.name, expression: expression.replace("\"VALUE\"", "VALUE"), engine }
         };
         let checks = domain.checks.into_iter().map(check).collect();
-        TypeShape::Domain { base: self.type_named(schema, &domain.base_type), required: domain.not_null, checks }
+        TypeShape::Domain { base, required: domain.not_null, checks }
     }
 
     fn composite(&mut self, subject: &str, schema: &str, fields: Vec<TypeAttribute>) -> TypeShape {
