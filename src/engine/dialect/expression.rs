@@ -4,7 +4,9 @@ use sqlparser::{
     ast::{
         BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
     },
+    keywords::Keyword,
     parser::Parser,
+    tokenizer::{Token, Tokenizer},
 };
 
 use super::{Dialect, is_plain};
@@ -20,6 +22,9 @@ use crate::{
 const MAX_LENGTH: usize = 4 * 1024;
 /// So is one that is nested deeper.
 const MAX_DEPTH: usize = 100;
+/// And one of more words, or with a query in it: the parser and what walks its tree call themselves for each level, on the stack
+/// of whoever asks.
+const MAX_WORDS: usize = 250;
 /// Functions that mean the same everywhere.
 const FUNCTIONS: [&str; 5] = ["abs", "coalesce", "lower", "nullif", "upper"];
 /// What tells the day, each in one engine or more.
@@ -112,9 +117,15 @@ fn parse(dialect: &dyn Dialect, text: &str) -> Option<Expr> {
         return None;
     }
     let grammar = dialect.grammar();
-    let mut parser = Parser::new(grammar.as_ref()).try_with_sql(text).ok()?;
+    let tokens = Tokenizer::new(grammar.as_ref(), text).tokenize().ok()?;
+    let words = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count();
+    let is_query = |token: &Token| matches!(token, Token::Word(word) if word.keyword == Keyword::SELECT);
+    if words > MAX_WORDS || tokens.iter().any(is_query) {
+        return None;
+    }
+    let mut parser = Parser::new(grammar.as_ref()).with_tokens(tokens);
     let expression = parser.parse_expr().ok()?;
-    (parser.peek_token().token == sqlparser::tokenizer::Token::EOF).then_some(expression)
+    (parser.peek_token().token == Token::EOF).then_some(expression)
 }
 
 fn value(dialect: &dyn Dialect, expression: &Expr, neutral: Option<NeutralType>) -> Option<MeantDefault> {

@@ -141,3 +141,11 @@ fn a_function_of_another_schema_is_not_the_servers() {
     assert_eq!(default(Postgresql, "pg_catalog.now()", MOMENT), NOW);
     assert_eq!(default(Postgresql, "nextval('s'::regclass)", INTEGER), MeantDefault::NextNumber);
 }
+
+#[test]
+fn what_could_be_high_is_left_as_the_engine_writes_it() {
+    let sum = |parts: usize| vec!["1"; parts].join(" + ");
+    assert_eq!(default(Postgresql, &sum(600), INTEGER), own(Postgresql, &sum(600)));
+    assert_eq!(default(Postgresql, "(SELECT 1)", INTEGER), own(Postgresql, "(SELECT 1)"));
+    assert!(default(Postgresql, &sum(20), INTEGER) != own(Postgresql, &sum(20)));
+}

@@ -217,7 +217,7 @@ class SchemaServiceServicer(object):
         writes each type.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
         where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
-        what the engine cannot express, all of it at once; for a connection as GetDatabase.
+        what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -135,7 +135,7 @@ class SchemaServiceStub:
     writes each type.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
     where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
-    what the engine cannot express, all of it at once; for a connection as GetDatabase.
+    what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
     """
 
 class SchemaServiceAsyncStub:
@@ -252,7 +252,7 @@ class SchemaServiceAsyncStub:
     writes each type.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
     where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
-    what the engine cannot express, all of it at once; for a connection as GetDatabase.
+    what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -391,7 +391,7 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         writes each type.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
         where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
-        what the engine cannot express, all of it at once; for a connection as GetDatabase.
+        what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
