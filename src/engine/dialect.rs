@@ -1,5 +1,6 @@
 //! How an engine writes names, types, changes and whole schemas.
 
+pub(in crate::engine) mod collation;
 pub mod create;
 pub(in crate::engine) mod expression;
 pub mod names;

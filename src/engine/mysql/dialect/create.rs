@@ -5,15 +5,18 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Created, Made, WrittenType,
+            Created, Made, WrittenType, collation,
             create::{
                 DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
             },
         },
     },
-    model::schema::{
-        NeutralType, ReferentialAction,
-        definition::{ColumnDefinition, DefaultValue, Identity, SchemaDefinition, TableDefinition, same},
+    model::{
+        connection::EngineKind,
+        schema::{
+            NeutralType, ReferentialAction,
+            definition::{ColumnDefinition, DefaultValue, Identity, SchemaDefinition, TableDefinition, same},
+        },
     },
 };
 
@@ -160,8 +163,14 @@ fn column_line(
     }
     let is_required = !column.nullable || inlined.required;
     let mut text = format!("{name} {data_type}");
-    if !column.collation.is_empty() {
+    if collation::engine_of(&column.collation) == Some(EngineKind::Mysql) {
         text += &format!(" COLLATE {}", MysqlDialect.quoted(&column.collation));
+    } else if !column.collation.is_empty() {
+        let lack = format!(
+            "has the collation {:?}; those of MySQL and MariaDB begin with a character set, as utf8mb4_bin",
+            column.collation
+        );
+        draft.refuse(&format!("{field}.collation"), &object, lack);
     }
     if let Some(generated) = &column.generated {
         if is_required {

@@ -7,7 +7,7 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Created, Made, WrittenType,
+            Created, Made, WrittenType, collation,
             create::{DefaultWriter, Draft, PlannedKey, PlannedTable, actions, column_object, order},
             names,
         },
@@ -219,7 +219,10 @@ fn column_line(
     let name = PostgresDialect.quoted(&column.name);
     let (data_type, check) = type_of(draft, &format!("{field}.type"), &object, &column.column_type)?;
     let mut text = format!("{name} {data_type}");
-    if !column.collation.is_empty() {
+    if collation::engine_of(&column.collation).is_some() {
+        let lack = format!("has the collation {:?}, which is of another engine", column.collation);
+        draft.refuse(&format!("{field}.collation"), &object, lack);
+    } else if !column.collation.is_empty() {
         text += &format!(" COLLATE {}", PostgresDialect.quoted(&column.collation));
     }
     if !column.nullable {

@@ -8,7 +8,7 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Created, Made, WrittenType,
+            Created, Made, WrittenType, collation,
             create::{
                 DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
             },
@@ -32,8 +32,6 @@ pub(in crate::engine::sqlite) const NEW_UUID: &str = "lower(hex(randomblob(4)) |
 const EXACT_DIGITS: u32 = 15;
 /// The types that a STRICT table takes.
 const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
-/// The collations that are always there.
-const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 
 /// How a type of all engines is written.
 pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> {
@@ -176,7 +174,7 @@ fn type_of(inlined: &Inlined, column: &str) -> Result<(String, Option<String>), 
 fn collation(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition) -> String {
     match column.collation.as_str() {
         "" => String::new(),
-        name if COLLATIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) => format!(" COLLATE {name}"),
+        name if collation::OF_SQLITE.iter().any(|known| known.eq_ignore_ascii_case(name)) => format!(" COLLATE {name}"),
         name => {
             let lack = format!("has the collation {name:?}; SQLite has BINARY, NOCASE and RTRIM");
             draft.refuse(&format!("{field}.collation"), object, lack);

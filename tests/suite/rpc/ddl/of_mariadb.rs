@@ -62,12 +62,13 @@ async fn circles_settings_and_hard_names_are_made_again() {
 async fn a_login_to_another_server_is_not_told() {
     let mariadb = MariadbServer::shared();
     let database = mariadb.create_database();
-    let (login, secret) = (mariadb.settings(&database), mariadb.password());
+    let (secret, port) = ("fetched7391", mariadb.port());
     let sql = format!(
         "INSTALL PLUGIN IF NOT EXISTS federated SONAME 'ha_federatedx';
         CREATE TABLE near (x INT);
-        CREATE TABLE far (x INT) ENGINE = FEDERATED CONNECTION = 'mysql://{}:{secret}@127.0.0.1:{}/{database}/near'",
-        login.username, login.port
+        CREATE OR REPLACE USER fetcher@localhost IDENTIFIED BY '{secret}', fetcher@'127.0.0.1' IDENTIFIED BY '{secret}';
+        GRANT SELECT ON `{database}`.* TO fetcher@localhost, fetcher@'127.0.0.1';
+        CREATE TABLE far (x INT) ENGINE = FEDERATED CONNECTION = 'mysql://fetcher:{secret}@127.0.0.1:{port}/{database}/near'"
     );
     mariadb.sql(&database, &sql);
     let server = TestServer::start().await;

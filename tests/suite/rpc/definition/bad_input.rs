@@ -172,6 +172,30 @@ views: [{name: c, query: SELECT 1, engine: postgresql, comment: One}]
     assert!(generate(&server.client(), yaml(text), v1::Engine::Postgresql).await.is_ok());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collation_of_another_engine_is_named() {
+    let server = server().await;
+    let text = "
+tables:
+  - name: a
+    columns:
+      - {name: x, type: text, collation: utf8mb3_general_ci}
+      - {name: y, type: text, collation: NOCASE}
+      - {name: z, type: text, collation: C}
+";
+    let engines =
+        [(v1::Engine::Postgresql, ["x", "y"]), (v1::Engine::Mysql, ["y", "z"]), (v1::Engine::Sqlite, ["x", "z"])];
+    for (engine, foreign) in engines {
+        let status = refused(&server, yaml(text), engine).await;
+        assert_refused(&status, Code::FailedPrecondition, "DEFINITION_UNSUPPORTED");
+        let violations = status.get_details_precondition_failure().unwrap().violations;
+        let named = violations.iter().map(|found| found.description.clone()).collect::<Vec<_>>();
+        let expected = foreign.map(|column| format!("column a.{column} has the collation"));
+        assert_eq!(named.len(), expected.len(), "{engine:?}: {named:?}");
+        assert!(named.iter().zip(&expected).all(|(told, start)| told.starts_with(start)), "{engine:?}: {named:?}");
+    }
+}
+
 const MYSQL: [&str; 13] = [
     "tables[1].schema: other.b is in a schema, which the engine does not have inside of a database; leave it empty",
     "types[0].comment: type place has a comment, and the engine has no types to keep it",
