@@ -28,6 +28,9 @@ section() {
     }
 }
 
+# Most tests wait for a server more than they compute, so there are more of them than cores.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
+
 section 'format' cargo fmt --check
 section 'contract' buf lint
 section 'clippy' cargo clippy --all-targets --quiet -- -D warnings
