@@ -5,6 +5,7 @@
 //! sessions the pools may open, and whose turn it is, is for `engine::session_pool`.
 
 mod lease;
+mod probe_thread;
 mod slot;
 mod status;
 
@@ -19,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use lease::{Lease, PoolIdentity};
+use probe_thread::ProbeThread;
 pub(crate) use slot::share_pool;
 use slot::{Slot, Use};
 use status::Look;
@@ -72,13 +74,21 @@ struct Inner {
     tracker: TaskTracker,
     slots: Mutex<Slots>,
     statuses: Statuses,
+    probes: ProbeThread,
 }
 
 impl Pools {
     /// A registry without any pool. Pools that close do so in tasks of `tracker`.
-    pub fn new(store: Store, vault: Arc<Vault>, engines: Engines, limits: PoolLimits, tracker: TaskTracker) -> Self {
+    pub fn new(
+        store: Store,
+        vault: Arc<Vault>,
+        engines: Engines,
+        limits: PoolLimits,
+        tracker: TaskTracker,
+    ) -> Result<Self> {
         let (slots, statuses) = (Mutex::default(), Statuses::new(store.clone()));
-        Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, slots, statuses }) }
+        let probes = ProbeThread::start().map_err(Error::internal)?;
+        Ok(Self { inner: Arc::new(Inner { store, vault, engines, limits, tracker, slots, statuses, probes }) })
     }
 
     /// The live database of a registered connection. Opens its pool where there is none; callers that come meanwhile wait
@@ -142,16 +152,16 @@ impl Pools {
     pub async fn probe_registered(&self, record: &ConnectionRecord, asked: bool) -> Result<Probe> {
         let target = self.target(record)?;
         let began = Timestamp::now();
-        let outcome = self.probe(&target).await;
+        let outcome = self.probe(target).await;
         self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), asked).await;
         outcome
     }
 
     /// Dials settings that need not be registered, without a pool.
-    pub async fn probe(&self, target: &Target) -> Result<Probe> {
-        let engine = self.engine(target.settings.engine)?;
+    pub async fn probe(&self, target: Target) -> Result<Probe> {
+        let engine = self.engine(target.settings.engine)?.clone();
         let _gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
-        engine.probe(target).await
+        self.inner.probes.probe(engine, target).await
     }
 
     /// What a shutdown waits for; work that must end although its caller went away is run in it.
@@ -196,10 +206,10 @@ impl Pools {
     /// answer. Returns what is known of it then and, where the look failed, why.
     pub async fn check(&self, record: &ConnectionRecord, limit: Duration) -> Result<(ConnectionState, Option<Error>)> {
         let target = self.target(record)?;
-        let engine = self.engine(target.settings.engine)?;
+        let engine = self.engine(target.settings.engine)?.clone();
         let _permit = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
         let began = Timestamp::now();
-        let outcome = match tokio::time::timeout(limit, engine.probe(&target)).await {
+        let outcome = match tokio::time::timeout(limit, self.inner.probes.probe(engine, target)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(status::silent(limit)),
         };

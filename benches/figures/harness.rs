@@ -1,8 +1,11 @@
-//! The PostgreSQL server that the tests start, too.
+//! The servers that the tests start, too.
 
 #[path = "../../tests/suite/harness/certificates.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod certificates;
+#[path = "../../tests/suite/harness/mariadb.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+pub(crate) mod mariadb;
 #[path = "../../tests/suite/harness/postgres.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 pub(crate) mod postgres;

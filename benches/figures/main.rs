@@ -17,6 +17,7 @@ mod migrations;
 mod pools;
 mod report;
 mod schema;
+mod schema_engines;
 mod server;
 mod vault;
 
@@ -44,6 +45,7 @@ struct Arguments {
 enum Area {
     Calls,
     Schema,
+    Engines,
     Migrations,
     Backup,
     Idle,
@@ -67,6 +69,7 @@ async fn main() -> ExitCode {
         figures.extend(match area {
             Area::Calls => calls::measure().await,
             Area::Schema => schema::measure().await,
+            Area::Engines => schema_engines::measure().await,
             Area::Migrations => migrations::measure().await,
             Area::Backup => backup::measure().await,
             Area::Idle => idle::measure().await,

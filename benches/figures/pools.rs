@@ -1,7 +1,10 @@
 //! What the flood of one account costs another, and what TestConnection costs beside the driver alone.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,8 +17,8 @@ use dbkeeper::{
     grpc::proto::v1,
     model::{AccountId, connection::PoolSettings},
 };
-use futures::future::join_all;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -42,31 +45,32 @@ pub(crate) async fn measure() -> Vec<Figure> {
 async fn fairness() -> Figure {
     let limits = SessionLimits::new(SessionCaps { server: CONNECTIONS, account: CONNECTIONS }, TaskTracker::new());
     let database = PostgresServer::shared().create_database();
-    let (flood, other) = (pool("flood", &database, &limits), pool("other", &database, &limits));
+    let (flood, other) = (Arc::new(pool("flood", &database, &limits)), pool("other", &database, &limits));
     let (mut alone, mut flooded) = (Times::default(), Times::default());
     for _ in 0..ROUNDS {
         alone.push(p99(&other).await);
-        let stop = AtomicBool::new(false);
-        let callers = join_all((0..FLOOD).map(|_| async {
-            while !stop.load(Ordering::Relaxed) {
-                let mut lease = flood.acquire().await.expect("its turn comes");
-                sqlx::raw_sql(FLOOD_WORK).execute(&mut *lease).await.expect("it sleeps");
-                lease.give_back().await;
-            }
-        }));
-        let calls = async {
-            while flood.figures().waiting < CONNECTIONS {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            flooded.push(p99(&other).await);
-            stop.store(true, Ordering::Relaxed);
-        };
-        tokio::join!(callers, calls);
+        let stop = Arc::new(AtomicBool::new(false));
+        // Tasks of their own, as calls are in the server: in one task all would wait for the turn of each.
+        let callers: JoinSet<()> = (0..FLOOD).map(|_| flood_until(flood.clone(), stop.clone())).collect();
+        while flood.figures().waiting < CONNECTIONS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        flooded.push(p99(&other).await);
+        stop.store(true, Ordering::Relaxed);
+        callers.join_all().await;
     }
     alone.print("p99, nobody else");
     flooded.print("p99, another floods");
     let target = Target::AtMost(2.0);
     Figure::of_times("Another account's flood: p99 of a small one", flooded.best(), alone.best(), target)
+}
+
+async fn flood_until(pool: Arc<SessionPool<PostgresSource>>, stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut lease = pool.acquire().await.expect("its turn comes");
+        sqlx::raw_sql(FLOOD_WORK).execute(&mut *lease).await.expect("it sleeps");
+        lease.give_back().await;
+    }
 }
 
 fn pool(account: &str, database: &str, limits: &SessionLimits) -> SessionPool<PostgresSource> {

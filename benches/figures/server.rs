@@ -97,6 +97,11 @@ impl Server {
             tls: Some(v1::TlsSettings { mode: v1::TlsMode::Disabled.into(), ..Default::default() }),
             ..Default::default()
         };
+        self.register_connection(id, connection).await
+    }
+
+    /// Registers a database.
+    pub(crate) async fn register_connection(&self, id: &str, connection: v1::Connection) -> v1::Connection {
         let request = v1::CreateConnectionRequest {
             connection_id: id.to_owned(),
             connection: Some(connection),

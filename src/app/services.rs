@@ -92,7 +92,7 @@ impl Services {
         Engines::sweep_scratch(&options)?;
         let engines = Engines::new(&options);
         let limits = settings::pools(config, sessions);
-        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
+        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone())?;
         let parallel = config.operations.max_running as usize;
         let operations = Operations::new(store.clone(), parallel, operations.clone(), shutdown.clone());
         let connections = ConnectionService::new(store.clone(), vault.clone(), pools.clone());

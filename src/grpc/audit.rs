@@ -33,6 +33,10 @@ impl AuditSink for AuditService {
         Self::conclude(self, call, intent, outcome).await;
     }
 
+    fn conclude_soon(&self, call: &AuditedCall, intent: u64, outcome: AuditOutcome) {
+        Self::conclude_soon(self, call, intent, outcome);
+    }
+
     async fn refuse(&self, call: &AuditedCall, outcome: AuditOutcome) {
         Self::refuse(self, call, outcome).await;
     }

@@ -24,6 +24,8 @@ pub struct MethodPolicy {
     pub permission: Permission,
     /// Each call leaves a record.
     pub audited: bool,
+    /// The answer does not wait for the outcome in the record.
+    pub outcome_follows: bool,
     /// It is answered while the vault is sealed, too.
     pub while_sealed: bool,
     /// The answer is a stream.
@@ -48,7 +50,11 @@ impl MethodPolicies {
     pub fn read(descriptors: &[u8]) -> Result<Self> {
         let pool = DescriptorPool::decode(descriptors).map_err(Error::internal)?;
         let permission = extension(&pool, "permission")?;
-        let flags = Flags { audited: extension(&pool, "audited")?, while_sealed: extension(&pool, "while_sealed")? };
+        let flags = Flags {
+            audited: extension(&pool, "audited")?,
+            outcome_follows: extension(&pool, "outcome_follows")?,
+            while_sealed: extension(&pool, "while_sealed")?,
+        };
         let methods = pool
             .services()
             .filter(|service| service.package_name() == PACKAGE)
@@ -80,6 +86,7 @@ fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDescriptor> {
 /// The options that are true or false.
 struct Flags {
     audited: ExtensionDescriptor,
+    outcome_follows: ExtensionDescriptor,
     while_sealed: ExtensionDescriptor,
 }
 
@@ -90,12 +97,14 @@ fn policy(method: &MethodDescriptor, permission: &ExtensionDescriptor, flags: &F
             .context(format!("set the option (permission) on {}", method.full_name()))
     })?;
     let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+    let is_set = |flag| options.get_extension(flag).as_bool().unwrap_or(false);
     Ok(MethodPolicy {
         path: format!("/{name}"),
         method: name.into(),
         permission,
-        audited: options.get_extension(&flags.audited).as_bool().unwrap_or(false),
-        while_sealed: options.get_extension(&flags.while_sealed).as_bool().unwrap_or(false),
+        audited: is_set(&flags.audited),
+        outcome_follows: is_set(&flags.outcome_follows),
+        while_sealed: is_set(&flags.while_sealed),
         server_streaming: method.is_server_streaming(),
         input: method.input(),
         output: method.output(),
@@ -138,6 +147,9 @@ mod tests {
             .filter(|policy| policy.permission != Permission::Read && !policy.audited && !looks(policy))
             .collect();
         assert_eq!(changing_unaudited, Vec::<&MethodPolicy>::new());
+        let following: Vec<_> = policies.iter().filter(|policy| policy.outcome_follows).collect();
+        let paths: Vec<_> = following.iter().map(|policy| (policy.path.as_str(), policy.audited)).collect();
+        assert_eq!(paths, [("/dbkeeper.v1.ConnectionService/TestConnection", true)]);
         let mut while_sealed: Vec<_> = policies.iter().filter(|policy| policy.while_sealed).collect();
         while_sealed.sort_by_key(|policy| &policy.path);
         let paths: Vec<_> = while_sealed.iter().map(|policy| policy.path.as_str()).collect();

@@ -115,7 +115,7 @@ impl Scene {
         let tracker = TaskTracker::new();
         let limits = PoolLimits { sessions: SessionLimits::default(), idle_timeout: Duration::from_secs(60) };
         let engines = Engines::of(vec![engine.clone()]);
-        let pools = Pools::new(store.clone(), vault, engines, limits, tracker.clone());
+        let pools = Pools::new(store.clone(), vault, engines, limits, tracker.clone()).expect("a registry");
         Self { _folder: folder, store, engine, tracker, pools }
     }
 

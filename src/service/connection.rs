@@ -221,13 +221,18 @@ impl ConnectionService {
     async fn probe(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
         match target {
             TestTarget::Registered(id) => {
+                let account = context.account();
+                let (pending, mut record) =
+                    tokio::try_join!(self.store.pending_credential(account, &id), self.store.connection(account, &id))?;
                 // A rotation that is under way or that cannot be settled leaves the stored password to be tested.
-                if let Ok(_turn) = self.turns.take(context.account(), &id)
-                    && let Err(error) = self.settle(context.account(), &id).await
+                if pending.is_some()
+                    && let Ok(_turn) = self.turns.take(account, &id)
                 {
-                    tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
+                    if let Err(error) = self.settle(account, &id).await {
+                        tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
+                    }
+                    record = self.store.connection(account, &id).await?;
                 }
-                let record = self.store.connection(context.account(), &id).await?;
                 Ok(self.pools.probe_registered(&record, true).await)
             }
             TestTarget::Settings(input) => {
@@ -237,7 +242,7 @@ impl ConnectionService {
                     client_key_pem: secrets.client_key_pem,
                 };
                 let target = Target { account: context.account().clone(), connection: None, settings, credentials };
-                Ok(self.pools.probe(&target).await)
+                Ok(self.pools.probe(target).await)
             }
         }
     }

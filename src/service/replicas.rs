@@ -355,7 +355,8 @@ mod tests {
         let vault = Arc::new(Vault::new(&MasterKeys::generate().unwrap()).unwrap());
         let limits = PoolLimits { sessions: SessionLimits::default(), idle_timeout: Duration::from_secs(60) };
         // What cannot even be dialled has said that.
-        let pools = Pools::new(store.clone(), vault.clone(), Engines::of(Vec::new()), limits, TaskTracker::new());
+        let pools =
+            Pools::new(store.clone(), vault.clone(), Engines::of(Vec::new()), limits, TaskTracker::new()).unwrap();
         let connections = ConnectionService::new(store, vault, pools);
         let readers = connections.readers();
         let key = (account(), ConnectionId::from_stored("shop".to_owned()));

@@ -70,7 +70,7 @@ impl Store {
         let row = sqlx::query("SELECT * FROM pending_credentials WHERE account = $1 AND connection = $2")
             .bind(account.as_str())
             .bind(connection.as_str())
-            .fetch_optional(self.writer())
+            .fetch_optional(self.reader())
             .await
             .map_err(failed)?;
         row.as_ref().map(read).transpose().map_err(failed)

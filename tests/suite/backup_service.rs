@@ -73,7 +73,7 @@ impl Stack {
         });
         let tracker = TaskTracker::new();
         let limits = PoolLimits { sessions, idle_timeout: Duration::from_secs(60) };
-        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone());
+        let pools = Pools::new(store.clone(), vault.clone(), engines, limits, tracker.clone()).unwrap();
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());
         let storage = Storage::directory(path.join("backups")).unwrap();
         let settings = RepositorySettings::default();

@@ -39,6 +39,9 @@ pub trait AuditSink: Send + Sync {
     /// Stores how a call ended; `intent` is what `intend` returned. It is awaited before the caller gets its answer.
     async fn conclude(&self, call: &AuditedCall, intent: u64, outcome: AuditOutcome);
 
+    /// Tells how a call ended that changed nothing. The log has it from now on; on the disk it is a moment later.
+    fn conclude_soon(&self, call: &AuditedCall, intent: u64, outcome: AuditOutcome);
+
     /// Stores that a call was refused before it ran.
     async fn refuse(&self, call: &AuditedCall, outcome: AuditOutcome);
 
@@ -165,6 +168,9 @@ impl CallAudit {
             outcome.parameters.extend(fields.parameters);
         }
         match std::mem::replace(&mut state.stage, Stage::Ended) {
+            Stage::Intended(intent) if self.0.policy.outcome_follows => {
+                self.0.sink.conclude_soon(&state.call, intent, outcome);
+            }
             Stage::Intended(intent) => self.0.sink.conclude(&state.call, intent, outcome).await,
             // The message was not one that a handler could be given.
             Stage::Waiting => self.0.sink.refuse(&state.call, outcome).await,

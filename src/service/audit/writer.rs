@@ -4,6 +4,7 @@
 use std::{
     mem,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -15,6 +16,9 @@ use crate::{
     store::Store,
     vault::AuditKey,
 };
+
+/// How long an event for which nobody waits may wait for others to be written with.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Adds events at the ends of their chains.
 pub(super) struct Writer {
@@ -49,14 +53,46 @@ impl Writer {
         &self.shared.key
     }
 
+    pub(super) fn tracker(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
     /// Adds an event and returns its sequence once it is durable. Dropping the future does not take the event back.
     pub(super) async fn append(&self, record: AuditRecord) -> Result<u64> {
-        let (written, sequence) = oneshot::channel();
-        lock(&self.shared.waiting).push(Waiting { record, written });
+        let sequence = self.line_up(record);
         let shared = self.shared.clone();
         self.tracker.spawn(async move { shared.write_waiting().await });
-        sequence.await.unwrap_or_else(|_| Err(Error::internal("the writer of the audit log is gone")))
+        told(sequence).await
     }
+
+    /// Gives an event its place in the order at once, and the future that ends when it is durable: with the next event, at the
+    /// latest after [`LINGER`].
+    pub(super) fn append_soon(&self, record: AuditRecord) -> impl Future<Output = Result<u64>> + Send + 'static {
+        let sequence = self.line_up(record);
+        let shared = self.shared.clone();
+        self.tracker.spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            shared.write_waiting().await;
+        });
+        told(sequence)
+    }
+
+    /// Writes the events that have their place by now, so that a reader misses none.
+    pub(super) async fn write_what_waits(&self) {
+        let shared = self.shared.clone();
+        // A panic is in the log already; the reader then finds what is there.
+        let _ = self.tracker.spawn(async move { shared.write_waiting().await }).await;
+    }
+
+    fn line_up(&self, record: AuditRecord) -> oneshot::Receiver<Result<u64>> {
+        let (written, sequence) = oneshot::channel();
+        lock(&self.shared.waiting).push(Waiting { record, written });
+        sequence
+    }
+}
+
+async fn told(sequence: oneshot::Receiver<Result<u64>>) -> Result<u64> {
+    sequence.await.unwrap_or_else(|_| Err(Error::internal("the writer of the audit log is gone")))
 }
 
 impl Shared {

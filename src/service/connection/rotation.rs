@@ -136,7 +136,7 @@ impl ConnectionService {
             return self.store.abandon_pending_credential(&pending).await;
         }
         let new = self.with_pending(&record, &pending)?;
-        match self.pools.probe(&new).await {
+        match self.pools.probe(new).await {
             Ok(_) => self.commit(&pending).await,
             Err(error) if refused(&error) => self.carry_out(&record, &pending).await,
             Err(error) => Err(error),
@@ -148,7 +148,7 @@ impl ConnectionService {
         let (old, new) = (self.with_stored(record)?, self.with_pending(record, pending)?);
         let engine = self.pools.engine(record.connection.settings.engine)?;
         let told = engine.change_password(&old, &new.credentials.password).await;
-        let error = match (self.pools.probe(&new).await, told) {
+        let error = match (self.pools.probe(new).await, told) {
             (Ok(_), _) => return self.commit(pending).await,
             // It may have heard; the next look will tell.
             (Err(error), _) if !refused(&error) => return Err(unsettled(error)),
@@ -156,7 +156,7 @@ impl ConnectionService {
             (Err(_), Err(told)) => told,
             (Err(error), Ok(())) => return Err(not_taken(error)),
         };
-        match self.pools.probe(&old).await {
+        match self.pools.probe(old).await {
             Ok(_) => {
                 self.store.abandon_pending_credential(pending).await?;
                 Err(error.context("the password was not changed"))

@@ -141,6 +141,10 @@ impl AuditSink for TestAudit {
         self.note("outcome", call, &outcome.code);
     }
 
+    fn conclude_soon(&self, call: &AuditedCall, _: u64, outcome: AuditOutcome) {
+        self.note("outcome", call, &outcome.code);
+    }
+
     async fn refuse(&self, call: &AuditedCall, outcome: AuditOutcome) {
         self.note("refusal", call, &outcome.code);
     }

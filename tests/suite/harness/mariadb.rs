@@ -215,6 +215,8 @@ impl MariadbServer {
             "--innodb-flush-method=nosync",
             "--skip-innodb-doublewrite",
         ]);
+        // Sizes that change by themselves some time after the rows would make two readings differ.
+        server.arg("--innodb-stats-auto-recalc=OFF");
         server.args(["--character-set-server=utf8mb4", "--log-bin-trust-function-creators=ON"]);
         server.args(settings);
         if let Some(certificates) = &certificates {

@@ -79,7 +79,7 @@ impl Scene {
         };
         let limits = PoolLimits { sessions: options.sessions.clone(), idle_timeout: PATIENCE };
         let tracker = TaskTracker::new();
-        let pools = Pools::new(store.clone(), vault.clone(), Engines::new(&options), limits, tracker.clone());
+        let pools = Pools::new(store.clone(), vault.clone(), Engines::new(&options), limits, tracker.clone()).unwrap();
         let operations = Operations::new(store.clone(), 4, tracker, CancellationToken::new());
         let executor: Arc<dyn Executor> = Arc::new(MigrationExecutor::new(store.clone(), pools.clone()));
         operations.install(HashMap::from([

@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 use tonic::Code;
 use v1::{AuditCompletion, AuditEventKind};
 
-use super::{Intruder, assert_refused, assert_says, call, events, list, register, settings, short, until, verify};
+use super::{
+    Intruder, assert_refused, assert_says, call, events, export, list, register, settings, short, until, verify,
+};
 use crate::harness::{process::ServerProcess, server::TestServer, sqlite::SqliteFolder};
 
 pub(super) const REFUSE_ALL: &str = "CREATE TRIGGER full BEFORE INSERT ON audit_events
@@ -192,4 +194,31 @@ async fn a_call_that_is_killed_with_the_server_is_told_as_unknown() {
     call(&client, "after").await;
     let verified = verify(&client, None).await;
     assert!(verified.intact && verified.head.unwrap().sequence == 5);
+}
+
+/// The answer of TestConnection does not wait until its outcome is on the disk; who reads the log finds it all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_outcome_of_a_test_is_in_the_log_from_its_answer_on() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let shop = register(&client, "shop", settings(&folder.target(&folder.create_database()))).await;
+    let test = || async {
+        let target = Some(v1::test_connection_request::Target::Name(shop.name.clone()));
+        client.connections().test_connection(v1::TestConnectionRequest { target }).await.unwrap();
+    };
+    test().await;
+    let newest = list(&client, v1::ListAuditEventsRequest { page_size: 2, ..Default::default() }).await;
+    let told: Vec<_> = newest.iter().map(|event| (short(event), event.completion())).collect();
+    assert_eq!(told[0].0, (AuditEventKind::Outcome, "TestConnection", "OK"));
+    assert_eq!(told[1], ((AuditEventKind::Intent, "TestConnection", "OK"), AuditCompletion::Ended));
+    test().await;
+    let head = verify(&client, None).await.head.unwrap();
+    assert_eq!(head.sequence, 2 + 2 * 2, "the registration and two tests, both events of each");
+    test().await;
+    let (start, exported) = export(&client, head.sequence).await;
+    let kinds: Vec<_> = exported.iter().take(2).map(|event| (event.kind(), event.intent_sequence)).collect();
+    let intent = head.sequence + 1;
+    assert_eq!(kinds, [(AuditEventKind::Intent, 0), (AuditEventKind::Outcome, intent)]);
+    assert!(start.head.unwrap().sequence > intent);
 }

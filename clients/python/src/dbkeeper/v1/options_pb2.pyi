@@ -69,6 +69,7 @@ global___Permission = Permission
 
 PERMISSION_FIELD_NUMBER: builtins.int
 AUDITED_FIELD_NUMBER: builtins.int
+OUTCOME_FOLLOWS_FIELD_NUMBER: builtins.int
 WHILE_SEALED_FIELD_NUMBER: builtins.int
 SENSITIVE_FIELD_NUMBER: builtins.int
 permission: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, global___Permission.ValueType]
@@ -77,6 +78,12 @@ audited: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[googl
 """True where each call leaves a record of who did what: methods that change
 something, that log in to a database (TestConnection), and that take out in clear what
 few may see (DownloadBackup, ExportAuditEvents). Other reads leave none.
+"""
+outcome_follows: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
+"""True where the answer of an audited call does not wait until its outcome is on the
+disk: methods that change nothing, whose record tells that somebody logged in. The
+log tells such an outcome from the answer on; a server that is killed in the moment
+behind it tells it as unknown.
 """
 while_sealed: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
 """True where the method is also answered while the vault is sealed, and then to
