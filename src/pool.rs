@@ -160,8 +160,8 @@ impl Pools {
     /// Dials settings that need not be registered, without a pool.
     pub async fn probe(&self, target: Target) -> Result<Probe> {
         let engine = self.engine(target.settings.engine)?.clone();
-        let _gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
-        self.inner.probes.probe(engine, target).await
+        let gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
+        self.inner.probes.probe(engine, target, gate).await
     }
 
     /// What a shutdown waits for; work that must end although its caller went away is run in it.
@@ -207,9 +207,9 @@ impl Pools {
     pub async fn check(&self, record: &ConnectionRecord, limit: Duration) -> Result<(ConnectionState, Option<Error>)> {
         let target = self.target(record)?;
         let engine = self.engine(target.settings.engine)?.clone();
-        let _permit = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
+        let gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
         let began = Timestamp::now();
-        let outcome = match tokio::time::timeout(limit, self.inner.probes.probe(engine, target)).await {
+        let outcome = match tokio::time::timeout(limit, self.inner.probes.probe(engine, target, gate)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(status::silent(limit)),
         };

@@ -5,7 +5,7 @@
 //! sleeps. Here it goes on at once, and the threads that serve calls compute nothing for it. A connection that was made here
 //! belongs here: one that a pool keeps is dialled elsewhere.
 
-use std::{io, sync::Arc, thread};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, thread};
 
 use tokio::{runtime, sync::oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -13,8 +13,11 @@ use tracing::Instrument;
 
 use crate::{
     engine::{Engine, Probe, Target},
-    model::{Error, Result},
+    model::{Error, Result, connection::EngineKind},
 };
+
+/// Of so many pauses of a login one is made.
+const PAUSES: usize = 16;
 
 /// The thread. It ends, with what runs on it, when this is dropped.
 pub(super) struct ProbeThread {
@@ -31,9 +34,32 @@ impl ProbeThread {
         Ok(Self { handle, _stop: stop })
     }
 
-    /// Looks at a database. Dropping the future ends the look.
-    pub(super) async fn probe(&self, engine: Arc<dyn Engine>, target: Target) -> Result<Probe> {
-        let look = async move { engine.probe(&target).await };
+    /// Looks at a database, and lets go of `gate` when that has ended. Dropping the future ends the look.
+    pub(super) async fn probe<G: Send + 'static>(
+        &self,
+        engine: Arc<dyn Engine>,
+        target: Target,
+        gate: G,
+    ) -> Result<Probe> {
+        // A look at a file logs in nowhere, and asks a file system, which may hang: that must not hold all others.
+        if target.settings.engine == EngineKind::Sqlite {
+            return engine.probe(&target).await;
+        }
+        let look = with_fewer_pauses(async move {
+            let _gate = gate;
+            engine.probe(&target).await
+        });
         AbortOnDropHandle::new(self.handle.spawn(look.in_current_span())).await.map_err(Error::internal)?
     }
+}
+
+/// Goes on at once behind most pauses: at each the thread would look at all sockets, which takes longer than the steps between two.
+/// Where the future does wait for something, it is only asked a few times more.
+async fn with_fewer_pauses<T>(look: impl Future<Output = T>) -> T {
+    let mut look = pin!(look);
+    poll_fn(move |context| {
+        let mut polls = (0..PAUSES).map(|_| look.as_mut().poll(context));
+        polls.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }

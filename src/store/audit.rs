@@ -1,4 +1,4 @@
-//! The audit log. Events are only ever added, at the end of the chain of their account, in one transaction with the
+//! The audit log. Events are only ever added, at the end of the chain of their account, in one statement with the
 //! new head of the chain; triggers of the schema refuse everything else.
 
 mod chain;
@@ -8,7 +8,7 @@ mod row;
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use sqlx::{Executor, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Executor, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{Store, failed, from_stored, to_stored, unreadable};
 use crate::{
@@ -34,6 +34,11 @@ pub struct StoredPlace {
 impl Store {
     /// Adds events at the ends of their chains, in the order given, all or none. Returns the sequence of each.
     pub async fn append_audit_records(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Vec<u64>> {
+        if let [record] = records
+            && let Some(sequence) = self.append_one(key, record).await?
+        {
+            return Ok(vec![sequence]);
+        }
         let mut transaction = self.begin().await?;
         let mut ends: HashMap<&AccountId, AuditPlace> = HashMap::new();
         let mut sequences = Vec::with_capacity(records.len());
@@ -41,16 +46,25 @@ impl Store {
             let account = &record.call.account;
             let end = match ends.entry(account) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(end_of(&mut transaction, key, account).await?),
+                Entry::Vacant(unknown) => unknown.insert(sound_end_of(&mut transaction, key, account).await?),
             };
-            *end = insert(&mut transaction, key, *end, record).await?;
+            *end = append(&mut transaction, key, *end, None, record).await?;
             sequences.push(end.sequence);
-        }
-        for (account, end) in ends {
-            write_head(&mut transaction, key, account, end).await?;
         }
         transaction.commit().await.map_err(failed)?;
         Ok(sequences)
+    }
+
+    /// Adds an event in the fewest statements: most come alone. Absent where the end of the chain is not as the server wrote it.
+    /// The statement that adds it fails where the head is another one by then.
+    async fn append_one(&self, key: &AuditKey, record: &AuditRecord) -> Result<Option<u64>> {
+        let mut connection = self.writer().acquire().await.map_err(failed)?;
+        let end = end_of(&mut connection, key, &record.call.account).await?;
+        if !end.genuine {
+            return Ok(None);
+        }
+        let end = append(&mut connection, key, end.place, Some(end.place), record).await?;
+        Ok(Some(end.sequence))
     }
 
     /// The head of a chain; absent before the first event.
@@ -71,13 +85,26 @@ impl Store {
 
 /// Where the chain of an account goes on. Where its end is not as the server wrote it, an event that says so comes
 /// first: a new head would otherwise vouch for what somebody else left there.
-async fn end_of(
+async fn sound_end_of(
     transaction: &mut Transaction<'static, Sqlite>,
     key: &AuditKey,
     account: &AccountId,
 ) -> Result<AuditPlace> {
+    let end = end_of(transaction, key, account).await?;
+    if end.genuine {
+        return Ok(end.place);
+    }
+    tracing::error!(%account, sequence = end.place.sequence, "end of the audit log found altered");
+    let call =
+        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
+    let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
+    append(transaction, key, end.place, None, &found).await
+}
+
+/// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it.
+async fn end_of(connection: &mut SqliteConnection, key: &AuditKey, account: &AccountId) -> Result<StoredPlace> {
     let (mut end, mut head) = (AuditPlace::START, None);
-    for row in known_places(transaction, account).await? {
+    for row in known_places(connection, account).await? {
         let place = row::place(&row)?;
         if row.try_get::<i64, _>("is_head").map_err(failed)? != 0 {
             head = Some(row::stored_place(&row, |place| chain::head_seal(key, account, place))?);
@@ -86,15 +113,8 @@ async fn end_of(
             end = place;
         }
     }
-    let untouched = head.map_or(end == AuditPlace::START, |head| head.genuine);
-    if untouched {
-        return Ok(end);
-    }
-    tracing::error!(%account, sequence = end.sequence, "end of the audit log found altered");
-    let call =
-        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
-    let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
-    insert(transaction, key, end, &found).await
+    let genuine = head.map_or(end == AuditPlace::START, |head| head.genuine);
+    Ok(StoredPlace { place: end, genuine })
 }
 
 async fn head<'e>(
@@ -129,7 +149,7 @@ async fn checkpoint<'e>(
 
 /// What tells where a chain ends: its head, how far it was removed, and its last event, each where there is one. One query, for
 /// every audited call waits for it twice.
-async fn known_places(transaction: &mut Transaction<'static, Sqlite>, account: &AccountId) -> Result<Vec<SqliteRow>> {
+async fn known_places(connection: &mut SqliteConnection, account: &AccountId) -> Result<Vec<SqliteRow>> {
     let query = sqlx::query(
         "SELECT 1 AS is_head, sequence, mac, seal FROM audit_heads WHERE account = $1
          UNION ALL
@@ -139,7 +159,7 @@ async fn known_places(transaction: &mut Transaction<'static, Sqlite>, account: &
          SELECT * FROM (SELECT 0, sequence, mac, mac FROM audit_events
                         WHERE account = $1 ORDER BY sequence DESC LIMIT 1) AS last",
     );
-    query.bind(account.as_str()).fetch_all(&mut **transaction).await.map_err(failed)
+    query.bind(account.as_str()).fetch_all(connection).await.map_err(failed)
 }
 
 async fn events_after<'e>(
@@ -159,20 +179,23 @@ async fn events_after<'e>(
     Ok(rows.iter().map(|row| row::event(row, account)).collect())
 }
 
-async fn insert(
-    transaction: &mut Transaction<'static, Sqlite>,
+/// Adds an event behind the end of its chain, and makes it the head. `seen` is the head as it was read outside of a transaction.
+async fn append(
+    connection: &mut SqliteConnection,
     key: &AuditKey,
     end: AuditPlace,
+    seen: Option<AuditPlace>,
     record: &AuditRecord,
 ) -> Result<AuditPlace> {
+    let account = &record.call.account;
     let sequence = end.sequence + 1;
-    let mac = chain::mac(key, &end.mac, sequence, record);
+    let place = AuditPlace { sequence, mac: chain::mac(key, &end.mac, sequence, record) };
     sqlx::query(
-        "INSERT INTO audit_events (account, sequence, time, kind, intent, actor, address, method, request_id, resources,
-                                   parameters, code, reason, versions, left_out, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        "INSERT INTO audit_appends (account, sequence, time, kind, intent, actor, address, method, request_id, resources,
+                                    parameters, code, reason, versions, left_out, mac, seal, previous)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
-    .bind(record.call.account.as_str())
+    .bind(account.as_str())
     .bind(to_stored(sequence))
     .bind(record.time.as_micros())
     .bind(record.kind.as_str())
@@ -187,29 +210,40 @@ async fn insert(
     .bind(&record.reason)
     .bind(row::lines(&record.versions))
     .bind(to_stored(record.left_out))
-    .bind(&mac[..])
-    .execute(&mut **transaction)
+    .bind(&place.mac[..])
+    .bind(&chain::head_seal(key, account, place)[..])
+    .bind(seen.as_ref().map(|seen| &seen.mac[..]))
+    .execute(connection)
     .await
     .map_err(failed)?;
-    Ok(AuditPlace { sequence, mac })
+    Ok(place)
 }
 
-async fn write_head(
-    transaction: &mut Transaction<'static, Sqlite>,
-    key: &AuditKey,
-    account: &AccountId,
-    end: AuditPlace,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO audit_heads (account, sequence, mac, seal) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (account) DO UPDATE SET sequence = excluded.sequence, mac = excluded.mac, seal = excluded.seal",
-    )
-    .bind(account.as_str())
-    .bind(to_stored(end.sequence))
-    .bind(&end.mac[..])
-    .bind(&chain::head_seal(key, account, end)[..])
-    .execute(&mut **transaction)
-    .await
-    .map_err(failed)?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::access::DEFAULT_ACCOUNT,
+        vault::{MasterKeys, Vault},
+    };
+
+    #[tokio::test]
+    async fn an_event_is_not_added_behind_a_head_that_is_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+        let vault = Vault::new(&MasterKeys::generate().unwrap()).unwrap();
+        let key = vault.open_server_key("audit", &vault.generate_server_key("audit").unwrap()).unwrap().into();
+        let account = AccountId::from_stored(DEFAULT_ACCOUNT.to_owned());
+        let call = AuditedCall::new(account, "key/a".to_owned(), String::new(), String::new(), &RequestId::generate());
+        let record = AuditRecord::intent(call);
+        assert_eq!(store.append_audit_records(&key, std::slice::from_ref(&record)).await.unwrap(), [1]);
+        let two = [record.clone(), record.clone()];
+        assert_eq!(store.append_audit_records(&key, &two).await.unwrap(), [2, 3]);
+        let mut connection = store.writer().acquire().await.unwrap();
+        let end = end_of(&mut connection, &key, &record.call.account).await.unwrap();
+        assert!(end.genuine);
+        let before = AuditPlace { sequence: 2, mac: [7; 32] };
+        append(&mut connection, &key, end.place, Some(before), &record).await.unwrap_err();
+        append(&mut connection, &key, end.place, Some(end.place), &record).await.unwrap();
+    }
 }

@@ -15,6 +15,7 @@ const SCRIPTS: &[(i64, &str)] = &[
     (6, include_str!("schema/0006_access.sql")),
     (7, include_str!("schema/0007_pending_credentials.sql")),
     (8, include_str!("schema/0008_lint_settings.sql")),
+    (9, include_str!("schema/0009_audit_appends.sql")),
 ];
 
 /// Brings the schema to the version of this binary.
