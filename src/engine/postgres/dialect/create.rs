@@ -8,7 +8,9 @@ use crate::{
         Dialect as _,
         dialect::{
             Created, Made, WrittenType, collation,
-            create::{DefaultWriter, Draft, PlannedKey, PlannedTable, actions, column_object, order},
+            create::{
+                DefaultWriter, Draft, PlannedTable, column_object, columns, constraint, foreign_key, key, order, terms,
+            },
             names,
         },
     },
@@ -76,7 +78,7 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     }
     for table in &tables {
         for key in table.foreign_keys.iter().filter(|key| key.is_early) {
-            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(&PostgresDialect, table.table, key));
             draft.make(Made::ForeignKey, &key.name, sql);
         }
     }
@@ -141,7 +143,7 @@ fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
             for (at, rule) in checks.iter().enumerate() {
                 let field = format!("{field}.domain.checks[{at}].expression");
                 if let Some(condition) = draft.sql(&field, &object, rule.sql()) {
-                    text += &format!("\n    {}CHECK ({condition})", constraint(&rule.name));
+                    text += &format!("\n    {}CHECK ({condition})", constraint(&PostgresDialect, &rule.name));
                 }
             }
             (format!("CREATE DOMAIN {name} AS {text};"), "DOMAIN")
@@ -187,19 +189,15 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
         let field = format!("{}.columns[{place}]", planned.field);
         lines.extend(column_line(draft, planned, &field, column));
     }
-    if let Some(key) = &table.primary_key {
-        lines.push(format!("{}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    if let Some(primary) = &table.primary_key {
+        lines.push(key(&PostgresDialect, table, "PRIMARY KEY", &primary.name, &primary.columns));
     }
-    for (name, key) in &planned.unique {
-        lines.push(format!("{}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
+    for (name, unique) in &planned.unique {
+        lines.push(key(&PostgresDialect, table, "UNIQUE", name, &unique.columns));
     }
-    lines.extend(planned.foreign_keys.iter().filter(|key| !key.is_early).map(|key| foreign_key(table, key)));
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let object = format!("check {}.{name}", table.full_name());
-        let text = draft.sql(&field, &object, rule.sql());
-        lines.extend(text.map(|text| format!("{}CHECK ({text})", constraint(name))));
-    }
+    let keys = planned.foreign_keys.iter().filter(|key| !key.is_early);
+    lines.extend(keys.map(|key| foreign_key(&PostgresDialect, table, key)));
+    lines.extend(draft.checks(planned));
     let sql = format!("CREATE TABLE {} (\n    {}\n);", planned.name, lines.join(",\n    "));
     draft.make(Made::Table, table.full_name(), sql);
     comment(draft, "TABLE", &planned.name, &table.comment);
@@ -268,30 +266,15 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
     text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| PostgresDialect.quoted(column)).collect();
-    format!(
-        "{}FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        constraint(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
-}
-
 fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     for (place, (name, index)) in planned.indexes.iter().enumerate() {
-        let field = format!("{}.indexes[{place}].predicate", planned.field);
-        let predicate = match index.sql() {
-            None => String::new(),
-            Some(sql) => match draft.sql(&field, &format!("index {name}"), sql) {
-                Some(text) => format!("\n    WHERE {text}"),
-                None => continue,
-            },
-        };
+        let field = format!("{}.indexes[{place}]", planned.field);
+        let Some(predicate) = draft.predicate(&field, name, index) else { continue };
         let unique = if index.unique { "UNIQUE " } else { "" };
-        let terms = if index.full_text { full_text(planned.table, index) } else { terms(planned.table, index) };
+        let terms = match index.full_text {
+            true => full_text(planned.table, index),
+            false => format!(" ({})", terms(&PostgresDialect, planned.table, index)),
+        };
         let quoted = PostgresDialect.quoted(name);
         let sql = format!("CREATE {unique}INDEX {quoted} ON {}{terms}{predicate};", planned.name);
         draft.make(Made::Index, name, sql);
@@ -300,17 +283,9 @@ fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     }
 }
 
-fn terms(table: &TableDefinition, index: &IndexDefinition) -> String {
-    let terms = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
-        format!("{column}{}", if part.descending { " DESC" } else { "" })
-    });
-    format!(" ({})", terms.collect::<Vec<_>>().join(", "))
-}
-
 fn full_text(table: &TableDefinition, index: &IndexDefinition) -> String {
     let texts = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
+        let column = columns(&PostgresDialect, table, std::slice::from_ref(&part.column));
         format!("coalesce({column}, '')")
     });
     let texts = texts.collect::<Vec<_>>().join(" || ' ' || ");
@@ -350,15 +325,6 @@ fn comment(draft: &mut Draft<'_>, kind: &str, name: &str, text: &str) {
         let sql = format!("COMMENT ON {kind} {name} IS {};", PostgresDialect.string(text));
         draft.make(Made::Comment, name, sql);
     }
-}
-
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| PostgresDialect.quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn constraint(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", PostgresDialect.quoted(name)) }
 }
 
 /// The columns of an expression that [`full_text`] writes, as the server writes it back:
