@@ -3,7 +3,7 @@
 mod create;
 
 use crate::{
-    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased},
+    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased, settle},
     model::{
         connection::EngineKind,
         schema::{
@@ -92,6 +92,14 @@ impl Dialect for MysqlDialect {
 
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
+    }
+
+    fn moves_columns(&self) -> bool {
+        true
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(self, definition, &|_, column| column.name.clone())
     }
 
     fn reserved_words(&self) -> &'static str {

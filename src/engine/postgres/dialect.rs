@@ -3,7 +3,7 @@
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType, aliased, names},
+    engine::dialect::{Created, Dialect, WrittenType, aliased, names, settle},
     model::{
         connection::EngineKind,
         schema::{
@@ -59,6 +59,10 @@ impl Dialect for PostgresDialect {
 
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(self, definition, &|table, column| made_name(&table.name, &column.name, "check"))
     }
 
     fn reserved_words(&self) -> &'static str {
@@ -212,4 +216,15 @@ pub(super) fn qualified(name: &ObjectName) -> String {
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: name.to_owned() }
+}
+
+/// The name that the server makes for what stands with a column: the longer of the two is cut until there is room for all.
+fn made_name(table: &str, column: &str, label: &str) -> String {
+    let room = super::MAX_NAME_BYTES - label.len() - 2;
+    let (mut of_table, mut of_column) = (table.len(), column.len());
+    while of_table + of_column > room {
+        if of_table > of_column { of_table -= 1 } else { of_column -= 1 }
+    }
+    let (table, column) = (&table[..table.floor_char_boundary(of_table)], &column[..column.floor_char_boundary(of_column)]);
+    format!("{table}_{column}_{label}")
 }

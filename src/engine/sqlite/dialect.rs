@@ -3,7 +3,7 @@
 pub(in crate::engine::sqlite) mod create;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType},
+    engine::dialect::{Created, Dialect, WrittenType, settle},
     model::{
         connection::EngineKind,
         schema::{
@@ -35,6 +35,14 @@ impl Dialect for SqliteDialect {
 
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
+    }
+
+    fn moves_columns(&self) -> bool {
+        true
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(self, definition, &|_, column| column.name.clone())
     }
 
     fn reserved_words(&self) -> &'static str {

@@ -10,6 +10,8 @@ use crate::{
 
 /// A table that is made next.
 pub(in crate::engine) struct PlannedTable<'a> {
+    /// Its place in the definition.
+    pub(in crate::engine) place: usize,
     /// Path of its field in the definition.
     pub(in crate::engine) field: String,
     /// The table.
@@ -58,6 +60,7 @@ impl<'a> Draft<'a> {
             };
             let foreign_keys = table.foreign_keys.iter().map(|key| self.key(table, key, !made(key))).collect();
             planned.push(PlannedTable {
+                place: *place,
                 field: format!("tables[{place}]"),
                 table,
                 name: self.dialect.qualified(&table.object_name()),
