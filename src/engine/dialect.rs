@@ -1,6 +1,6 @@
 //! How an engine writes names, types, changes and whole schemas.
 
-mod alter;
+pub(in crate::engine) mod alter;
 pub(in crate::engine) mod collation;
 pub mod create;
 pub(in crate::engine) mod expression;

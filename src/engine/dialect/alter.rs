@@ -1,5 +1,9 @@
 //! What the writers of all engines say about the change of a schema.
 
+mod rows;
+mod staying;
+
+pub(in crate::engine) use self::{rows::effect_on_rows, staying::StayingTable};
 use super::Unsupported;
 
 /// What others wait for while a change is made.

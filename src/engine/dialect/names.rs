@@ -20,7 +20,7 @@ pub(super) fn unique_name(table: &str, columns: &[String], limit: usize) -> Stri
 }
 
 /// `ck_<table>_<number>`, no longer than the engine takes.
-pub(super) fn check_name(table: &str, number: usize, limit: usize) -> String {
+pub(in crate::engine) fn check_name(table: &str, number: usize, limit: usize) -> String {
     cut(format!("ck_{}_{number}", snake_case(table)), limit)
 }
 

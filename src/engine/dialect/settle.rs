@@ -1,6 +1,9 @@
 //! A definition as a live database would tell it: what an author left open is filled in the way that the writers fill it, so that
 //! two schemas are compared by what they mean.
 
+mod inline;
+
+pub(in crate::engine) use self::inline::{TellInlined, inlined};
 use super::{
     Dialect,
     create::{Draft, PlannedTable},

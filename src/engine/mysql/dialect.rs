@@ -1,13 +1,16 @@
 //! The SQL of MySQL and MariaDB.
 
+mod alter;
 mod create;
+mod settle;
 
 use crate::{
-    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased, settle},
+    engine::dialect::{Altered, Created, Dialect, Quote, WrittenType, aliased},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, definition::SchemaDefinition,
+            difference::SchemaDifference,
         },
     },
 };
@@ -94,12 +97,16 @@ impl Dialect for MysqlDialect {
         create::create(definition)
     }
 
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
+    }
+
     fn moves_columns(&self) -> bool {
         true
     }
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
-        settle::settled(self, definition, &|_, column| column.name.clone())
+        settle::settled(definition)
     }
 
     fn reserved_words(&self) -> &'static str {

@@ -225,6 +225,7 @@ fn made_name(table: &str, column: &str, label: &str) -> String {
     while of_table + of_column > room {
         if of_table > of_column { of_table -= 1 } else { of_column -= 1 }
     }
-    let (table, column) = (&table[..table.floor_char_boundary(of_table)], &column[..column.floor_char_boundary(of_column)]);
+    let (table, column) =
+        (&table[..table.floor_char_boundary(of_table)], &column[..column.floor_char_boundary(of_column)]);
     format!("{table}_{column}_{label}")
 }

@@ -1,14 +1,17 @@
 //! The SQL of SQLite.
 
+mod alter;
 pub(in crate::engine::sqlite) mod create;
+mod settle;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType, settle},
+    engine::dialect::{Altered, Created, Dialect, WrittenType},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, Index, IndexTerm, NeutralType, SchemaChange, Table, Trigger,
             definition::{DefaultValue, SchemaDefinition},
+            difference::SchemaDifference,
         },
     },
 };
@@ -37,12 +40,16 @@ impl Dialect for SqliteDialect {
         create::create(definition)
     }
 
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
+    }
+
     fn moves_columns(&self) -> bool {
         true
     }
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
-        settle::settled(self, definition, &|_, column| column.name.clone())
+        settle::settled(definition)
     }
 
     fn reserved_words(&self) -> &'static str {

@@ -74,14 +74,16 @@ fn actions(key: &PlannedKey<'_>) -> String {
 impl Draft<'_> {
     /// The checks of a table as parts of it, without those that are of another engine.
     pub(in crate::engine) fn checks(&mut self, planned: &PlannedTable<'_>) -> Vec<String> {
-        let checks = planned.checks.iter().enumerate();
-        let written = checks.map(|(place, (name, rule))| {
-            let field = format!("{}.checks[{place}].expression", planned.field);
-            let object = format!("check {}.{name}", planned.table.full_name());
-            let text = self.sql(&field, &object, rule.sql())?;
-            Some(format!("{}CHECK ({text})", constraint(self.dialect, name)))
-        });
-        written.flatten().collect()
+        (0..planned.checks.len()).filter_map(|place| self.check(planned, place)).collect()
+    }
+
+    /// One of them.
+    pub(in crate::engine) fn check(&mut self, planned: &PlannedTable<'_>, place: usize) -> Option<String> {
+        let (name, rule) = planned.checks.get(place)?;
+        let field = format!("{}.checks[{place}].expression", planned.field);
+        let object = format!("check {}.{name}", planned.table.full_name());
+        let text = self.sql(&field, &object, rule.sql())?;
+        Some(format!("{}CHECK ({text})", constraint(self.dialect, name)))
     }
 
     /// The condition of an index on a line of its own, empty for all rows; absent where it is of another engine.

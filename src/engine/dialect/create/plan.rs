@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// A table that is made next.
+#[derive(Clone)]
 pub(in crate::engine) struct PlannedTable<'a> {
     /// Its place in the definition.
     pub(in crate::engine) place: usize,
@@ -29,6 +30,7 @@ pub(in crate::engine) struct PlannedTable<'a> {
 }
 
 /// A foreign key of a table that is made next.
+#[derive(Clone)]
 pub(in crate::engine) struct PlannedKey<'a> {
     /// Its name.
     pub(in crate::engine) name: String,
