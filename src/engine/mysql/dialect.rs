@@ -99,7 +99,9 @@ impl Dialect for MysqlDialect {
     }
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
-        settle::settled(self, definition, &|_, column| column.name.clone())
+        let names =
+            settle::MadeNames { check: &|_, column| column.name.clone(), primary_key: &|_| "PRIMARY".to_owned() };
+        settle::settled(self, definition, &names)
     }
 
     fn reserved_words(&self) -> &'static str {

@@ -42,7 +42,8 @@ impl Dialect for SqliteDialect {
     }
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
-        settle::settled(self, definition, &|_, column| column.name.clone())
+        let names = settle::MadeNames { check: &|_, column| column.name.clone(), primary_key: &|_| String::new() };
+        settle::settled(self, definition, &names)
     }
 
     fn reserved_words(&self) -> &'static str {

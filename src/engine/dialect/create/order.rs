@@ -45,7 +45,8 @@ pub(in crate::engine) fn views(definition: &SchemaDefinition) -> Vec<(usize, &Vi
     sorted(names.len(), needs).into_iter().map(|place| (place, &definition.views[place])).collect()
 }
 
-fn mentions(query: &str, name: &str) -> bool {
+/// True where a text has a name as a word of its own; both are folded.
+pub(in crate::engine) fn mentions(query: &str, name: &str) -> bool {
     query.match_indices(name).any(|(start, _)| {
         let is_part = |character: char| character.is_alphanumeric() || character == '_';
         let before = query[..start].chars().next_back();
