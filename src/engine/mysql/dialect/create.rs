@@ -7,7 +7,8 @@ use crate::{
         dialect::{
             Created, Made, WrittenType, collation,
             create::{
-                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, column_object, columns,
+                foreign_key, order, terms,
             },
         },
     },
@@ -83,7 +84,7 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     }
     for table in &tables {
         for key in table.foreign_keys.iter().filter(|key| key.is_early) {
-            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(&MysqlDialect, table.table, key));
             draft.make(Made::ForeignKey, &key.name, sql);
         }
     }
@@ -113,22 +114,22 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
             let lack = "has a name; a primary key is always called PRIMARY here";
             draft.refuse(&format!("{}.primary_key.name", planned.field), &format!("primary key {}", key.name), lack);
         }
-        lines.push(format!("PRIMARY KEY ({})", columns(table, &key.columns)));
+        lines.push(format!("PRIMARY KEY ({})", columns(&MysqlDialect, table, &key.columns)));
     }
     for (name, key) in &planned.unique {
-        lines.push(format!("UNIQUE KEY {} ({})", MysqlDialect.quoted(name), columns(table, &key.columns)));
+        lines.push(format!(
+            "UNIQUE KEY {} ({})",
+            MysqlDialect.quoted(name),
+            columns(&MysqlDialect, table, &key.columns)
+        ));
     }
     for (place, key) in planned.foreign_keys.iter().enumerate() {
         check_key(draft, planned, place, key);
         if !key.is_early {
-            lines.push(foreign_key(table, key));
+            lines.push(foreign_key(&MysqlDialect, table, key));
         }
     }
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let text = draft.sql(&field, &format!("check {}.{name}", table.name), rule.sql());
-        lines.extend(text.map(|text| format!("CONSTRAINT {} CHECK ({text})", MysqlDialect.quoted(name))));
-    }
+    lines.extend(draft.checks(planned));
     let comment = if table.comment.is_empty() {
         String::new()
     } else {
@@ -257,18 +258,6 @@ fn check_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize, ke
     }
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| MysqlDialect.quoted(column)).collect();
-    format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        MysqlDialect.quoted(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
-}
-
 fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     for (place, (name, index)) in planned.indexes.iter().enumerate() {
         if !index.predicate.is_empty() {
@@ -280,11 +269,7 @@ fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
             (true, false) => "UNIQUE ",
             (false, false) => "",
         };
-        let terms = index.columns.iter().map(|part| {
-            let column = columns(planned.table, std::slice::from_ref(&part.column));
-            format!("{column}{}", if part.descending { " DESC" } else { "" })
-        });
-        let terms = terms.collect::<Vec<_>>().join(", ");
+        let terms = terms(&MysqlDialect, planned.table, index);
         let comment = if index.comment.is_empty() {
             String::new()
         } else {
@@ -311,11 +296,6 @@ fn is_in_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
 fn begins_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
     let begins = |columns: &[String]| columns.first().is_some_and(|name| same(name, &column.name));
     begins(table.key_columns()) || table.unique_constraints.iter().any(|key| begins(&key.columns))
-}
-
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| MysqlDialect.quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// SQL in the words of all engines: names in double quotes become names in back quotes, and a backslash in a string stands for

@@ -22,7 +22,7 @@ use crate::{
         Dialect as _,
         dialect::{
             AlterScript, Altered,
-            create::{Draft, PlannedTable},
+            create::{Draft, PlannedTable, foreign_key},
         },
     },
     model::schema::{
@@ -170,7 +170,7 @@ impl<'a> Alter<'a> {
         self.scripts.tables.extend(written);
         for table in new {
             for key in &table.foreign_keys {
-                let key = create::foreign_key(table.table, key);
+                let key = foreign_key(&PostgresDialect, table.table, key);
                 self.scripts.keys.push(format!("ALTER TABLE {} ADD {key};", table.name));
             }
         }

@@ -8,7 +8,9 @@ use crate::{
         Dialect as _,
         dialect::{
             Created, Made, WrittenType, collation,
-            create::{DefaultWriter, Draft, PlannedKey, PlannedTable, actions, column_object, order},
+            create::{
+                DefaultWriter, Draft, PlannedTable, column_object, columns, constraint, foreign_key, key, order, terms,
+            },
             names,
         },
     },
@@ -76,7 +78,7 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     }
     for table in &tables {
         for key in table.foreign_keys.iter().filter(|key| key.is_early) {
-            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(&PostgresDialect, table.table, key));
             draft.make(Made::ForeignKey, &key.name, sql);
         }
     }
@@ -162,7 +164,7 @@ pub(super) fn domain_check(
     rule: &CheckDefinition,
 ) -> Option<String> {
     let condition = draft.sql(field, &format!("type {}", found.name), rule.sql())?;
-    Some(format!("{}CHECK ({condition})", constraint(&rule.name)))
+    Some(format!("{}CHECK ({condition})", constraint(&PostgresDialect, &rule.name)))
 }
 
 /// A type as it is written, with the condition that it needs, in which `?` stands for the column.
@@ -201,16 +203,15 @@ pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
         let field = format!("{}.columns[{place}]", planned.field);
         lines.extend(column_line(draft, planned, &field, column));
     }
-    if let Some(key) = &table.primary_key {
-        lines.push(format!("{}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    if let Some(primary) = &table.primary_key {
+        lines.push(key(&PostgresDialect, table, "PRIMARY KEY", &primary.name, &primary.columns));
     }
-    for (name, key) in &planned.unique {
-        lines.push(format!("{}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
+    for (name, unique) in &planned.unique {
+        lines.push(key(&PostgresDialect, table, "UNIQUE", name, &unique.columns));
     }
-    lines.extend(planned.foreign_keys.iter().filter(|key| !key.is_early).map(|key| foreign_key(table, key)));
-    lines.extend(
-        planned.checks.iter().enumerate().filter_map(|(place, check)| check_line(draft, planned, place, check)),
-    );
+    let keys = planned.foreign_keys.iter().filter(|key| !key.is_early);
+    lines.extend(keys.map(|key| foreign_key(&PostgresDialect, table, key)));
+    lines.extend(draft.checks(planned));
     let sql = format!("CREATE TABLE {} (\n    {}\n);", planned.name, lines.join(",\n    "));
     draft.make(Made::Table, table.full_name(), sql);
     comment(draft, "TABLE", &planned.name, &table.comment);
@@ -218,23 +219,6 @@ pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
         let name = format!("{}.{}", planned.name, PostgresDialect.quoted(&column.name));
         comment(draft, "COLUMN", &name, &column.comment);
     }
-}
-
-/// A check of a table, by its name, as it is added to it.
-pub(super) fn check(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, name: &str) -> Option<String> {
-    let place = planned.checks.iter().position(|(found, _)| found == name)?;
-    check_line(draft, planned, place, &planned.checks[place])
-}
-
-fn check_line(
-    draft: &mut Draft<'_>,
-    planned: &PlannedTable<'_>,
-    place: usize,
-    (name, rule): &(String, &CheckDefinition),
-) -> Option<String> {
-    let field = format!("{}.checks[{place}].expression", planned.field);
-    let text = draft.sql(&field, &format!("check {}.{name}", planned.table.full_name()), rule.sql())?;
-    Some(format!("{}CHECK ({text})", constraint(name)))
 }
 
 pub(super) fn column_line(
@@ -327,18 +311,6 @@ fn value_of(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDef
     text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
 }
 
-pub(super) fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| PostgresDialect.quoted(column)).collect();
-    format!(
-        "{}FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        constraint(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
-}
-
 pub(super) fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     for (name, index) in &planned.indexes {
         let Some(sql) = create_index(draft, planned, name, "") else { continue };
@@ -356,28 +328,20 @@ pub(super) fn create_index(
     beside: &str,
 ) -> Option<String> {
     let (place, (_, index)) = planned.indexes.iter().enumerate().find(|(_, (found, _))| found == name)?;
-    let field = format!("{}.indexes[{place}].predicate", planned.field);
-    let predicate = match index.sql() {
-        None => String::new(),
-        Some(sql) => format!("\n    WHERE {}", draft.sql(&field, &format!("index {name}"), sql)?),
-    };
+    let field = format!("{}.indexes[{place}]", planned.field);
+    let predicate = draft.predicate(&field, name, index)?;
     let unique = if index.unique { "UNIQUE " } else { "" };
-    let terms = if index.full_text { full_text(planned.table, index) } else { terms(planned.table, index) };
+    let terms = match index.full_text {
+        true => full_text(planned.table, index),
+        false => format!(" ({})", terms(&PostgresDialect, planned.table, index)),
+    };
     let quoted = PostgresDialect.quoted(name);
     Some(format!("CREATE {unique}INDEX{beside} {quoted} ON {}{terms}{predicate};", planned.name))
 }
 
-fn terms(table: &TableDefinition, index: &IndexDefinition) -> String {
-    let terms = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
-        format!("{column}{}", if part.descending { " DESC" } else { "" })
-    });
-    format!(" ({})", terms.collect::<Vec<_>>().join(", "))
-}
-
 fn full_text(table: &TableDefinition, index: &IndexDefinition) -> String {
     let texts = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
+        let column = columns(&PostgresDialect, table, std::slice::from_ref(&part.column));
         format!("coalesce({column}, '')")
     });
     let texts = texts.collect::<Vec<_>>().join(" || ' ' || ");
@@ -432,15 +396,6 @@ fn comment(draft: &mut Draft<'_>, kind: &str, name: &str, text: &str) {
 pub(super) fn comment_text(kind: &str, name: &str, text: &str) -> String {
     let text = if text.is_empty() { "NULL".to_owned() } else { PostgresDialect.string(text) };
     format!("COMMENT ON {kind} {name} IS {text};")
-}
-
-pub(super) fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| PostgresDialect.quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn constraint(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", PostgresDialect.quoted(name)) }
 }
 
 /// The columns of an expression that [`full_text`] writes, as the server writes it back:

@@ -10,7 +10,8 @@ use crate::{
         dialect::{
             Created, Made, WrittenType, collation,
             create::{
-                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedTable, column_object, columns, foreign_key, key,
+                order, terms,
             },
             names,
         },
@@ -94,20 +95,16 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
             lines.push(format!("{}    {text}", comment(&column.comment, "    ")));
         }
     }
-    if let Some(key) = table.primary_key.as_ref().filter(|_| rowid.is_none()) {
-        lines.push(format!("    {}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    let mut parts = Vec::new();
+    if let Some(primary) = table.primary_key.as_ref().filter(|_| rowid.is_none()) {
+        parts.push(key(&SqliteDialect, table, "PRIMARY KEY", &primary.name, &primary.columns));
     }
-    for (name, key) in &planned.unique {
-        lines.push(format!("    {}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
-    }
-    lines.extend(planned.foreign_keys.iter().map(|key| foreign_key(table, key)));
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let object = format!("check {}.{name}", table.name);
-        if let Some(text) = draft.sql(&field, &object, rule.sql()) {
-            lines.push(format!("    {}CHECK ({text})", constraint(name)));
-        }
-    }
+    let unique = planned.unique.iter();
+    parts.extend(unique.map(|(name, unique)| key(&SqliteDialect, table, "UNIQUE", name, &unique.columns)));
+    let keys = planned.foreign_keys.iter();
+    parts.extend(keys.map(|key| foreign_key(&SqliteDialect, table, key)));
+    parts.extend(draft.checks(planned));
+    lines.extend(parts.into_iter().map(|part| format!("    {part}")));
     let comment = comment(&table.comment, "    ");
     let strict = if is_strict { " STRICT" } else { "" };
     let sql = format!("CREATE TABLE {} (\n{comment}{}\n){strict};", planned.name, lines.join(",\n"));
@@ -207,38 +204,16 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
     text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| SqliteDialect.quoted(column)).collect();
-    format!(
-        "    {}FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        constraint(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
-}
-
 fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     for (place, (name, index)) in planned.indexes.iter().enumerate() {
         let field = format!("{}.indexes[{place}]", planned.field);
-        let object = format!("index {name}");
         if index.full_text {
-            draft.refuse(&field, &object, "is a full-text index; SQLite has full-text tables (FTS5) in place of them");
+            let lack = "is a full-text index; SQLite has full-text tables (FTS5) in place of them";
+            draft.refuse(&field, &format!("index {name}"), lack);
             continue;
         }
-        let predicate = match index.sql() {
-            None => String::new(),
-            Some(sql) => match draft.sql(&format!("{field}.predicate"), &object, sql) {
-                Some(text) => format!("\n    WHERE {text}"),
-                None => continue,
-            },
-        };
-        let terms = index.columns.iter().map(|part| {
-            let column = columns(planned.table, std::slice::from_ref(&part.column));
-            format!("{column}{}", if part.descending { " DESC" } else { "" })
-        });
-        let terms = terms.collect::<Vec<_>>().join(", ");
+        let Some(predicate) = draft.predicate(&field, name, index) else { continue };
+        let terms = terms(&SqliteDialect, planned.table, index);
         let unique = if index.unique { "UNIQUE " } else { "" };
         let (quoted, comment) = (SqliteDialect.quoted(name), comment(&index.comment, "    "));
         let on = format!("ON {} ({terms}){predicate}", planned.name);
@@ -284,15 +259,6 @@ fn rowid_column(table: &TableDefinition) -> Option<&str> {
 
 fn is_column_of_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
     table.key_columns().iter().any(|name| table.column(name).is_some_and(|found| found.name == column.name))
-}
-
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| SqliteDialect.quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn constraint(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", SqliteDialect.quoted(name)) }
 }
 
 /// The lines of a comment, each as one of SQL.

@@ -6,6 +6,7 @@ use super::{Alter, staying::Staying};
 use crate::{
     engine::{
         Dialect as _,
+        dialect::create::{columns, foreign_key},
         postgres::dialect::{
             PostgresDialect,
             create::{self, comment_text},
@@ -100,14 +101,15 @@ impl<'a> Alter<'a> {
     }
 
     fn add_check(&mut self, table: &Staying<'_, '_>, name: &str) {
-        let Some(text) = create::check(&mut self.draft, table.planned, name) else { return };
+        let Some(place) = table.planned.checks.iter().position(|(found, _)| found == name) else { return };
+        let Some(text) = self.draft.check(table.planned, place) else { return };
         self.scripts.tables.push(format!("ALTER TABLE {} ADD {text} NOT VALID;", table.planned.name));
         self.validate(table, name);
     }
 
     fn add_foreign_key(&mut self, table: &Staying<'_, '_>, name: &str) {
         let Some(key) = table.planned.foreign_keys.iter().find(|key| key.name == name) else { return };
-        let text = create::foreign_key(table.new, key);
+        let text = foreign_key(&PostgresDialect, table.new, key);
         self.scripts.keys.push(format!("ALTER TABLE {} ADD {text} NOT VALID;", table.planned.name));
         self.validate(table, name);
     }
@@ -119,7 +121,7 @@ impl<'a> Alter<'a> {
 
     /// The index is built beside the work of others, and becomes the key in a moment.
     fn add_key(&mut self, table: &Staying<'_, '_>, name: &str, key: &KeyDefinition, kind: &str) {
-        let (name, columns) = (PostgresDialect.quoted(name), create::columns(table.new, &key.columns));
+        let (name, columns) = (PostgresDialect.quoted(name), columns(&PostgresDialect, table.new, &key.columns));
         let on = &table.planned.name;
         self.scripts.indexes.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({columns});"));
         self.scripts.keys.push(format!("ALTER TABLE {on} ADD CONSTRAINT {name} {kind} USING INDEX {name};"));
