@@ -3,6 +3,7 @@
 mod cache;
 mod ddl;
 mod definition;
+mod difference;
 mod lint;
 mod lint_settings;
 mod lint_stream;
@@ -18,7 +19,8 @@ use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
     ddl::{DdlCounts, DdlEvent, DdlStream},
-    definition::{Generated, SchemaSource},
+    definition::{Generated, SchemaSource, export::TableSize},
+    difference::{Difference, DifferenceRequest, MigrationScript, ToldChange},
     lint::{LintSelection, RULES},
     lint_settings::LintSettingsService,
     lint_stream::{LintCounts, LintEvent, LintStream},

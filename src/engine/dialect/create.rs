@@ -99,6 +99,11 @@ impl<'a> Draft<'a> {
         self.created
     }
 
+    /// The statements since this was asked last.
+    pub(in crate::engine) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.created.statements).into_iter().map(|statement| statement.sql).collect()
+    }
+
     /// Adds a statement, as long as there is room for it.
     pub(in crate::engine) fn make(&mut self, made: Made, object: impl Into<String>, sql: String) {
         self.inlined = 0;

@@ -34,6 +34,16 @@ pub(in crate::engine) fn function_name(column: &str, limit: usize) -> String {
     cut(format!("touch_{column}"), limit)
 }
 
+/// `<name>_before`, no longer than the engine takes: what something is called while its new form is made under its name.
+pub(in crate::engine) fn name_aside(name: &str, limit: usize) -> String {
+    cut(format!("{name}_before"), limit)
+}
+
+/// `nn_<table>_<column>`, no longer than the engine takes: the check that says for a while that a column is not NULL.
+pub(in crate::engine) fn required_name(table: &str, column: &str, limit: usize) -> String {
+    cut(format!("nn_{}_{}", snake_case(table), snake_case(column)), limit)
+}
+
 fn words(columns: &[String]) -> String {
     columns.iter().map(|column| snake_case(column)).collect::<Vec<_>>().join("_")
 }

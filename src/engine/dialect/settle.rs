@@ -17,18 +17,23 @@ use crate::model::schema::{
     },
 };
 
-/// The name that an engine gives to a check that stands with a column.
-pub(in crate::engine) type CheckName<'a> = &'a dyn Fn(&TableDefinition, &ColumnDefinition) -> String;
+/// The names that an engine makes by itself.
+pub(in crate::engine) struct MadeNames<'a> {
+    /// Of a check that stands with a column.
+    pub(in crate::engine) check: &'a dyn Fn(&TableDefinition, &ColumnDefinition) -> String,
+    /// Of the primary key of a table.
+    pub(in crate::engine) primary_key: &'a dyn Fn(&str) -> String,
+}
 
 /// What all engines settle alike: names, types in their written form with the checks that they need, expressions in shared words,
 /// and the default schema, which has no name.
 pub(in crate::engine) fn settled(
     dialect: &dyn Dialect,
     definition: &SchemaDefinition,
-    check_name: CheckName<'_>,
+    made: &MadeNames<'_>,
 ) -> SchemaDefinition {
     let mut draft = Draft::new(dialect, definition);
-    let settle = Settle { dialect, check_name };
+    let settle = Settle { dialect, made };
     let mut tables: Vec<(usize, TableDefinition)> =
         draft.tables().iter().map(|planned| (planned.place, settle.table(planned))).collect();
     tables.sort_by_key(|(place, _)| *place);
@@ -41,7 +46,7 @@ pub(in crate::engine) fn settled(
 
 struct Settle<'a> {
     dialect: &'a dyn Dialect,
-    check_name: CheckName<'a>,
+    made: &'a MadeNames<'a>,
 }
 
 impl Settle<'_> {
@@ -144,7 +149,7 @@ impl Settle<'_> {
     ) -> (ColumnDefinition, Option<CheckDefinition>) {
         let (column_type, check) = self.column_type(&column.column_type);
         let check = check.map(|condition| CheckDefinition {
-            name: (self.check_name)(table, column),
+            name: (self.made.check)(table, column),
             ..self.expression(&condition.replace('?', &self.dialect.quoted(&column.name)), held)
         });
         let default = column.default.as_ref().and_then(|default| self.default_value(default, column_type.neutral()));
@@ -172,7 +177,7 @@ impl Settle<'_> {
 
     /// A name that the engine makes by itself says nothing.
     fn primary_key(&self, table: &TableDefinition, key: &KeyDefinition) -> KeyDefinition {
-        let is_made = key.name == "PRIMARY" || key.name == format!("{}_pkey", table.name);
+        let is_made = key.name == (self.made.primary_key)(&table.name);
         KeyDefinition { name: if is_made { String::new() } else { key.name.clone() }, ..key.clone() }
     }
 

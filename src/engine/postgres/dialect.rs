@@ -1,14 +1,15 @@
 //! The SQL of PostgreSQL.
 
+mod alter;
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType, aliased, names, settle},
+    engine::dialect::{Altered, Created, Dialect, WrittenType, aliased, names, settle},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, NeutralType, ObjectName, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
-            TriggerTiming, definition::SchemaDefinition,
+            TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
         },
     },
 };
@@ -62,7 +63,18 @@ impl Dialect for PostgresDialect {
     }
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
-        settle::settled(self, definition, &|table, column| made_name(&table.name, &column.name, "check"))
+        settle::settled(
+            self,
+            definition,
+            &settle::MadeNames {
+                check: &|table, column| made_name(&table.name, &column.name, "check"),
+                primary_key: &made_key_name,
+            },
+        )
+    }
+
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
     }
 
     fn reserved_words(&self) -> &'static str {
@@ -216,6 +228,12 @@ pub(super) fn qualified(name: &ObjectName) -> String {
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: name.to_owned() }
+}
+
+/// The name that the server makes for a primary key.
+fn made_key_name(table: &str) -> String {
+    let room = table.floor_char_boundary(super::MAX_NAME_BYTES - "_pkey".len());
+    format!("{}_pkey", &table[..room])
 }
 
 /// The name that the server makes for what stands with a column: the longer of the two is cut until there is room for all.

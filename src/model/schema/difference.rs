@@ -13,6 +13,8 @@ pub use self::{
     renames::{Rename, RenameColumn, Renames},
     warning::Warning,
 };
+use std::collections::HashMap;
+
 use super::{ObjectName, definition::SchemaDefinition};
 
 /// What has to change for a schema to become another.
@@ -35,12 +37,12 @@ impl SchemaDifference {
         compare::compare(source, target, renames, order_counts)
     }
 
-    /// The name that a table had before it was renamed.
-    pub fn former_name(&self, table: &ObjectName) -> ObjectName {
-        let renamed = self.changes.iter().find_map(|change| match change {
-            Change::AlterTable { table: found, change: TableChange::Rename { from } } if found == table => Some(from),
+    /// The names that tables had before they were renamed, by their new ones.
+    pub fn former_names(&self) -> HashMap<&ObjectName, &ObjectName> {
+        let renamed = self.changes.iter().filter_map(|change| match change {
+            Change::AlterTable { table, change: TableChange::Rename { from } } => Some((table, from)),
             _ => None,
         });
-        renamed.unwrap_or(table).clone()
+        renamed.collect()
     }
 }

@@ -32,29 +32,28 @@ fn of_table(table: &ObjectName, change: &TableChange) -> Effect {
     let name = full_name(&table.schema, &table.name);
     match change {
         TableChange::DropColumn(column) if column.generated.is_none() => {
-            Effect::losing(format!("the values of {name}.{} are lost", column.name))
+            Effect::losing(format!("the values of the column {name}.{} are lost", column.name))
         }
         TableChange::AlterColumn { from, to } => of_column(&format!("{name}.{}", to.name), from, to),
         TableChange::AddPrimaryKey(key) => Effect::failing(format!(
-            "rows of {name} that are the same in ({}), or NULL in it, fail it",
+            "fails where two rows have the same {}, or one has NULL there",
             key.columns.join(", ")
         )),
-        TableChange::AddUnique(key) => same_rows(&name, &key.columns),
-        TableChange::AddIndex(index) if index.unique => same_rows(&name, &index.column_names()),
+        TableChange::AddUnique(key) => same_rows(&key.columns),
+        TableChange::AddIndex(index) if index.unique => same_rows(&index.column_names()),
         TableChange::AddForeignKey(key) => Effect::failing(format!(
-            "a row of {name} whose ({}) point to no row of {} fails it",
-            key.columns.join(", "),
+            "fails where a row points to none of {}",
             full_name(&key.referenced_schema, &key.referenced_table)
         )),
         TableChange::AddCheck(check) => {
-            Effect::failing(format!("a row of {name} for which {} does not hold fails it", check.expression))
+            Effect::failing(format!("fails where a row does not meet {}", check.expression))
         }
         _ => Effect::default(),
     }
 }
 
-fn same_rows(table: &str, columns: &[String]) -> Effect {
-    Effect::failing(format!("rows of {table} that are the same in ({}) fail it", columns.join(", ")))
+fn same_rows(columns: &[String]) -> Effect {
+    Effect::failing(format!("fails where two rows have the same {}", columns.join(", ")))
 }
 
 fn of_column(name: &str, from: &ColumnDefinition, to: &ColumnDefinition) -> Effect {
@@ -62,18 +61,20 @@ fn of_column(name: &str, from: &ColumnDefinition, to: &ColumnDefinition) -> Effe
         return Effect::default();
     }
     if to.generated.is_some() {
-        return Effect::losing(format!("the values of {name} give way to computed ones"));
+        return Effect::losing(format!(
+            "the values of the column {name} are lost, because they are computed from now on"
+        ));
     }
     let mut effect = Effect::default();
     if let Some(what) = lost(&from.column_type, &to.column_type) {
-        effect.data_loss = format!("the values of {name} lose {what} where they become {}", to.column_type);
+        effect.data_loss = format!("values of the column {name} lose {what}");
     }
     let mut failing = Vec::new();
     if from.nullable && !to.nullable {
-        failing.push(format!("a row whose {name} is NULL fails it; give it a value first"));
+        failing.push(format!("fails where a row has NULL in {name}; give it a value first"));
     }
     if !from.column_type.is_same(&to.column_type) && !takes_all(&from.column_type, &to.column_type) {
-        failing.push(format!("a value of {name} that {} does not take fails it", to.column_type));
+        failing.push(format!("fails where a value of {name} has no room or no form in {}", to.column_type));
     }
     effect.may_fail = failing.join("; ");
     effect

@@ -45,7 +45,7 @@ pub(in crate::engine) fn views(definition: &SchemaDefinition) -> Vec<(usize, &Vi
     sorted(names.len(), needs).into_iter().map(|place| (place, &definition.views[place])).collect()
 }
 
-/// True where a text has a name in it as a word.
+/// True where a text has a name as a word of its own; both are folded.
 pub(in crate::engine) fn mentions(query: &str, name: &str) -> bool {
     query.match_indices(name).any(|(start, _)| {
         let is_part = |character: char| character.is_alphanumeric() || character == '_';

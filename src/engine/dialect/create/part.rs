@@ -77,9 +77,9 @@ impl Draft<'_> {
         (0..planned.checks.len()).filter_map(|place| self.check(planned, place)).collect()
     }
 
-    /// One of them.
+    /// A check of a table as a part of it; absent where it is of another engine.
     pub(in crate::engine) fn check(&mut self, planned: &PlannedTable<'_>, place: usize) -> Option<String> {
-        let (name, rule) = planned.checks.get(place)?;
+        let (name, rule) = &planned.checks[place];
         let field = format!("{}.checks[{place}].expression", planned.field);
         let object = format!("check {}.{name}", planned.table.full_name());
         let text = self.sql(&field, &object, rule.sql())?;

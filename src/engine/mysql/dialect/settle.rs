@@ -4,7 +4,7 @@ use super::MysqlDialect;
 use crate::{
     engine::{
         Dialect as _,
-        dialect::settle::{self, TellInlined},
+        dialect::settle::{self, MadeNames, TellInlined},
     },
     model::{
         connection::EngineKind,
@@ -19,7 +19,8 @@ use crate::{
 
 pub(super) fn settled(definition: &SchemaDefinition) -> SchemaDefinition {
     let inlined = settle::inlined(&MysqlDialect, definition, &Inline);
-    let mut settled = settle::settled(&MysqlDialect, &inlined, &|_, column| column.name.clone());
+    let names = MadeNames { check: &|_, column| column.name.clone(), primary_key: &|_| "PRIMARY".to_owned() };
+    let mut settled = settle::settled(&MysqlDialect, &inlined, &names);
     settled.tables.iter_mut().for_each(settle_table);
     settled
 }

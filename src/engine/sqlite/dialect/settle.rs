@@ -8,7 +8,7 @@ use crate::{
             MeantDefault,
             create::{Draft, Inlined},
             names,
-            settle::{self, TellInlined},
+            settle::{self, MadeNames, TellInlined},
         },
     },
     model::schema::{
@@ -19,7 +19,8 @@ use crate::{
 
 pub(super) fn settled(definition: &SchemaDefinition) -> SchemaDefinition {
     let inlined = settle::inlined(&SqliteDialect, definition, &Inline);
-    let mut settled = settle::settled(&SqliteDialect, &inlined, &|_, _| String::new());
+    let names = MadeNames { check: &|_, _| String::new(), primary_key: &|_| String::new() };
+    let mut settled = settle::settled(&SqliteDialect, &inlined, &names);
     settled.tables.iter_mut().for_each(settle_table);
     settled.views.iter_mut().for_each(|view| view.comment.clear());
     settled

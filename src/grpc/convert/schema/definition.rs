@@ -1,7 +1,7 @@
 //! Definitions of schemas, and the statements that make them.
 
 mod from_proto;
-mod to_proto;
+pub(super) mod to_proto;
 
 use self::{from_proto::definition_from_proto, to_proto::definition};
 use super::super::{engine, engine_from_proto, enum_from_proto, required};
@@ -41,12 +41,8 @@ fn table_filter(source: &v1::ConnectionSource) -> Result<TableFilter> {
     super::request::table_filter(&source.schema, 0, &source.name_pattern)
 }
 
-/// The engine to write for; absent: none.
-pub fn target_engine(value: i32) -> Result<Option<EngineKind>> {
-    optional_engine(value, "engine")
-}
-
-fn optional_engine(value: i32, field: &str) -> Result<Option<EngineKind>> {
+/// An engine that need not be given.
+pub fn optional_engine(value: i32, field: &str) -> Result<Option<EngineKind>> {
     match enum_from_proto(value, field)? {
         v1::Engine::Unspecified => Ok(None),
         _ => engine_from_proto(value, field).map(Some),
@@ -84,7 +80,7 @@ fn statement(statement: CreateStatement) -> v1::CreateStatement {
     v1::CreateStatement { kind: kind.into(), object: statement.object, sql: statement.sql }
 }
 
-fn unmapped(unmapped: Unmapped) -> v1::Unmapped {
+pub(super) fn unmapped(unmapped: Unmapped) -> v1::Unmapped {
     v1::Unmapped { object: unmapped.object, reason: unmapped.reason }
 }
 

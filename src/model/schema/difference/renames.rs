@@ -184,9 +184,6 @@ impl Check {
     }
 
     fn whole(&mut self, kind: &str, field: &str, rename: &Rename, have: &HashSet<String>, get: &HashSet<String>) {
-        if !same(&rename.from.schema, &rename.to.schema) {
-            self.refuse(format!("{field}.to"), format!("must be in the schema of `from`; a {kind} is not moved"));
-        }
         let (from, to) = (key(&rename.from.schema, &rename.from.name), key(&rename.to.schema, &rename.to.name));
         self.one(
             kind,

@@ -39,13 +39,14 @@ impl SchemaDifference {
                 dropped.entry(table).or_default().push(column);
             }
         }
+        let former = self.former_names();
         for change in &self.changes {
             let Change::AlterTable { table, change: TableChange::AddColumn { column, .. } } = change else { continue };
             let Some(candidates) = dropped.get_mut(table) else { continue };
             let Some(place) = candidates.iter().position(|dropped| is_alike(dropped, column)) else { continue };
             let from = candidates.remove(place).name.clone();
             warnings.push(Warning::ColumnLooksRenamed {
-                table: self.former_name(table),
+                table: (*former.get(table).unwrap_or(&table)).clone(),
                 from,
                 to: column.name.clone(),
             });

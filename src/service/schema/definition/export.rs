@@ -7,15 +7,16 @@ mod column;
 mod table;
 mod types;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::ReadSchema;
 use crate::{
     engine::Dialect,
     model::{
         CallContext, ConnectionId, Error, Result,
         page::PageRequest,
         schema::{
-            ObjectFilter, ObjectKind, SchemaObject, Skipped, Table, TableFilter, TableKind,
+            ObjectFilter, ObjectKind, ObjectName, SchemaObject, Skipped, Table, TableFilter, TableKind,
             definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
         },
     },
@@ -24,6 +25,26 @@ use crate::{
         schema::{SchemaService, TableEvent},
     },
 };
+
+/// How large the tables of a live database are, by the schema and name that a definition gives them.
+pub(in crate::service::schema) type TableSizes = HashMap<ObjectName, TableSize>;
+
+/// How large a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSize {
+    /// Rows by estimate; -1 where the engine does not tell.
+    pub row_estimate: i64,
+    /// Bytes with indexes; -1 where the engine does not tell.
+    pub size_bytes: i64,
+}
+
+impl TableSize {
+    fn of(table: &Table) -> Self {
+        let (data, indexes) = (table.data_size_bytes, table.index_size_bytes);
+        let size_bytes = if data < 0 && indexes < 0 { -1 } else { data.max(0).saturating_add(indexes.max(0)) };
+        Self { row_estimate: table.row_estimate.max(-1), size_bytes }
+    }
+}
 
 /// Objects that are read at once.
 const OBJECT_PAGE: u32 = 1000;
@@ -40,7 +61,8 @@ impl SchemaService {
         context: &CallContext,
         connection: &ConnectionId,
         filter: TableFilter,
-    ) -> Result<(SchemaDefinition, Vec<Unmapped>)> {
+        field: String,
+    ) -> Result<ReadSchema> {
         let Reader { lease, .. } = self.reader(context, connection).await?;
         let dialect = lease.require_dialect()?;
         let mut export = Export::new(dialect);
@@ -55,14 +77,14 @@ impl SchemaService {
         while let Some(event) = tables.next().await {
             if export.definition.tables.len() > MAX_TABLES {
                 let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
-                return Err(Error::invalid_field("source.connection", description));
+                return Err(Error::invalid_field(&field, description));
             }
             match event? {
                 TableEvent::Table(table) => export.table(&table),
                 TableEvent::Summary { skipped, .. } => skipped.into_iter().for_each(|found| export.skipped(found)),
             }
         }
-        Ok(export.finish(is_part))
+        Ok(export.finish(is_part, field))
     }
 
     async fn all_objects(
@@ -93,11 +115,18 @@ struct Export {
     unmapped: Vec<Unmapped>,
     /// Schemas and names of the types as the engine tells them.
     types: HashSet<(String, String)>,
+    sizes: TableSizes,
 }
 
 impl Export {
     fn new(dialect: &'static dyn Dialect) -> Self {
-        Self { dialect, definition: SchemaDefinition::default(), unmapped: Vec::new(), types: HashSet::new() }
+        Self {
+            dialect,
+            definition: SchemaDefinition::default(),
+            unmapped: Vec::new(),
+            types: HashSet::new(),
+            sizes: TableSizes::new(),
+        }
     }
 
     fn leave_out(&mut self, object: impl Into<String>, reason: impl Into<String>) {
@@ -132,7 +161,11 @@ impl Export {
     fn table(&mut self, table: &Table) {
         let name = full_name(self.schema(&table.schema), &table.name);
         let kind = match table.kind {
-            TableKind::Table => return self.plain_table(table),
+            TableKind::Table => {
+                let name = ObjectName { schema: self.schema(&table.schema).to_owned(), name: table.name.clone() };
+                self.sizes.insert(name, TableSize::of(table));
+                return self.plain_table(table);
+            }
             TableKind::View => return self.view(table),
             TableKind::MaterializedView => "materialised view",
             TableKind::PartitionedTable => "partitioned table",
@@ -167,10 +200,11 @@ impl Export {
     }
 
     /// Takes out what only makes sense with what was left out.
-    fn finish(mut self, is_part: bool) -> (SchemaDefinition, Vec<Unmapped>) {
+    fn finish(mut self, is_part: bool, field: String) -> ReadSchema {
         self.drop_clashing_names();
         self.drop_open_keys(is_part);
-        (self.definition, self.unmapped)
+        let Self { dialect, definition, unmapped, sizes, .. } = self;
+        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes }
     }
 
     /// Of two names that only their case tells apart the first stays.

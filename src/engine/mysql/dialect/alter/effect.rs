@@ -112,15 +112,17 @@ fn is_widened(from: &ColumnType, to: &ColumnType) -> bool {
 fn of_column(table: &str, change: &TableChange, effect: &mut Effect) {
     match change {
         TableChange::AlterColumn { from, to } if is_made_anew(from, to) && to.generated.is_none() => {
-            effect.data_loss = format!("the values of {table}.{}, which were computed, are lost", to.name);
+            effect.data_loss = format!("the values of the column {table}.{}, which were computed, are lost", to.name);
         }
         TableChange::AddColumn { column, .. } if is_json(column) && is_required(column) => {
-            effect.may_fail =
-                format!("any row of {table} fails it, because {} has no default; give it one", column.name);
+            effect.may_fail = format!(
+                "fails where the table has rows, because {table}.{} takes no NULL and has no default",
+                column.name
+            );
         }
         TableChange::AddColumn { column, .. } if is_required(column) => {
             effect.may_fail = format!(
-                "rows of {table} get the zero of the type in {}, which a date or time fails where the SQL mode has NO_ZERO_DATE; \
+                "gives rows that are there the zero of the type in {table}.{}, and fails where the SQL mode does not let a date be zero; \
                  give it a default",
                 column.name
             );

@@ -45,8 +45,10 @@ fn reads_every_row(change: &TableChange, is_anew: bool) -> bool {
 fn on_rows(table: &str, change: &TableChange, effect: &mut Effect) {
     match change {
         TableChange::AddColumn { column, .. } if is_required(column) => {
-            effect.may_fail =
-                format!("any row of {table} fails it, because {} has no default; give it one", column.name);
+            effect.may_fail = format!(
+                "fails where the table has rows, because {table}.{} takes no NULL and has no default",
+                column.name
+            );
         }
         // A STRICT table refuses what it would have to round, but for a whole number that REAL is too short for.
         TableChange::AlterColumn { to, .. }
