@@ -38,7 +38,7 @@ pub(crate) mod rotation;
 mod scenario;
 mod schema;
 mod seal;
-mod support;
+pub(crate) mod support;
 mod targets;
 mod tls;
 mod tokens;
