@@ -39,7 +39,7 @@ pub(crate) mod rotation;
 mod scenario;
 mod schema;
 mod seal;
-mod support;
+pub(crate) mod support;
 mod targets;
 mod tls;
 mod tokens;

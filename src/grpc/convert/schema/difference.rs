@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::super::{engine, enum_from_proto, required};
+use super::super::engine;
 use super::definition::{
     optional_engine, schema_source,
     to_proto::{check, column, foreign_key, index, key, table, type_definition, view},
