@@ -25,6 +25,7 @@ mod connections_replicas;
 mod connections_replicas_away;
 mod ddl;
 mod definition;
+mod difference;
 mod escrow;
 mod hostile;
 mod limits;
