@@ -68,7 +68,12 @@ impl<'a> Draft<'a> {
                 name: self.dialect.qualified(&table.object_name()),
                 unique: table.unique_constraints.iter().map(|key| (self.unique(table, key), key)).collect(),
                 foreign_keys,
-                checks: table.checks.iter().enumerate().map(|(at, rule)| (self.check(table, at, rule), rule)).collect(),
+                checks: table
+                    .checks
+                    .iter()
+                    .enumerate()
+                    .map(|(at, rule)| (self.check_name(table, at, rule), rule))
+                    .collect(),
                 indexes: table.indexes.iter().map(|index| (self.index(table, index), index)).collect(),
             });
         }
@@ -145,7 +150,7 @@ impl<'a> Draft<'a> {
         self.given_or(&key.name, || names::unique_name(&table.name, &key.columns, limit))
     }
 
-    fn check(&mut self, table: &TableDefinition, place: usize, check: &CheckDefinition) -> String {
+    fn check_name(&mut self, table: &TableDefinition, place: usize, check: &CheckDefinition) -> String {
         let limit = self.dialect.max_name_length();
         self.given_or(&check.name, || names::check_name(&table.name, place + 1, limit))
     }

@@ -106,7 +106,7 @@ impl<'a> Alter<'a> {
         self.drop_constraints(staying);
         self.drop_columns(staying);
         self.create_schemas();
-        self.change_types(staying);
+        self.change_types();
         self.add_columns(staying);
         self.alter_columns(staying);
         self.add_generated_columns(staying);

@@ -10,8 +10,7 @@ use crate::{
         dialect::{
             Created, Made, WrittenType, collation,
             create::{
-                DefaultWriter, Draft, Inlined, InlinedBase, PlannedTable, column_object, columns, foreign_key, key,
-                order, terms,
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedTable, column_object, foreign_key, key, order, terms,
             },
             names,
         },

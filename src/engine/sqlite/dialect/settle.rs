@@ -3,7 +3,7 @@
 use super::{SqliteDialect, create};
 use crate::{
     engine::{
-        Dialect as _,
+        Dialect,
         dialect::{
             MeantDefault,
             create::{Draft, Inlined},
@@ -51,7 +51,7 @@ impl TellInlined for Inline {
             return Some(default.clone());
         };
         match create::default_text(draft, "", "", default, inlined) {
-            Some(text) => match SqliteDialect.meant_default(&text, told) {
+            Some(text) => match (&SqliteDialect as &dyn Dialect).meant_default(&text, told) {
                 MeantDefault::Nothing | MeantDefault::NextNumber => None,
                 MeantDefault::Value(value) => Some(value),
             },
