@@ -2,6 +2,7 @@
 //!
 //! That the scripts do what they say is proved with random schemas in `schema_difference`.
 
+mod backups;
 mod bad_input;
 mod postgres;
 
