@@ -53,7 +53,9 @@ pub(super) async fn measure() -> Figure {
 
 fn side(id: &str) -> Option<v1::SchemaSource> {
     let connection = format!("connections/{id}");
-    Some(v1::SchemaSource { source: Some(Source::Connection(v1::ConnectionSource { connection, ..Default::default() })) })
+    Some(v1::SchemaSource {
+        source: Some(Source::Connection(v1::ConnectionSource { connection, ..Default::default() })),
+    })
 }
 
 async fn export(server: &Server, id: &str) -> Duration {
