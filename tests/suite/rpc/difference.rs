@@ -5,6 +5,7 @@
 mod backups;
 mod bad_input;
 mod postgres;
+mod same;
 
 use dbkeeper::grpc::{
     client::Client,
