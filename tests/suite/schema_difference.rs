@@ -4,7 +4,9 @@
 //! `make soak` compares 500 pairs an engine, the ordinary run a tenth of that.
 
 mod generate;
+mod mariadb;
 mod rows;
+mod sqlite;
 
 use std::env;
 
@@ -32,6 +34,14 @@ trait Site: Fixture {
 
     /// The order of columns cannot be changed, so that it does not count.
     fn keeps_order(&self) -> bool;
+
+    /// What a session begins with before a script is run in it.
+    fn before_scripts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Takes out of what a database tells of itself what two schemas that are the same may differ in.
+    fn normalise(&self, _definition: &mut v1::SchemaDefinition) {}
 
     /// Takes a database away that nobody looks at any more.
     async fn forget(&self, database: &str);
@@ -116,6 +126,7 @@ impl<S: Site> Pair<'_, S> {
         };
         let answer = self.client.schemas().generate_ddl(request).await.unwrap().into_inner();
         let mut definition = answer.definition.unwrap();
+        self.site.normalise(&mut definition);
         if self.site.keeps_order() {
             let columns = definition.tables.iter_mut().map(|table| &mut table.columns);
             columns.for_each(|columns| columns.sort_by(|one, other| one.name.cmp(&other.name)));
@@ -135,13 +146,17 @@ impl<S: Site> Pair<'_, S> {
         found.unwrap_or_else(|status| self.fail(&format!("{status:?}"))).into_inner()
     }
 
-    /// Runs scripts statement by statement with a driver that is not dbkeeper's.
+    /// Runs scripts statement by statement with a driver that is not dbkeeper's, and what leads a script and does nothing inside of
+    /// a transaction before that, as the runner of migrations does.
     async fn run(&self, database: &str, scripts: &[v1::DifferenceScript]) {
         for script in scripts {
+            let statements: Vec<&str> = script.statements.iter().map(String::as_str).collect();
+            let leading = statements.iter().take_while(|sql| sql.starts_with("PRAGMA foreign_keys")).count();
+            let (leading, statements) = statements.split_at(leading);
             let begin = script.transactional.then_some("BEGIN");
             let end = script.transactional.then_some("COMMIT");
-            let statements = script.statements.iter().map(String::as_str);
-            let all: Vec<&str> = begin.into_iter().chain(statements).chain(end).collect();
+            let before = self.site.before_scripts().iter().chain(leading).copied().chain(begin);
+            let all: Vec<&str> = before.chain(statements.iter().copied()).chain(end).collect();
             self.site.run_each(database, &all).await;
         }
     }
@@ -213,9 +228,21 @@ async fn compare_pairs(server: &TestServer, site: &impl Site) {
 /// Named for `make soak`, which runs what has the word in its name.
 mod soak {
     use super::{PostgresFixture, TestServer, compare_pairs};
+    use crate::{conformance::mariadb::MariadbFixture, harness::sqlite::SqliteFolder};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn random_schemas_become_each_other_on_postgres() {
         compare_pairs(&TestServer::start().await, &PostgresFixture::new()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn random_schemas_become_each_other_on_mariadb() {
+        compare_pairs(&TestServer::start().await, &MariadbFixture::new()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn random_schemas_become_each_other_on_sqlite() {
+        let folder = SqliteFolder::new();
+        compare_pairs(&TestServer::start_on(&folder).await, &folder).await;
     }
 }

@@ -219,7 +219,7 @@ tables:
     primary_key: {columns: [id]}
     checks: [{name: ck_item_stock, expression: stock >= 0}]
 types:
-  - {name: state, enum: [new, old]}
+  - {name: state, shape: {enum: [new, old]}}
 ";
 const SHOP_AFTER: &str = "
 tables:
@@ -237,7 +237,7 @@ tables:
     checks: [{name: ck_item_stock, expression: stock >= 0}]
     indexes: [{name: idx_item_name, columns: [{column: name, descending: true}]}]
 types:
-  - {name: state, enum: [new, used, old]}
+  - {name: state, shape: {enum: [new, used, old]}}
 ";
 
 async fn columns_change_and_rows_stay(server: &TestServer, fixture: &impl Rows) {
@@ -430,6 +430,7 @@ tables:
     primary_key: {columns: [id]}
 views:
   - {name: a_over, query: SELECT id FROM z_base WHERE amount > 1}
+  - {name: counted, query: SELECT count(*) AS n FROM z_base}
   - {name: z_base, query: 'SELECT id, amount FROM sale'}
   - {name: untouched, query: SELECT id FROM shop}
   - {name: gone, query: SELECT old FROM sale}
@@ -445,6 +446,7 @@ tables:
     checks: [{name: ck_shop_place, expression: place > 0}]
 views:
   - {name: a_over, query: SELECT id FROM z_base WHERE total > 1}
+  - {name: counted, query: SELECT count(*) AS n FROM z_base}
   - {name: z_base, query: 'SELECT id, total FROM sold'}
   - {name: untouched, query: SELECT id FROM shop}
   - {name: new, query: SELECT place FROM shop}
@@ -457,6 +459,7 @@ async fn views_follow_their_tables(server: &TestServer, fixture: &impl Rows) {
     assert_rows(fixture, &changed.database, "SELECT id FROM a_over", 2).await;
     assert_rows(fixture, &changed.database, "SELECT id FROM untouched", 4).await;
     assert_rows(fixture, &changed.database, "SELECT count(*) FROM new", 1).await;
+    assert_rows(fixture, &changed.database, "SELECT n FROM counted", 2).await;
     use v1::{ChangeAction as A, ChangedKind as K};
     for (action, name) in [(A::Alter, "a_over"), (A::Alter, "z_base"), (A::Drop, "gone"), (A::Add, "new")] {
         changed.of(action, K::View, name);
@@ -559,8 +562,8 @@ async fn the_schema_of_a_definition_is_no_change(server: &TestServer, fixture: &
     let client = server.client();
     let declared = "
 types:
-  - {name: colour, enum: [red, \"it's\"]}
-  - {name: percent, domain: {base: int16, required: true, checks: [{expression: VALUE >= 0}, {expression: VALUE <= 100}]}}
+  - {name: colour, shape: {enum: [red, \"it's\"]}}
+  - {name: percent, shape: {domain: {base: int16, required: true, checks: [{expression: VALUE >= 0}, {expression: VALUE <= 100}]}}}
 tables:
   - name: paint
     columns:

@@ -40,7 +40,8 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     if is_any_anew || drops_tables {
         draft.make(Made::Table, "foreign_keys", "PRAGMA foreign_keys = OFF;".to_owned());
     }
-    drop_views(&mut draft, difference);
+    let views = views_in_the_way(difference);
+    drop_views(&mut draft, difference, &views);
     ways.iter().for_each(|(table, way)| table::drop_parts(&mut draft, table, *way));
     drop_tables(&mut draft, difference);
     let mut names = FreeNames::of(difference);
@@ -52,7 +53,10 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     if is_any_anew {
         // The new table takes the old one's name, and whatever names that one means it still.
         draft.make(Made::Table, "legacy_alter_table", "PRAGMA legacy_alter_table = ON;".to_owned());
-        for (table, _) in ways.iter().filter(|(_, way)| *way == Way::Anew) {
+        let anew: Vec<&StayingTable<'_, '_>> =
+            ways.iter().filter(|(_, way)| *way == Way::Anew).map(|(table, _)| *table).collect();
+        refuse_lost_triggers(&mut draft, &anew, &mut names);
+        for table in anew {
             let name = names.take(&table.after.table.name);
             table::make_anew(&mut draft, table, &name);
         }
@@ -67,7 +71,7 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
         create::create_triggers(&mut draft, table);
     }
     ways.iter().for_each(|(table, way)| table::create_parts(&mut draft, table, *way));
-    create_views(&mut draft, difference);
+    create_views(&mut draft, difference, &views);
     let written = draft.finish();
     let statements: Vec<String> = written.statements.into_iter().map(|statement| statement.sql).collect();
     let script = AlterScript { title: "change the schema", statements, transactional: true };
@@ -80,28 +84,55 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     }
 }
 
-/// Before the tables, because SQLite looks at every view when it renames something.
-fn drop_views(draft: &mut Draft<'_>, difference: &SchemaDifference) {
-    for change in &difference.changes {
-        let (Change::DropView(view) | Change::ReplaceView { from: view, .. }) = change else { continue };
-        draft.make(Made::View, &view.name, format!("DROP VIEW {};", SqliteDialect.quoted(&view.name)));
-    }
-}
-
-fn create_views(draft: &mut Draft<'_>, difference: &SchemaDifference) {
-    let made: HashSet<String> = difference
+/// Folded names of the views that go or change, and of those that read them.
+fn views_in_the_way(difference: &SchemaDifference) -> HashSet<String> {
+    let mut names: HashSet<String> = difference
         .changes
         .iter()
         .filter_map(|change| match change {
-            Change::CreateView(view) | Change::ReplaceView { to: view, .. } => Some(folded(&view.name)),
+            Change::DropView(view) | Change::ReplaceView { from: view, .. } => Some(folded(&view.name)),
             _ => None,
         })
         .collect();
-    if made.is_empty() {
+    if names.is_empty() {
+        return names;
+    }
+    for (_, view) in order::views(&difference.source) {
+        let query = folded(&view.query);
+        if names.iter().any(|name| order::mentions(&query, name)) {
+            names.insert(folded(&view.name));
+        }
+    }
+    names
+}
+
+/// Before the tables, because SQLite looks at every view when it renames something, and finds one broken that reads what is gone.
+fn drop_views(draft: &mut Draft<'_>, difference: &SchemaDifference, in_the_way: &HashSet<String>) {
+    if in_the_way.is_empty() {
+        return;
+    }
+    for (_, view) in order::views(&difference.source).into_iter().rev() {
+        if in_the_way.contains(&folded(&view.name)) {
+            draft.make(Made::View, &view.name, format!("DROP VIEW {};", SqliteDialect.quoted(&view.name)));
+        }
+    }
+}
+
+fn create_views(draft: &mut Draft<'_>, difference: &SchemaDifference, in_the_way: &HashSet<String>) {
+    let new: HashSet<String> = difference
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::CreateView(view) => Some(folded(&view.name)),
+            _ => None,
+        })
+        .collect();
+    if new.is_empty() && in_the_way.is_empty() {
         return;
     }
     for (place, view) in order::views(&difference.target) {
-        if made.contains(&folded(&view.name)) {
+        let name = folded(&view.name);
+        if new.contains(&name) || in_the_way.contains(&name) {
             create::create_view(draft, place, view);
         }
     }
@@ -131,6 +162,30 @@ fn rename_table(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, names: &mut
     } else {
         rename(from, to);
     }
+}
+
+/// A trigger goes with its table. Those that touch a column are made again; of any other a definition says nothing, so that the
+/// script fails where there is one.
+fn refuse_lost_triggers(draft: &mut Draft<'_>, anew: &[&StayingTable<'_, '_>], names: &mut FreeNames) {
+    let (mut tables, mut known) = (Vec::new(), Vec::new());
+    for table in anew {
+        tables.push(SqliteDialect.string(&table.after.table.name));
+        known.extend(table::touching_triggers(table).iter().map(|name| SqliteDialect.string(name)));
+    }
+    let lost = SqliteDialect.quoted(&names.take("lost_trigger"));
+    let rule =
+        SqliteDialect.quoted("a trigger would be lost with its table: drop it before, and make it again afterwards");
+    let statements = [
+        format!("CREATE TEMP TABLE {lost} (name TEXT CONSTRAINT {rule} CHECK (name IS NULL));"),
+        format!(
+            "INSERT INTO {lost} SELECT name FROM main.sqlite_schema WHERE type = 'trigger'\n    AND tbl_name COLLATE NOCASE IN \
+             ({}) AND name COLLATE NOCASE NOT IN ({});",
+            tables.join(", "),
+            known.join(", ")
+        ),
+        format!("DROP TABLE temp.{lost};"),
+    ];
+    statements.into_iter().for_each(|sql| draft.make(Made::Table, "lost_trigger", sql));
 }
 
 fn created_tables(difference: &SchemaDifference) -> HashSet<String> {

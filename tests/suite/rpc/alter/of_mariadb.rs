@@ -31,7 +31,7 @@ fn indexes(database: &str, table: &str) -> Vec<String> {
 
 const WIDE_BEFORE: &str = "
 types:
-  - {name: state, enum: [new, \"it's\"]}
+  - {name: state, shape: {enum: [new, \"it's\"]}}
 tables:
   - name: wide
     comment: as it was
@@ -47,7 +47,7 @@ tables:
 ";
 const WIDE_AFTER: &str = "
 types:
-  - {name: state, enum: [new, used, \"it's\"]}
+  - {name: state, shape: {enum: [new, used, \"it's\"]}}
 tables:
   - name: wide
     comment: \"it's \\\\ new\"
@@ -146,7 +146,7 @@ async fn the_check_of_a_column_stays() {
     let (server, fixture) = (TestServer::start().await, MariadbFixture::new());
     let before = "
 types:
-  - {name: positive, domain: {base: int32, checks: [{expression: VALUE > 0}, {expression: VALUE < 1000}]}}
+  - {name: positive, shape: {domain: {base: int32, checks: [{expression: VALUE > 0}, {expression: VALUE < 1000}]}}}
 tables:
   - name: t
     columns:
@@ -157,8 +157,8 @@ tables:
 ";
     let after = "
 types:
-  - {name: positive, domain: {base: int32, checks: [{expression: VALUE > 0}, {expression: VALUE < 1000}]}}
-  - {name: other, domain: {base: int32, checks: [{expression: VALUE > 5}]}}
+  - {name: positive, shape: {domain: {base: int32, checks: [{expression: VALUE > 0}, {expression: VALUE < 1000}]}}}
+  - {name: other, shape: {domain: {base: int32, checks: [{expression: VALUE > 5}]}}}
 tables:
   - name: t
     columns:

@@ -5,7 +5,7 @@ use dbkeeper::grpc::proto::v1;
 use super::{Rows as _, change, connection, diff, hints, make, revert, statements, yaml};
 use crate::{
     harness::{server::TestServer, sqlite::SqliteFolder},
-    rpc::support::{apply, file, migration_set, register, settings, succeeded},
+    rpc::support::{apply, ended, file, migration_set, register, settings, succeeded},
 };
 
 /// The new table takes the place of the old one by a migration that the runner applies: rows of other tables stay, though they are
@@ -20,11 +20,12 @@ async fn a_table_that_is_made_anew_takes_nothing_with_it() {
                CREATE TABLE album (id INTEGER PRIMARY KEY, artist_id INTEGER NOT NULL REFERENCES artist(id) ON DELETE CASCADE,
                                    self_id INTEGER REFERENCES album (id) ON DELETE CASCADE);
                CREATE TABLE log (line TEXT);
+               CREATE TABLE loose (line TEXT);
                CREATE TRIGGER noted AFTER INSERT ON log BEGIN UPDATE artist SET name = NEW.line WHERE id = 3; END;
                CREATE VIEW names AS SELECT name /* as it is */ FROM artist;
                INSERT INTO artist (id, name) VALUES (3, 'a'), (70, 'b');
                INSERT INTO album VALUES (1, 3, NULL), (2, 70, 1);
-               INSERT INTO log (rowid, line) VALUES (5, 'x'), (9, 'y');";
+               INSERT INTO loose (rowid, line) VALUES (5, 'x'), (9, 'y');";
     folder.run(&database, sql).await;
     register(&client, "is", settings(&folder.target(&database))).await;
     let to = "
@@ -45,6 +46,8 @@ tables:
       - {columns: [artist_id], referenced_table: artist, referenced_columns: [id], on_delete: cascade}
       - {columns: [self_id], referenced_table: album, referenced_columns: [id], on_delete: cascade}
   - name: log
+    columns: [{name: line, type: text, nullable: true}]
+  - name: loose
     columns: [{name: line, type: text, default: {literal: z}, nullable: true}]
 views:
   - {name: names, query: SELECT full_name /* as it is */ FROM artist}
@@ -52,6 +55,8 @@ views:
     let renames = hints(&[], &[("artist", "name", "full_name")]);
     let answer = diff(&client, connection("is"), yaml(to), renames.clone()).await;
     assert!(answer.up[0].statements[0].starts_with("PRAGMA foreign_keys = OFF"), "{:#?}", answer.up);
+    let unmapped: Vec<&str> = answer.source_unmapped.iter().map(|found| found.object.as_str()).collect();
+    assert_eq!(unmapped, ["option of table artist", "trigger log.noted"], "{:#?}", answer.source_unmapped);
     let set = migration_set(&client, "set", vec![file("1_anew.up.sql", &answer.up[0].content)]).await;
     let operation = client.migrations().apply_migrations(apply(&set, "connections/is")).await.unwrap().into_inner();
     succeeded(&client, operation).await;
@@ -60,7 +65,7 @@ views:
     assert_eq!(folder.rows(&database, all).await, ["3:a 70:b"]);
     let all = "SELECT group_concat(id || ':' || artist_id || ':' || ifnull(self_id, '-'), ' ') FROM album";
     assert_eq!(folder.rows(&database, all).await, ["1:3:- 2:70:1"]);
-    assert_eq!(folder.rows(&database, "SELECT group_concat(rowid || line, ' ') FROM log").await, ["5x 9y"]);
+    assert_eq!(folder.rows(&database, "SELECT group_concat(rowid || line, ' ') FROM loose").await, ["5x 9y"]);
     assert_eq!(folder.rows(&database, "SELECT count(*) FROM pragma_foreign_key_check").await, ["0"]);
     // The other table points to the one that there is now.
     folder.run(&database, "PRAGMA foreign_keys = ON; DELETE FROM artist WHERE id = 70").await;
@@ -72,6 +77,34 @@ views:
     let answer = diff(&client, connection("is"), yaml(to), v1::RenameHints::default()).await;
     let views_only = answer.changes.iter().all(|change| change.kind() == v1::ChangedKind::View);
     assert!(views_only, "{:#?}", answer.changes);
+}
+
+/// A trigger of somebody else would go with the old table, and has no place in a definition to come back from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trigger_that_would_be_lost_is_refused() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let database = folder.create_database();
+    let sql = "CREATE TABLE \"it's\" (a INTEGER);
+               CREATE TRIGGER mine AFTER INSERT ON \"it's\" BEGIN SELECT 1; END;
+               INSERT INTO \"it's\" VALUES (1);";
+    folder.run(&database, sql).await;
+    register(&client, "is", settings(&folder.target(&database))).await;
+    let to = "tables: [{name: it's, columns: [{name: a, type: int64}]}]";
+    let answer = diff(&client, connection("is"), yaml(to), v1::RenameHints::default()).await;
+    let [unmapped] = answer.source_unmapped.as_slice() else { panic!("{answer:#?}") };
+    assert_eq!(unmapped.object, "trigger it's.mine");
+    let set = migration_set(&client, "set", vec![file("1_anew.up.sql", &answer.up[0].content)]).await;
+    let operation = client.migrations().apply_migrations(apply(&set, "connections/is")).await.unwrap().into_inner();
+    let error = ended(&client, operation).await.error.expect("the trigger is in the way");
+    assert!(error.message.contains("trigger"), "{error:?}");
+    assert_eq!(folder.rows(&database, "SELECT name FROM sqlite_schema WHERE type = 'trigger'").await, ["mine"]);
+
+    folder.run(&database, "DROP TRIGGER mine").await;
+    let again = v1::ApplyMigrationsRequest { ..apply(&set, "connections/is") };
+    let operation = client.migrations().apply_migrations(again).await.unwrap().into_inner();
+    succeeded(&client, operation).await;
 }
 
 const IN_PLACE_BEFORE: &str = "

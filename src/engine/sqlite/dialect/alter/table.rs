@@ -103,6 +103,12 @@ pub(super) fn drop_parts(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, wa
     }
 }
 
+/// The triggers of a table that touch its columns, as they are called before.
+pub(super) fn touching_triggers(table: &StayingTable<'_, '_>) -> Vec<String> {
+    let touched = table.before.columns.iter().filter(|column| column.touched_on_update);
+    touched.map(|column| create::trigger(&table.former.name, table.former_column(&column.name)).0).collect()
+}
+
 /// True where the trigger that touches a column is the same before and after.
 fn keeps_trigger(table: &StayingTable<'_, '_>, column: &ColumnDefinition) -> bool {
     let after = table.after.table;
