@@ -106,7 +106,7 @@ fn added(table: &Staying<'_, '_>, column: &ColumnDefinition) -> Effect {
         may_fail: match !column.nullable && !has_value {
             true => format!(
                 "fails where the table has rows, because {} takes no NULL and has no default",
-                told(table, &column.name)
+                format_args!("{}.{}", table.new.full_name(), column.name)
             ),
             false => String::new(),
         },
