@@ -18,7 +18,6 @@ use dbkeeper::{
     },
     model::schema::definition::SchemaDefinition,
 };
-
 use futures::FutureExt;
 
 use self::generate::{Abilities, Dice, edited, schema};
