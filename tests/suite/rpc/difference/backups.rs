@@ -49,10 +49,10 @@ async fn a_backup_without_its_schema_says_so() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
     let client = server.client();
-    let database = folder.create_database().await;
+    let database = Fixture::create_database(&folder).await;
     let tables: String = (0..5_002).map(|number| format!("CREATE TABLE t{number} (id int);\n")).collect();
-    folder.run(&database, &format!("BEGIN;\n{tables}COMMIT;")).await;
-    register(&client, "large", settings(&folder.target(&database))).await;
+    Fixture::run(&folder, &database, &format!("BEGIN;\n{tables}COMMIT;")).await;
+    register(&client, "large", settings(&Fixture::target(&folder, &database))).await;
     let backup = back_up(&client, "connections/large", "first").await;
     let request = v1::DiffSchemasRequest {
         source: side(Source::Backup(backup)),
