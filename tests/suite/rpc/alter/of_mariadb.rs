@@ -74,7 +74,7 @@ async fn what_changes_of_a_table_is_one_statement() {
     let (server, fixture) = (TestServer::start().await, MariadbFixture::new());
     let rows = "INSERT INTO wide (id, other, title, state, body, amount) VALUES (3, 30, 't', 'it''s', 'b', 2.5);";
     let none = v1::RenameHints::default();
-    let changed = change(&server, &fixture, [WIDE_BEFORE, WIDE_AFTER], rows, none.clone()).await;
+    let changed = change(&server, &fixture, [WIDE_BEFORE, WIDE_AFTER], rows, none).await;
     let [only] = changed.up()[..] else { panic!("{:#?}", changed.up()) };
     assert!(only.starts_with("ALTER TABLE wide\n"), "{only}");
     let found = "SELECT count(*) FROM wide WHERE id = 3 AND other = 30 AND state = 'it''s' AND amount = 2.5 AND length(token) = 36";
@@ -84,7 +84,7 @@ async fn what_changes_of_a_table_is_one_statement() {
     fixture.rows(&changed.database, "DELETE FROM wide WHERE id = 4").await;
     let amount = changed.of(v1::ChangeAction::Alter, v1::ChangedKind::Column, "amount");
     assert!(amount.data_loss.contains("digits behind the point"), "{amount:?}");
-    revert(&server, &fixture, &changed, &none).await;
+    revert(&server, &fixture, &changed).await;
 }
 
 /// Two keys share one index, which the server has made and which is called like one of them.
@@ -168,8 +168,7 @@ tables:
       - {name: e, type: declared:positive, nullable: true}
 ";
     let renames = super::hints(&[], &[("t", "d", "e")]);
-    let changed =
-        change(&server, &fixture, [before, after], "INSERT INTO t VALUES (1, 2, 6, 4)", renames.clone()).await;
+    let changed = change(&server, &fixture, [before, after], "INSERT INTO t VALUES (1, 2, 6, 4)", renames).await;
     let mut connection = open(&changed.database).await;
     for (column, value, is_taken) in
         [("a", 0, false), ("a", 1000, false), ("b", 0, true), ("c", 5, false), ("e", 0, false)]
@@ -179,7 +178,7 @@ tables:
         assert_eq!(run.is_ok(), is_taken, "{column} = {value}: {run:?}");
     }
     fixture.rows(&changed.database, "UPDATE t SET b = 1").await;
-    revert(&server, &fixture, &changed, &renames).await;
+    revert(&server, &fixture, &changed).await;
 }
 
 /// Two schemas of one table that differ in one thing.
