@@ -8,7 +8,7 @@ mod mariadb;
 mod rows;
 mod sqlite;
 
-use std::env;
+use std::{env, panic::AssertUnwindSafe};
 
 use async_trait::async_trait;
 use dbkeeper::{
@@ -18,6 +18,8 @@ use dbkeeper::{
     },
     model::schema::definition::SchemaDefinition,
 };
+
+use futures::FutureExt;
 
 use self::generate::{Abilities, Dice, edited, schema};
 use crate::{
@@ -157,7 +159,10 @@ impl<S: Site> Pair<'_, S> {
             let end = script.transactional.then_some("COMMIT");
             let before = self.site.before_scripts().iter().chain(leading).copied().chain(begin);
             let all: Vec<&str> = before.chain(statements.iter().copied()).chain(end).collect();
-            self.site.run_each(database, &all).await;
+            let run = AssertUnwindSafe(self.site.run_each(database, &all)).catch_unwind();
+            if run.await.is_err() {
+                self.fail(&format!("a statement of this failed:\n{}", script.content));
+            }
         }
     }
 

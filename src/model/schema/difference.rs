@@ -46,3 +46,6 @@ impl SchemaDifference {
         renamed.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,12 +12,16 @@ use crate::{
     },
     model::{
         CallContext, ConnectionId, Detail, Error, Reason, Result,
+        backup::BackupSchema,
         connection::EngineKind,
+        name::BackupName,
         schema::{
             TableFilter,
             definition::{MAX_DEFINITION_TEXT, MAX_GENERATED, SchemaDefinition, StandardColumns, Unmapped},
         },
     },
+    pool::Lease,
+    service::databases::Reader,
 };
 
 /// Where a schema comes from.
@@ -41,6 +45,8 @@ pub enum SchemaSource {
         /// Which tables and views of it.
         filter: TableFilter,
     },
+    /// What a backup was taken of.
+    Backup(BackupName),
 }
 
 /// A schema as it was read.
@@ -115,11 +121,27 @@ impl SchemaService {
                 ReadSchema::given(definition, field, Some(engine))
             }
             SchemaSource::Connection { connection, filter } => {
-                let field = format!("{field}.connection");
-                self.export(context, &connection, filter, field).await?
+                let Reader { lease, .. } = self.reader(context, &connection).await?;
+                Box::pin(export::read(&lease, filter, format!("{field}.connection"))).await?
+            }
+            SchemaSource::Backup(backup) => {
+                let (engine, recorded) = self.backups.schema(context.account(), &backup).await?;
+                let path = format!("{field}.backup");
+                let field = path.clone();
+                let read = move || yaml::read(&recorded.definition, &path).map(|found| (found, recorded.unmapped));
+                let (definition, unmapped) = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
+                ReadSchema { unmapped, ..ReadSchema::given(definition, field, Some(engine)) }
             }
         })
     }
+}
+
+/// The schema of a live database as a backup keeps it.
+pub async fn recorded(lease: &Lease) -> Result<BackupSchema> {
+    let read = export::read(lease, TableFilter::default(), "connection".to_owned()).await?;
+    let definition = read.definition;
+    let written = tokio::task::spawn_blocking(move || yaml::write(&definition)).await.map_err(Error::internal)??;
+    Ok(BackupSchema { definition: written, unmapped: read.unmapped })
 }
 
 /// Checks a definition, and writes it.

@@ -8,6 +8,7 @@ use crate::{
     engine::{
         Dialect, Engines,
         dialect::{AlterScript, Altered, Effect},
+        migrate::HISTORY_TABLE,
     },
     model::{
         CallContext, Error, Result,
@@ -92,10 +93,12 @@ fn no_engine() -> Error {
 
 fn compare(
     dialect: &'static dyn Dialect,
-    source: ReadSchema,
-    target: ReadSchema,
+    mut source: ReadSchema,
+    mut target: ReadSchema,
     renames: &Renames,
 ) -> Result<Difference> {
+    leave_out_history(&mut source);
+    leave_out_history(&mut target);
     source.definition.check(&source.field)?;
     target.definition.check(&target.field)?;
     let (from, to) = (dialect.settled(&source.definition), dialect.settled(&target.definition));
@@ -112,6 +115,19 @@ fn compare(
         source_unmapped: source.unmapped,
         target_unmapped: target.unmapped,
     })
+}
+
+/// The table that applied migrations are noted in is in every database that has any, and is of no schema: a script that drops it
+/// would take the record of itself.
+fn leave_out_history(side: &mut ReadSchema) {
+    let (history, tables) = std::mem::take(&mut side.definition.tables)
+        .into_iter()
+        .partition::<Vec<_>, _>(|table| table.name == HISTORY_TABLE);
+    side.definition.tables = tables;
+    side.unmapped.extend(history.iter().map(|table| Unmapped {
+        object: format!("table {}", table.full_name()),
+        reason: "it is the one in which dbkeeper notes the migrations that were applied".to_owned(),
+    }));
 }
 
 /// One direction. Errors name fields of the side that it leads to.

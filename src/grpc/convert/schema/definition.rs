@@ -11,7 +11,7 @@ use crate::{
     model::{
         Result,
         connection::EngineKind,
-        name,
+        name::{self, BackupName},
         schema::{
             TableFilter,
             definition::{StandardColumns, Unmapped},
@@ -30,6 +30,7 @@ pub fn schema_source(source: Option<v1::SchemaSource>, field: &str) -> Result<Sc
             SchemaSource::Sql { engine: engine_from_proto(sql.engine, &format!("{field}.sql.engine"))?, text: sql.text }
         }
         Source::Yaml(text) => SchemaSource::Yaml(text),
+        Source::Backup(backup) => SchemaSource::Backup(BackupName::parse(&backup, &format!("{field}.backup"))?),
         Source::Connection(source) => SchemaSource::Connection {
             connection: name::parse_connection(&source.connection, &format!("{field}.connection.connection"))?,
             filter: table_filter(&source).map_err(|error| error.within(&format!("{field}.connection")))?,

@@ -9,21 +9,20 @@ mod types;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use tokio::sync::mpsc;
+
 use super::ReadSchema;
 use crate::{
-    engine::Dialect,
+    engine::{Dialect, InspectObjects},
     model::{
-        CallContext, ConnectionId, Error, Result,
-        page::PageRequest,
+        Error, Result,
         schema::{
-            ObjectFilter, ObjectKind, ObjectName, SchemaObject, Skipped, Table, TableFilter, TableKind,
+            ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject, Skipped, Table, TableFilter,
+            TableKind,
             definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
         },
     },
-    service::{
-        databases::Reader,
-        schema::{SchemaService, TableEvent},
-    },
+    pool::Lease,
 };
 
 /// How large the tables of a live database are, by the schema and name that a definition gives them.
@@ -46,6 +45,8 @@ impl TableSize {
     }
 }
 
+/// Tables that are read ahead of what is made of them.
+const TABLE_BUFFER: usize = 16;
 /// Objects that are read at once.
 const OBJECT_PAGE: u32 = 1000;
 /// Kinds of objects that become types.
@@ -54,56 +55,49 @@ const TYPES: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind
 const OTHERS: [ObjectKind; 5] =
     [ObjectKind::RangeType, ObjectKind::Function, ObjectKind::Procedure, ObjectKind::Aggregate, ObjectKind::Event];
 
-impl SchemaService {
-    /// The tables, views and types that match, and what could not be taken over.
-    pub(super) async fn export(
-        &self,
-        context: &CallContext,
-        connection: &ConnectionId,
-        filter: TableFilter,
-        field: String,
-    ) -> Result<ReadSchema> {
-        let Reader { lease, .. } = self.reader(context, connection).await?;
-        let dialect = lease.require_dialect()?;
-        let mut export = Export::new(dialect);
-        // Types are of the schema, whatever the tables that are asked for are called.
-        let kinds: Vec<ObjectKind> = TYPES.into_iter().chain(OTHERS).collect();
-        let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
-        let is_part = filter.name_pattern.is_some();
-        if lease.inspect_objects().is_some() {
-            export.objects(self.all_objects(context, connection, &objects).await?, is_part);
-        }
-        let mut tables = self.stream_tables(context, connection, filter).await?;
-        while let Some(event) = tables.next().await {
+/// The tables, views and types that match, and what could not be taken over. Errors name a field of the request.
+pub(in crate::service::schema) async fn read(lease: &Lease, filter: TableFilter, field: String) -> Result<ReadSchema> {
+    let dialect = lease.require_dialect()?;
+    let inspect = lease.require_inspect()?;
+    let mut export = Export::new(dialect);
+    // Types are of the schema, whatever the tables that are asked for are called.
+    let kinds: Vec<ObjectKind> = TYPES.into_iter().chain(OTHERS).collect();
+    let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
+    let is_part = filter.name_pattern.is_some();
+    if let Some(inspect) = lease.inspect_objects() {
+        export.objects(all_objects(lease, inspect, &objects).await?, is_part);
+    }
+    let (sender, mut tables) = mpsc::channel(TABLE_BUFFER);
+    let stream = lease.run(inspect.stream_tables(&filter, sender));
+    let collect = async {
+        while let Some(table) = tables.recv().await {
             if export.definition.tables.len() > MAX_TABLES {
+                // Without somebody who takes them the stream of tables ends.
+                tables.close();
                 let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
                 return Err(Error::invalid_field(&field, description));
             }
-            match event? {
-                TableEvent::Table(table) => export.table(&table),
-                TableEvent::Summary { skipped, .. } => skipped.into_iter().for_each(|found| export.skipped(found)),
-            }
+            export.table(&table);
         }
-        Ok(export.finish(is_part, field))
-    }
+        Ok(())
+    };
+    let (skipped, collected) = tokio::join!(stream, collect);
+    collected?;
+    skipped?.into_iter().for_each(|found| export.skipped(found));
+    Ok(export.finish(is_part, field))
+}
 
-    async fn all_objects(
-        &self,
-        context: &CallContext,
-        connection: &ConnectionId,
-        filter: &ObjectFilter,
-    ) -> Result<Vec<SchemaObject>> {
-        let mut objects = Vec::new();
-        let mut after = None;
-        loop {
-            let request = PageRequest { size: OBJECT_PAGE, after };
-            let max_age = std::time::Duration::ZERO;
-            let page = self.list_objects(context, connection, filter, &request, max_age).await?.found.page;
-            objects.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return Ok(objects);
-            }
+async fn all_objects(lease: &Lease, inspect: &dyn InspectObjects, filter: &ObjectFilter) -> Result<Vec<SchemaObject>> {
+    let mut objects: Vec<SchemaObject> = Vec::new();
+    loop {
+        let after = objects.last().map(ObjectKey::of);
+        let page = ObjectPage { after, limit: OBJECT_PAGE };
+        let mut found = lease.run(inspect.list_objects(filter, &page)).await?.objects;
+        let is_last = found.len() < OBJECT_PAGE as usize;
+        found.iter_mut().for_each(SchemaObject::cut_texts);
+        objects.extend(found);
+        if is_last {
+            return Ok(objects);
         }
     }
 }

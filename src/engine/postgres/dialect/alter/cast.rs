@@ -2,17 +2,6 @@
 
 use crate::model::schema::{NeutralType, definition::ColumnType};
 
-/// What carrying values over does to them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// Each value stays what it is.
-    Kept,
-    /// Part of a value can be lost without an error.
-    Cut(&'static str),
-    /// A value that the new type has no room or no form for is an error.
-    Refused,
-}
-
 /// The expression of USING; absent where assignment does it. `column` is the column as it stands in a statement.
 pub(super) fn using(column: &str, from: &ColumnType, to: &ColumnType, written: &str) -> Option<String> {
     use NeutralType as T;
@@ -57,51 +46,6 @@ fn is_number(neutral: &NeutralType) -> bool {
         neutral,
         NeutralType::Integer { .. } | NeutralType::Decimal { .. } | NeutralType::Float { .. } | NeutralType::Money
     )
-}
-
-/// What the change of a type does to values.
-pub(super) fn carried(from: &ColumnType, to: &ColumnType) -> Carried {
-    use NeutralType as T;
-    let (ColumnType::Neutral(from), ColumnType::Neutral(to)) = (from, to) else {
-        return match to {
-            ColumnType::Neutral(T::Text { length: None }) => Carried::Kept,
-            _ => Carried::Refused,
-        };
-    };
-    match (from, to) {
-        (same, other) if same == other => Carried::Kept,
-        (_, T::Text { length: None }) => Carried::Kept,
-        (T::Text { length: Some(from) }, T::Text { length: Some(to) }) if from <= to => Carried::Kept,
-        (T::Integer { bits: from, .. }, T::Integer { bits: to, .. }) if from <= to => Carried::Kept,
-        (T::Integer { .. } | T::Decimal { .. }, T::Decimal { digits: None }) => Carried::Kept,
-        (T::Float { bits: 32 }, T::Float { bits: 64 }) | (T::Boolean, T::Integer { .. }) => Carried::Kept,
-        (T::Decimal { digits: Some((from, from_scale)) }, T::Decimal { digits: Some((to, to_scale)) })
-            if from_scale <= to_scale && from - from_scale <= to - to_scale =>
-        {
-            Carried::Kept
-        }
-        (T::Integer { .. } | T::Decimal { .. } | T::Money, T::Float { .. }) => {
-            Carried::Cut("digits that binary numbers have no room for")
-        }
-        (T::Decimal { .. } | T::Float { .. } | T::Money, T::Integer { .. } | T::Decimal { .. } | T::Money)
-        | (T::Float { .. }, T::Float { .. }) => {
-            Carried::Cut("digits that the new type has no room for, which are rounded")
-        }
-        (T::Integer { .. } | T::Decimal { .. } | T::Float { .. }, T::Boolean) => {
-            Carried::Cut("numbers, of which zero becomes false and all others true")
-        }
-        (T::Date, T::Timestamp { .. }) | (T::Time { zoned: false }, T::Time { zoned: true }) => Carried::Kept,
-        (T::Timestamp { .. }, T::Timestamp { .. }) => Carried::Kept,
-        (T::Timestamp { .. }, T::Date) => Carried::Cut("times of day"),
-        (T::Timestamp { .. }, T::Time { .. }) => Carried::Cut("days"),
-        (T::Time { zoned: true }, T::Time { zoned: false }) => Carried::Cut("offsets"),
-        (T::PaddedText { .. }, T::Text { .. }) => Carried::Cut("blanks at the end"),
-        (T::Json { parsed: false }, T::Json { parsed: true }) => {
-            Carried::Cut("blanks, the order of keys, and keys that are there twice")
-        }
-        (T::Json { parsed: true }, T::Json { parsed: false }) => Carried::Kept,
-        _ => Carried::Refused,
-    }
 }
 
 /// True where the server knows that each value stays as it is stored: it changes its catalog and reads no row.

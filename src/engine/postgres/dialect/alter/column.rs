@@ -20,6 +20,7 @@ impl<'a> Alter<'a> {
     /// Drops the columns that go, and those that are made anew: computed ones first, because they stand on others.
     pub(super) fn drop_columns(&mut self, staying: &[Staying<'a, '_>]) {
         for table in staying {
+            self.keep_computed_values(table);
             let gone = table.changes.iter().filter_map(|change| match change {
                 TableChange::DropColumn(column) => Some(&**column),
                 _ => None,
@@ -33,6 +34,18 @@ impl<'a> Alter<'a> {
                 let name = PostgresDialect.quoted(&column.name);
                 self.scripts.tables.push(format!("ALTER TABLE {} DROP COLUMN {name};", table.planned.name));
             }
+        }
+    }
+
+    /// Computed columns that become plain ones keep their values, and stand on no other column from then on.
+    fn keep_computed_values(&mut self, table: &Staying<'a, '_>) {
+        let becomes_plain =
+            |(from, to): &(&ColumnDefinition, &ColumnDefinition)| from.generated.is_some() && to.generated.is_none();
+        for (_, to) in table.common_columns().into_iter().filter(becomes_plain) {
+            let name = PostgresDialect.quoted(&to.name);
+            self.scripts
+                .tables
+                .push(format!("ALTER TABLE {} ALTER COLUMN {name} DROP EXPRESSION;", table.planned.name));
         }
     }
 
@@ -100,9 +113,6 @@ impl<'a> Alter<'a> {
         let is_retyped = table.is_retyped(&to.name);
         let name = PostgresDialect.quoted(&to.name);
         let of_column = |action: &str| format!("ALTER COLUMN {name} {action}");
-        if from.generated.is_some() && to.generated.is_none() {
-            self.scripts.tables.push(format!("ALTER TABLE {} {};", table.planned.name, of_column("DROP EXPRESSION")));
-        }
         if from.identity.is_some() && to.identity.is_none() {
             // A number of a sequence is told as an identity, too.
             for rest in ["DROP IDENTITY IF EXISTS", "DROP DEFAULT"] {

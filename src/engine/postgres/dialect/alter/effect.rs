@@ -2,16 +2,16 @@
 //!
 //! Locks by <https://www.postgresql.org/docs/current/explicit-locking.html> and the notes of ALTER TABLE.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    cast::{self, Carried},
+    cast,
     column::is_required_at_once,
     staying::Staying,
     types::{Plan, TypePlans},
 };
 use crate::{
-    engine::dialect::{Effect, TableLock},
+    engine::dialect::{Effect, TableLock, alter::effect_on_rows},
     model::schema::{
         ObjectName,
         definition::{ColumnDefinition, DefaultValue, TypeDefinition, TypeShape, full_name},
@@ -24,27 +24,19 @@ pub(super) fn all(difference: &SchemaDifference, staying: &[Staying<'_, '_>], ty
         staying.iter().map(|table| (table.new.object_name(), table)).collect();
     let effect = |change: &Change| match change {
         Change::AlterType { from, to } => of_type(from, to, types.plan(to)),
-        Change::DropTable(table) => Effect {
-            lock: TableLock::Everything,
-            data_loss: format!("all rows of the table {} are lost", table.full_name()),
-            ..Effect::default()
-        },
-        Change::AlterTable { table, change } => {
-            tables.get(table).map(|table| of_table(table, change)).unwrap_or_default()
+        Change::DropTable(_) => moment(effect_on_rows(change)),
+        Change::AlterTable { table, change: of_one } => {
+            let on_rows = effect_on_rows(change);
+            tables.get(table).map(|table| of_table(table, of_one, on_rows)).unwrap_or_default()
         }
         _ => Effect::default(),
     };
     difference.changes.iter().map(effect).collect()
 }
 
-/// Others wait for a moment, however many rows there are.
-fn moment() -> Effect {
-    Effect { lock: TableLock::Everything, ..Effect::default() }
-}
-
-/// The rows are looked at while others go on.
-fn beside() -> Effect {
-    Effect { reads_every_row: true, ..Effect::default() }
+/// Others wait; for a moment, unless every row is read.
+fn moment(effect: Effect) -> Effect {
+    Effect { lock: TableLock::Everything, ..effect }
 }
 
 fn of_type(from: &TypeDefinition, to: &TypeDefinition, plan: Option<Plan>) -> Effect {
@@ -82,61 +74,27 @@ fn no_form(from: &TypeDefinition, to: &TypeDefinition) -> String {
     }
 }
 
-fn of_table(table: &Staying<'_, '_>, change: &TableChange) -> Effect {
+fn of_table(table: &Staying<'_, '_>, change: &TableChange, on_rows: Effect) -> Effect {
     match change {
-        TableChange::Rename { .. } | TableChange::RenameColumn { .. } => moment(),
-        TableChange::Comment { .. } | TableChange::CommentIndex { .. } | TableChange::MoveColumn { .. } => {
-            Effect::default()
-        }
-        TableChange::AddColumn { column, .. } => added(table, column),
-        TableChange::DropColumn(column) => Effect {
-            data_loss: match column.generated {
-                Some(_) => String::new(),
-                None => format!("the values of the column {} are lost", told(table, &column.name)),
-            },
-            ..moment()
-        },
-        TableChange::AlterColumn { from, to } => altered(table, from, to),
-        TableChange::DropPrimaryKey(_)
+        TableChange::Comment { .. } | TableChange::CommentIndex { .. } | TableChange::MoveColumn { .. } => on_rows,
+        TableChange::Rename { .. }
+        | TableChange::RenameColumn { .. }
+        | TableChange::DropColumn(_)
+        | TableChange::DropPrimaryKey(_)
         | TableChange::DropUnique(_)
         | TableChange::DropForeignKey(_)
-        | TableChange::DropCheck(_) => moment(),
-        TableChange::DropIndex(index) => {
-            if table.goes_early(index, &std::collections::HashSet::new()) {
-                moment()
-            } else {
-                Effect::default()
-            }
-        }
-        TableChange::AddPrimaryKey(key) => Effect {
-            may_fail: format!("fails where two rows have the same {}, or one has NULL there", key.columns.join(", ")),
-            ..beside()
-        },
-        TableChange::AddUnique(key) => {
-            Effect { may_fail: format!("fails where two rows have the same {}", key.columns.join(", ")), ..beside() }
-        }
-        TableChange::AddForeignKey(key) => Effect {
-            may_fail: format!(
-                "fails where a row points to none of {}",
-                full_name(&key.referenced_schema, &key.referenced_table)
-            ),
-            ..beside()
-        },
-        TableChange::AddCheck(check) => {
-            Effect { may_fail: format!("fails where a row does not meet {}", check.expression), ..beside() }
-        }
-        TableChange::AddIndex(index) => Effect {
-            may_fail: match index.unique {
-                true => format!("fails where two rows have the same {}", index.column_names().join(", ")),
-                false => String::new(),
-            },
-            ..beside()
-        },
+        | TableChange::DropCheck(_) => moment(on_rows),
+        TableChange::DropIndex(index) if table.goes_early(index, &HashSet::new()) => moment(on_rows),
+        TableChange::DropIndex(_) => on_rows,
+        TableChange::AddColumn { column, .. } => added(table, column),
+        TableChange::AlterColumn { from, to } => altered(table, from, to, on_rows),
+        // The rows are looked at while others go on.
+        TableChange::AddPrimaryKey(_)
+        | TableChange::AddUnique(_)
+        | TableChange::AddForeignKey(_)
+        | TableChange::AddCheck(_)
+        | TableChange::AddIndex(_) => Effect { reads_every_row: true, ..on_rows },
     }
-}
-
-fn told(table: &Staying<'_, '_>, column: &str) -> String {
-    format!("{}.{column}", table.new.full_name())
 }
 
 /// A column whose value differs from row to row is written into every row; a constant is kept in the catalog.
@@ -148,55 +106,24 @@ fn added(table: &Staying<'_, '_>, column: &ColumnDefinition) -> Effect {
         may_fail: match !column.nullable && !has_value {
             true => format!(
                 "fails where the table has rows, because {} takes no NULL and has no default",
-                told(table, &column.name)
+                format_args!("{}.{}", table.new.full_name(), column.name)
             ),
             false => String::new(),
         },
-        ..moment()
+        ..moment(Effect::default())
     }
 }
 
-fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefinition) -> Effect {
-    let changed = ColumnAttribute::between(from, to);
-    let name = told(table, &to.name);
+fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefinition, on_rows: Effect) -> Effect {
     if table.is_recreated(&to.name) {
-        let data_loss = match from.generated {
-            Some(_) => String::new(),
-            None => format!("the values of the column {name} are lost, because they are computed from now on"),
-        };
-        return Effect { reads_every_row: true, data_loss, ..moment() };
+        return Effect { reads_every_row: true, ..moment(on_rows) };
     }
-    let mut effect = Effect::default();
-    // A comment lets everything through.
-    if changed.iter().any(|attribute| *attribute != ColumnAttribute::Comment) {
-        effect.lock = TableLock::Everything;
-    }
-    if table.is_retyped(&to.name) {
-        retyped(&name, from, to, &mut effect);
-    }
-    if from.nullable && !to.nullable {
-        // Behind a validated check the rows are not looked at again.
-        effect.reads_every_row = true;
-        if effect.may_fail.is_empty() {
-            effect.may_fail = format!("fails where a row has NULL in {name}");
-        } else {
-            effect.may_fail += ", or where it is NULL";
-        }
-        let only_required = changed == [ColumnAttribute::Nullable] && !is_required_at_once(table, from, to);
-        if only_required {
-            effect.lock = TableLock::Nothing;
-        }
-    }
-    effect
-}
-
-fn retyped(name: &str, from: &ColumnDefinition, to: &ColumnDefinition, effect: &mut Effect) {
-    effect.reads_every_row = !cast::is_stored_alike(&from.column_type, &to.column_type);
-    match cast::carried(&from.column_type, &to.column_type) {
-        Carried::Kept => {}
-        Carried::Cut(what) => effect.data_loss = format!("values of the column {name} lose {what}"),
-        Carried::Refused => {
-            effect.may_fail = format!("fails where a value of {name} has no room or no form in {}", to.column_type);
-        }
-    }
+    let changed = ColumnAttribute::between(from, to);
+    let is_required = from.nullable && !to.nullable;
+    // A comment lets everything through, and so does the look behind which a column is made NOT NULL.
+    let is_beside = changed == [ColumnAttribute::Comment]
+        || (changed == [ColumnAttribute::Nullable] && is_required && !is_required_at_once(table, from, to));
+    let is_written = table.is_retyped(&to.name) && !cast::is_stored_alike(&from.column_type, &to.column_type);
+    let effect = Effect { reads_every_row: is_required || is_written, ..on_rows };
+    if is_beside { effect } else { moment(effect) }
 }
