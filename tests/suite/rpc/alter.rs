@@ -507,11 +507,11 @@ tables:
   - name: 'a "b" `c` ü日'
     comment: it's
     columns:
-      - {name: "it's; --", type: text(20), nullable: true, default: {literal: "it's \ "x""}}
+      - {name: "it's; --", type: text(20), nullable: true, default: {literal: "it's \\ \"x\""}}
       - {name: Select, type: int64}
       - {name: from, type: int64, nullable: true}
     primary_key: {columns: [Select]}
-    checks: [{name: 'check "1"', expression: ""from" > 0"}]
+    checks: [{name: 'check "1"', expression: '"from" > 0'}]
     indexes: [{name: 'index "1"', columns: [{column: "it's; --"}]}]
   - name: order
     columns: [{name: group, type: int64}, {name: to, type: int64, nullable: true}]
@@ -523,11 +523,11 @@ tables:
   - name: 'a "b" `c` ü日'
     columns:
       - {name: "Index", type: int64}
-      - {name: "it's; --", type: text(30), nullable: true, default: {literal: "it's \ "y""}}
-      - {name: where `x` "y", type: int64, nullable: true}
+      - {name: "it's; --", type: text(30), nullable: true, default: {literal: "it's \\ \"y\""}}
+      - {name: 'where `x` "y"', type: int64, nullable: true}
       - {name: "null", type: int64, default: {literal: "3"}}
     primary_key: {columns: ["Index"]}
-    checks: [{name: 'check "1"', expression: ""where `x` ""y""" > 0"}]
+    checks: [{name: 'check "1"', expression: '"where `x` ""y""" > 0'}]
     indexes: [{name: 'index "1"', columns: [{column: "it's; --"}, {column: "null"}]}]
   - name: Group
     columns: [{name: group, type: int64}, {name: to, type: int64, nullable: true}]

@@ -24,9 +24,11 @@ async fn open(database: &str) -> MySqlConnection {
 fn indexes(database: &str, table: &str) -> Vec<String> {
     let sql = format!(
         "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = '{database}' \
-         AND table_name = '{table}' ORDER BY 1"
+         AND table_name = '{table}'"
     );
-    MariadbServer::shared().sql(database, &sql).lines().map(str::to_owned).collect()
+    let mut names: Vec<String> = MariadbServer::shared().sql(database, &sql).lines().map(str::to_owned).collect();
+    names.sort();
+    names
 }
 
 const WIDE_BEFORE: &str = "
@@ -63,7 +65,7 @@ tables:
     primary_key: {columns: [other]}
     unique_constraints: [{name: uq_wide_id, columns: [id]}]
     indexes:
-      - {name: ft_wide_body, columns: [{column: body}, {column: title}], full_text: true}
+      - {name: ft_wide_body, columns: [{column: body}], full_text: true}
       - {name: ft_wide_title, columns: [{column: title}], full_text: true}
       - {name: idx_wide_state, columns: [{column: state, descending: true}], comment: by state}
 ";
@@ -233,7 +235,6 @@ fn pairs() -> Vec<[String; 2]> {
 async fn waits(client: &Client, fixture: &MariadbFixture, place: usize, [from, to]: [&str; 2]) {
     let id = format!("pair-{place}");
     let database = make(client, fixture, &id, from).await;
-    MariadbServer::shared().sql(&database, "INSERT INTO t (id, a) VALUES (1, 1)");
     let answer = diff(client, connection(&id), super::yaml(to), v1::RenameHints::default()).await;
     let [statement] = statements(&answer.up)[..] else { panic!("{answer:#?}") };
     let waits_for_nothing = answer.changes.iter().all(|change| change.lock() == v1::ChangeLock::None);
