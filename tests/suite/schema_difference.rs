@@ -74,12 +74,12 @@ impl Site for PostgresFixture {
 
 /// How many pairs are compared.
 fn pairs() -> u64 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { 500 } else { 50 }
+    if env::var_os("TEST_SOAK").is_some() { 500 } else { 50 }
 }
 
 /// Where the seeds begin; a failure is looked at again by its seed.
 fn first_seed() -> u64 {
-    env::var("DBKEEPER_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+    env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
 fn yaml(definition: &SchemaDefinition) -> Source {
@@ -100,7 +100,7 @@ struct Pair<'a, S> {
 
 impl<S: Site> Pair<'_, S> {
     fn fail(&self, what: &str) -> ! {
-        panic!("seed {}: {what}\nlook again with DBKEEPER_TEST_SEED={}", self.seed, self.seed);
+        panic!("seed {}: {what}\nlook again with TEST_SEED={}", self.seed, self.seed);
     }
 
     /// Makes a database of a schema and registers it.
