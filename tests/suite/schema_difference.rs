@@ -18,7 +18,6 @@ use dbkeeper::{
     },
     model::schema::definition::SchemaDefinition,
 };
-
 use futures::FutureExt;
 
 use self::generate::{Abilities, Dice, edited, schema};
@@ -79,7 +78,7 @@ fn pairs() -> u64 {
 
 /// Where the seeds begin; a failure is looked at again by its seed.
 fn first_seed() -> u64 {
-    env::var("TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+    env::var("SCHEMA_DIFFERENCE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
 fn yaml(definition: &SchemaDefinition) -> Source {
@@ -100,7 +99,7 @@ struct Pair<'a, S> {
 
 impl<S: Site> Pair<'_, S> {
     fn fail(&self, what: &str) -> ! {
-        panic!("seed {}: {what}\nlook again with TEST_SEED={}", self.seed, self.seed);
+        panic!("seed {}: {what}\nlook again with SCHEMA_DIFFERENCE_SEED={}", self.seed, self.seed);
     }
 
     /// Makes a database of a schema and registers it.
