@@ -120,6 +120,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// The query of a view as it is in any database, where the engine tells it with the name of the one that it is in.
+    fn view_query(&self, _database: &str, query: &str) -> String {
+        query.to_owned()
+    }
+
     /// How its statements are read.
     fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect>;
 

@@ -73,7 +73,7 @@ impl Site for PostgresFixture {
 
 /// How many pairs are compared.
 fn pairs() -> u64 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { 500 } else { 50 }
+    if env::var_os("TEST_SOAK").is_some() { 500 } else { 50 }
 }
 
 /// Where the seeds begin; a failure is looked at again by its seed.

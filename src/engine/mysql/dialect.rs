@@ -3,6 +3,7 @@
 mod alter;
 mod create;
 mod settle;
+mod view;
 
 use crate::{
     engine::dialect::{Altered, Created, Dialect, Quote, WrittenType, aliased},
@@ -156,6 +157,10 @@ impl Dialect for MysqlDialect {
 
     fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
         self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn view_query(&self, database: &str, query: &str) -> String {
+        view::without_database(database, query)
     }
 
     fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {

@@ -76,8 +76,10 @@ fn settle_table(table: &mut TableDefinition) {
     }
 }
 
-/// True for `ck_<table>_<number>`.
+/// True for `ck_<table>_<number>`, which has another number behind it where the name was taken.
 fn is_made(table: &str, name: &str) -> bool {
-    let number = name.rsplit('_').next().and_then(|number| number.parse().ok());
-    number.is_some_and(|number| names::check_name(table, number, SqliteDialect.max_name_length()) == name)
+    let first = names::check_name(table, 0, SqliteDialect.max_name_length());
+    let numbers = first.strip_suffix('0').and_then(|begin| name.strip_prefix(begin)).unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.split('_').count() <= 2 && numbers.split('_').all(is_number)
 }

@@ -180,7 +180,7 @@ impl Export {
             schema,
             name: table.name.clone(),
             comment: table.comment.clone(),
-            query: query.to_owned(),
+            query: self.dialect.view_query(&table.schema, query),
             engine: Some(self.dialect.engine()),
         });
     }

@@ -141,7 +141,7 @@ async fn a_table_is_changed_in_place_where_it_can_be() {
     let server = TestServer::start_on(&folder).await;
     let rows = "INSERT INTO item (id, title) VALUES (4, 'a')";
     let renames = hints(&[("item", "thing")], &[("item", "title", "name"), ("item", "seen", "looked_at")]);
-    let changed = change(&server, &folder, [IN_PLACE_BEFORE, IN_PLACE_AFTER], rows, renames.clone()).await;
+    let changed = change(&server, &folder, [IN_PLACE_BEFORE, IN_PLACE_AFTER], rows, renames).await;
     let up: Vec<&str> = changed.up().into_iter().map(|sql| sql.lines().next().unwrap()).collect();
     assert_eq!(
         up,
@@ -163,7 +163,7 @@ async fn a_table_is_changed_in_place_where_it_can_be() {
     let found = "SELECT count(*) FROM thing WHERE name = 'b' AND twice = 8 AND looked_at LIKE '20%'";
     assert_eq!(folder.rows(&changed.database, found).await, ["1"]);
     assert!(changed.answer.changes.iter().all(|change| change.lock() == v1::ChangeLock::Writes));
-    revert(&server, &folder, &changed, &renames).await;
+    revert(&server, &folder, &changed).await;
     assert_eq!(folder.rows(&changed.database, "SELECT title FROM item WHERE id = 4").await, ["b"]);
 }
 
