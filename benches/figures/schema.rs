@@ -1,5 +1,7 @@
 //! StreamTables over 10,000 tables, against the same catalog queries through psql and against `pg_dump -s`; and GetTable as the
-//! number of other tables grows, against its own queries through psql.
+//! number of other tables grows, against its own queries through psql; and DiffSchemas.
+
+mod difference;
 
 use std::{
     fmt::Write as _,
@@ -67,6 +69,7 @@ const DEPENDENTS: &str = catalog!("dependents");
 pub(crate) async fn measure() -> Vec<Figure> {
     let mut figures = whole_database().await;
     figures.extend(one_table().await);
+    figures.push(Box::pin(difference::measure()).await);
     figures
 }
 

@@ -114,7 +114,7 @@ impl Services {
         ));
         let connections = connections.with_removal(operations.clone(), backups.clone());
         let databases: Arc<dyn Databases> = connections.readers();
-        let schemas = SchemaService::new(databases.clone(), tracker.clone());
+        let schemas = SchemaService::new(databases.clone(), tracker.clone(), backups.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());
         operations.install(executors(store, &pools, &backups, &vault));
         backups.recover().await?;

@@ -1,12 +1,15 @@
 //! How an engine writes names, types, changes and whole schemas.
 
+pub(in crate::engine) mod alter;
 pub(in crate::engine) mod collation;
 pub mod create;
 pub(in crate::engine) mod expression;
 pub mod names;
 mod read_sql;
+pub(in crate::engine) mod settle;
 
 pub use self::{
+    alter::{AlterScript, Altered, Effect, TableLock},
     create::{CreateStatement, Created, Made, Unsupported},
     expression::MeantDefault,
 };
@@ -18,6 +21,7 @@ use crate::model::{
     schema::{
         ChangedTable, NeutralType, ObjectName, SchemaChange, Table, Trigger,
         definition::{DefaultValue, SchemaDefinition},
+        difference::SchemaDifference,
     },
 };
 
@@ -116,6 +120,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// The query of a view as it is in any database, where the engine tells it with the name of the one that it is in.
+    fn view_query(&self, _database: &str, query: &str) -> String {
+        query.to_owned()
+    }
+
     /// How its statements are read.
     fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect>;
 
@@ -169,6 +178,21 @@ pub trait Dialect: Send + Sync {
     /// The statements that make a schema in an empty database, in their order, with what the engine cannot express. The
     /// definition has passed its own check.
     fn create(&self, definition: &SchemaDefinition) -> Created;
+
+    /// True where the place of a column in a table that exists can be changed, so that the order of columns counts.
+    fn moves_columns(&self) -> bool {
+        false
+    }
+
+    /// A definition as a database that [`Dialect::create`] made out of it would tell it. What is written alike is equal then, and
+    /// what is settled stays as it is.
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition;
+
+    /// The statements that change a schema, in their order. Both sides are settled and have passed their checks. Absent where the
+    /// engine has none.
+    fn alter(&self, _difference: &SchemaDifference) -> Option<Altered> {
+        None
+    }
 }
 
 impl dyn Dialect + '_ {

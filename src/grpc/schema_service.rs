@@ -203,9 +203,20 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
     ) -> Result<Response<v1::GenerateDdlResponse>, Status> {
         unary(request, async |context, message| {
             let source = convert::schema_source(message.source, "source")?;
-            let engine = convert::target_engine(message.engine)?;
+            let engine = convert::optional_engine(message.engine, "engine")?;
             let standard = convert::standard_columns(message.standard_columns);
             Ok(convert::generated(self.schemas.generate_ddl(&context, source, engine, standard).await?))
+        })
+        .await
+    }
+
+    async fn diff_schemas(
+        &self,
+        request: Request<v1::DiffSchemasRequest>,
+    ) -> Result<Response<v1::DiffSchemasResponse>, Status> {
+        unary(request, async |context, message| {
+            let wanted = convert::difference_request(message)?;
+            convert::difference(self.schemas.diff_schemas(&context, wanted).await?)
         })
         .await
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{connection::EngineKind, id::OperationId, name::BackupName, operation::OperationError, time::Timestamp};
+use super::{
+    connection::EngineKind, id::OperationId, name::BackupName, operation::OperationError, schema::definition::Unmapped,
+    time::Timestamp,
+};
 
 /// Where a backup stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +85,15 @@ pub enum VerifyLevel {
     Content,
     /// And the dump is decoded whole.
     Decode,
+}
+
+/// The schema of a database when its backup began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSchema {
+    /// The definition as YAML, in the form that GenerateDdl answers.
+    pub definition: String,
+    /// What has no place in it.
+    pub unmapped: Vec<Unmapped>,
 }
 
 /// Rows of one table.

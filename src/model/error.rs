@@ -183,6 +183,8 @@ reasons! {
     BackupNotComplete = "BACKUP_NOT_COMPLETE", FailedPrecondition;
     /// An operation uses the backup.
     BackupInUse = "BACKUP_IN_USE", FailedPrecondition;
+    /// The backup was taken without its schema.
+    BackupSchemaMissing = "BACKUP_SCHEMA_MISSING", FailedPrecondition;
     /// The rows restored are not those of the backup.
     RestoreMismatch = "RESTORE_MISMATCH", FailedPrecondition;
     /// Something depends on the account.

@@ -10,6 +10,9 @@ use super::{
     time::Timestamp,
 };
 
+/// A line that asks to run a script without a transaction.
+pub const NO_TRANSACTION: &str = "-- dbkeeper: no-transaction";
+
 /// How SQL is cut into statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {

@@ -11,6 +11,7 @@ mod database;
 mod ddl;
 pub mod definition;
 mod dependent;
+pub mod difference;
 mod grant;
 mod index;
 mod lint;

@@ -14,6 +14,8 @@ mod verify;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+
 pub use download::Download;
 use download::Downloads;
 pub use key_copy::{KeyCopy, REPOSITORY_KEY};
@@ -25,13 +27,15 @@ use crate::{
     model::{
         AccountId, BackupId, CallContext, ConnectionId, Detail, Error, OperationId, Reason, RequestKey, Result,
         Timestamp,
-        backup::{Backup, BackupState, VerifyLevel},
+        backup::{Backup, BackupSchema, BackupState, VerifyLevel},
+        connection::EngineKind,
         name::{self, BackupName},
         operation::{Operation, OperationKind, OperationSpec, Progress, ProgressUnit},
         page::{Page, PageRequest},
     },
     operation::{Executor, NewOperation, Operations},
     pool::Pools,
+    service::schema::RecordedSchemas,
     store::Store,
     vault::RepositoryKey,
 };
@@ -188,6 +192,21 @@ impl BackupService {
         self.parts.store.backup(context.account(), name).await
     }
 
+    /// The schema that a backup was taken of, or BACKUP_SCHEMA_MISSING.
+    async fn recorded_schema(&self, account: &AccountId, name: &BackupName) -> Result<(EngineKind, BackupSchema)> {
+        let backup = self.parts.store.backup(account, name).await?;
+        require_published(&backup)?;
+        let manifest = self.parts.manifest(account, name).await?;
+        match &manifest.description().schema {
+            Some(schema) => Ok((backup.engine, schema.clone())),
+            None => Err(Error::new(
+                Reason::BackupSchemaMissing,
+                format!("{name} was taken without a record of its schema; take another backup, or restore it and use the connection"),
+            )
+            .with_metadata("backup", name.to_string())),
+        }
+    }
+
     /// A page of the backups of a database, or of all, the newest first.
     pub async fn list(
         &self,
@@ -304,6 +323,13 @@ impl BackupService {
 }
 
 /// Refuses a backup that cannot be read: one that was not published, or was found damaged.
+#[async_trait]
+impl RecordedSchemas for BackupService {
+    async fn schema(&self, account: &AccountId, backup: &BackupName) -> Result<(EngineKind, BackupSchema)> {
+        self.recorded_schema(account, backup).await
+    }
+}
+
 fn require_published(backup: &Backup) -> Result<()> {
     match backup.state {
         BackupState::Complete | BackupState::Corrupt => Ok(()),

@@ -3,6 +3,7 @@
 mod cache;
 mod ddl;
 mod definition;
+mod difference;
 mod lint;
 mod lint_settings;
 mod lint_stream;
@@ -12,13 +13,15 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
 
 use self::cache::{AnswerCache, Question};
 pub use self::{
     cache::Discovery,
     ddl::{DdlCounts, DdlEvent, DdlStream},
-    definition::{Generated, SchemaSource},
+    definition::{Generated, SchemaSource, export::TableSize, recorded},
+    difference::{Difference, DifferenceRequest, MigrationScript, ToldChange},
     lint::{LintSelection, RULES},
     lint_settings::LintSettingsService,
     lint_stream::{LintCounts, LintEvent, LintStream},
@@ -27,9 +30,10 @@ pub use self::{
 };
 use super::databases::{Databases, Reader};
 use crate::model::{
-    CallContext, ConnectionId, Detail, Error, Reason, Result,
+    AccountId, CallContext, ConnectionId, Detail, Error, Reason, Result,
+    backup::BackupSchema,
     connection::{EngineKind, ServerInfo},
-    name::{self, QualifiedName},
+    name::{self, BackupName, QualifiedName},
     page::{Page, PageRequest},
     schema::{
         DatabaseInfo, ObjectFilter, ObjectKey, ObjectPage, SchemaObject, Skipped, TableFilter, TableKey, TableLookup,
@@ -75,18 +79,26 @@ pub struct Served<T> {
     pub discovery: Discovery,
 }
 
+/// Where the schemas are found that backups were taken of.
+#[async_trait]
+pub trait RecordedSchemas: Send + Sync {
+    /// The engine and the schema of a backup, or BACKUP_NOT_FOUND, or BACKUP_SCHEMA_MISSING.
+    async fn schema(&self, account: &AccountId, backup: &BackupName) -> Result<(EngineKind, BackupSchema)>;
+}
+
 /// Reads schemas.
 #[derive(Clone)]
 pub struct SchemaService {
     databases: Arc<dyn Databases>,
     tasks: TaskTracker,
+    backups: Arc<dyn RecordedSchemas>,
     answers: Arc<AnswerCache>,
 }
 
 impl SchemaService {
     /// Streams are read by tasks of `tasks`.
-    pub fn new(databases: Arc<dyn Databases>, tasks: TaskTracker) -> Self {
-        Self { databases, tasks, answers: Arc::default() }
+    pub fn new(databases: Arc<dyn Databases>, tasks: TaskTracker, backups: Arc<dyn RecordedSchemas>) -> Self {
+        Self { databases, tasks, backups, answers: Arc::default() }
     }
 
     /// The database as a whole, as it was `max_age` ago or later.

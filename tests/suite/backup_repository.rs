@@ -62,6 +62,7 @@ fn description(id: &str) -> BackupDescription {
         created: Timestamp::from_micros(1),
         operation: OperationId::generate(),
         table_counts: vec![TableCount { schema: "public".to_owned(), table: "orders".to_owned(), rows: 3 }],
+        schema: None,
     }
 }
 

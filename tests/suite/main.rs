@@ -25,5 +25,6 @@ mod pools;
 mod quickstart;
 mod rpc;
 mod schema;
+mod schema_difference;
 mod soak;
 mod telemetry;

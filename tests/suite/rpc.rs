@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod alter;
 mod answer;
 mod api_keys;
 mod audit;
@@ -24,6 +25,7 @@ mod connections_replicas;
 mod connections_replicas_away;
 mod ddl;
 mod definition;
+mod difference;
 mod escrow;
 mod hostile;
 mod limits;
@@ -38,7 +40,7 @@ pub(crate) mod rotation;
 mod scenario;
 mod schema;
 mod seal;
-mod support;
+pub(crate) mod support;
 mod targets;
 mod tls;
 mod tokens;

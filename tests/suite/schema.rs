@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use dbkeeper::{
     engine::{Credentials, Database, EngineOptions, Engines, Target},
     model::{
-        AccountId, AuthenticationMethod, CallContext, Caller, ConnectionId, Grant, Reason, RequestId, Result,
+        AccountId, AuthenticationMethod, CallContext, Caller, ConnectionId, Error, Grant, Reason, RequestId, Result,
+        backup::BackupSchema,
         connection::{ConnectionSettings, EngineKind, PoolSettings, TlsMode, TlsSettings},
-        name::{Identifier, QualifiedName},
+        name::{BackupName, Identifier, QualifiedName},
         page::{Page, PageRequest},
         schema::{
             DdlKind, DdlSelection, DdlSubject, MaskReason, ObjectFilter, ObjectKind, SampleText, SampleValue,
@@ -22,7 +23,9 @@ use dbkeeper::{
     pool::Lease,
     service::{
         databases::Databases,
-        schema::{DdlEvent, Discovery, Masking, SampleRequest, SampledRows, SchemaService, TableEvent},
+        schema::{
+            DdlEvent, Discovery, Masking, RecordedSchemas, SampleRequest, SampledRows, SchemaService, TableEvent,
+        },
     },
 };
 use secrecy::SecretString;
@@ -35,6 +38,16 @@ struct Registered(Mutex<Lease>);
 impl Databases for Registered {
     async fn database(&self, _account: &AccountId, _connection: &ConnectionId) -> Result<Lease> {
         Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+/// Nothing was backed up.
+struct NoBackups;
+
+#[async_trait]
+impl RecordedSchemas for NoBackups {
+    async fn schema(&self, _account: &AccountId, backup: &BackupName) -> Result<(EngineKind, BackupSchema)> {
+        Err(Error::not_found(Reason::BackupNotFound, "backup", backup.to_string()))
     }
 }
 
@@ -90,7 +103,7 @@ async fn scene(tables: u32) -> Scene {
         Arc::new(Registered(Mutex::new(Lease::detached(open(folder.path()).await, CancellationToken::new()))));
     let tasks = TaskTracker::new();
     Scene {
-        service: SchemaService::new(databases.clone(), tasks.clone()),
+        service: SchemaService::new(databases.clone(), tasks.clone(), Arc::new(NoBackups)),
         tasks,
         context: CallContext {
             caller: Caller::new(account, "key/test", AuthenticationMethod::ApiKey, Grant::ALL),

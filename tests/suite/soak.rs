@@ -89,7 +89,7 @@ const FULL_ROUNDS: u32 = 30;
 
 /// Kills of one kind on one engine.
 fn rounds() -> u32 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 }
+    if env::var_os("TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 }
 }
 
 /// A number from 0 to 99, another one each time.

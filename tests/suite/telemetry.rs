@@ -81,7 +81,6 @@ async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mu
     let mut server = Command::new(env!("CARGO_BIN_EXE_dbkeeper"))
         .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "debug", "--data-dir"])
         .arg(directory)
-        .env_remove("DBKEEPER_TEST_SOAK")
         .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))
         .env("DBKEEPER_TELEMETRY_METRICS_INTERVAL", "1s")
         .stderr(Stdio::piped())

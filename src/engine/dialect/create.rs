@@ -2,17 +2,19 @@
 
 mod inline;
 pub(in crate::engine) mod order;
+mod part;
 mod plan;
 
 pub(in crate::engine) use self::{
     inline::{Inlined, InlinedBase},
+    part::{column_object, columns, constraint, foreign_key, key, terms},
     plan::{PlannedKey, PlannedTable},
 };
 
 use super::{Dialect, names::TakenNames};
 use crate::model::schema::{
-    NeutralType, ReferentialAction,
-    definition::{ColumnDefinition, DefaultValue, MAX_GENERATED, SchemaDefinition, SqlText, ViewDefinition},
+    NeutralType,
+    definition::{DefaultValue, MAX_GENERATED, SchemaDefinition, SqlText, ViewDefinition},
 };
 
 /// Most parts that an engine cannot express which are named.
@@ -95,6 +97,11 @@ impl<'a> Draft<'a> {
 
     pub(in crate::engine) fn finish(self) -> Created {
         self.created
+    }
+
+    /// The statements since this was asked last.
+    pub(in crate::engine) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.created.statements).into_iter().map(|statement| statement.sql).collect()
     }
 
     /// Adds a statement, as long as there is room for it.
@@ -200,22 +207,4 @@ pub(in crate::engine) struct DefaultWriter<'a> {
     pub(in crate::engine) moment: &'a str,
     /// A new UUID.
     pub(in crate::engine) uuid: &'a str,
-}
-
-/// How a message names a column.
-pub(in crate::engine) fn column_object(table: &PlannedTable<'_>, column: &ColumnDefinition) -> String {
-    format!("column {}.{}", table.table.full_name(), column.name)
-}
-
-/// ` ON UPDATE ... ON DELETE ...` of a foreign key, as the standard has it.
-pub(in crate::engine) fn actions(key: &PlannedKey<'_>) -> String {
-    let action = |event: &str, action: ReferentialAction| match action {
-        ReferentialAction::NoAction => String::new(),
-        ReferentialAction::Restrict => format!(" {event} RESTRICT"),
-        ReferentialAction::Cascade => format!(" {event} CASCADE"),
-        ReferentialAction::SetNull => format!(" {event} SET NULL"),
-        ReferentialAction::SetDefault => format!(" {event} SET DEFAULT"),
-    };
-    let deferred = if key.key.deferred { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
-    format!("{}{}{deferred}", action("ON UPDATE", key.key.on_update), action("ON DELETE", key.key.on_delete))
 }

@@ -20,7 +20,7 @@ pub(super) fn unique_name(table: &str, columns: &[String], limit: usize) -> Stri
 }
 
 /// `ck_<table>_<number>`, no longer than the engine takes.
-pub(super) fn check_name(table: &str, number: usize, limit: usize) -> String {
+pub(in crate::engine) fn check_name(table: &str, number: usize, limit: usize) -> String {
     cut(format!("ck_{}_{number}", snake_case(table)), limit)
 }
 
@@ -32,6 +32,16 @@ pub(in crate::engine) fn trigger_name(table: &str, column: &str, limit: usize) -
 /// `touch_<column>`, no longer than the engine takes: the function that gives a column the moment of a change.
 pub(in crate::engine) fn function_name(column: &str, limit: usize) -> String {
     cut(format!("touch_{column}"), limit)
+}
+
+/// `<name>_before`, no longer than the engine takes: what something is called while its new form is made under its name.
+pub(in crate::engine) fn name_aside(name: &str, limit: usize) -> String {
+    cut(format!("{name}_before"), limit)
+}
+
+/// `nn_<table>_<column>`, no longer than the engine takes: the check that says for a while that a column is not NULL.
+pub(in crate::engine) fn required_name(table: &str, column: &str, limit: usize) -> String {
+    cut(format!("nn_{}_{}", snake_case(table), snake_case(column)), limit)
 }
 
 fn words(columns: &[String]) -> String {

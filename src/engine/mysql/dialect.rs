@@ -1,13 +1,17 @@
 //! The SQL of MySQL and MariaDB.
 
+mod alter;
 mod create;
+mod settle;
+mod view;
 
 use crate::{
-    engine::dialect::{Created, Dialect, Quote, WrittenType, aliased},
+    engine::dialect::{Altered, Created, Dialect, Quote, WrittenType, aliased},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, definition::SchemaDefinition,
+            difference::SchemaDifference,
         },
     },
 };
@@ -94,6 +98,18 @@ impl Dialect for MysqlDialect {
         create::create(definition)
     }
 
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
+    }
+
+    fn moves_columns(&self) -> bool {
+        true
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(definition)
+    }
+
     fn reserved_words(&self) -> &'static str {
         RESERVED
     }
@@ -141,6 +157,10 @@ impl Dialect for MysqlDialect {
 
     fn declared_type(&self, data_type: &str) -> Option<NeutralType> {
         self.neutral_type(&aliased(ALIASES, data_type))
+    }
+
+    fn view_query(&self, database: &str, query: &str) -> String {
+        view::without_database(database, query)
     }
 
     fn grammar(&self) -> Box<dyn sqlparser::dialect::Dialect> {

@@ -1,14 +1,15 @@
 //! The SQL of PostgreSQL.
 
+mod alter;
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType, aliased, names},
+    engine::dialect::{Altered, Created, Dialect, WrittenType, aliased, names, settle},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, NeutralType, ObjectName, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
-            TriggerTiming, definition::SchemaDefinition,
+            TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
         },
     },
 };
@@ -59,6 +60,21 @@ impl Dialect for PostgresDialect {
 
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(
+            self,
+            definition,
+            &settle::MadeNames {
+                check: &|table, column| made_name(&table.name, &column.name, "check"),
+                primary_key: &made_key_name,
+            },
+        )
+    }
+
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
     }
 
     fn reserved_words(&self) -> &'static str {
@@ -212,4 +228,22 @@ pub(super) fn qualified(name: &ObjectName) -> String {
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: name.to_owned() }
+}
+
+/// The name that the server makes for a primary key.
+fn made_key_name(table: &str) -> String {
+    let room = table.floor_char_boundary(super::MAX_NAME_BYTES - "_pkey".len());
+    format!("{}_pkey", &table[..room])
+}
+
+/// The name that the server makes for what stands with a column: the longer of the two is cut until there is room for all.
+fn made_name(table: &str, column: &str, label: &str) -> String {
+    let room = super::MAX_NAME_BYTES - label.len() - 2;
+    let (mut of_table, mut of_column) = (table.len(), column.len());
+    while of_table + of_column > room {
+        if of_table > of_column { of_table -= 1 } else { of_column -= 1 }
+    }
+    let (table, column) =
+        (&table[..table.floor_char_boundary(of_table)], &column[..column.floor_char_boundary(of_column)]);
+    format!("{table}_{column}_{label}")
 }

@@ -1,14 +1,17 @@
 //! The SQL of SQLite.
 
+mod alter;
 pub(in crate::engine::sqlite) mod create;
+mod settle;
 
 use crate::{
-    engine::dialect::{Created, Dialect, WrittenType},
+    engine::dialect::{Altered, Created, Dialect, WrittenType},
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, Index, IndexTerm, NeutralType, SchemaChange, Table, Trigger,
             definition::{DefaultValue, SchemaDefinition},
+            difference::SchemaDifference,
         },
     },
 };
@@ -35,6 +38,18 @@ impl Dialect for SqliteDialect {
 
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
+    }
+
+    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+        Some(alter::alter(difference))
+    }
+
+    fn moves_columns(&self) -> bool {
+        true
+    }
+
+    fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
+        settle::settled(definition)
     }
 
     fn reserved_words(&self) -> &'static str {

@@ -3,6 +3,7 @@
 mod ddl;
 mod definition;
 mod details;
+mod difference;
 mod lint;
 mod object;
 mod part;
@@ -22,7 +23,8 @@ use crate::{
 
 pub use self::{
     ddl::{ddl_event, ddl_selection},
-    definition::{generated, schema_source, standard_columns, target_engine},
+    definition::{generated, optional_engine, schema_source, standard_columns},
+    difference::{difference, difference_request},
     lint::{lint_event, lint_selection, lint_settings, lint_settings_change},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},

@@ -28,7 +28,7 @@ pub struct KeyConstraint {
 }
 
 /// What happens to a row when the row that it points to changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferentialAction {
     /// Refused at the end.

@@ -55,7 +55,7 @@ impl SchemaDefinition {
 }
 
 /// Something of a schema that could not be taken over, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
     /// What it is, such as `column album.cover`.
     pub object: String,

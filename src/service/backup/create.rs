@@ -12,10 +12,13 @@ use crate::{
     engine::{DumpReport, RunningDump, dump::Chunking},
     model::{
         Error, Reason, Result,
+        backup::BackupSchema,
         name::BackupName,
         operation::{OperationResult, OperationSpec, Progress, ProgressUnit},
     },
     operation::{Executor, Failure, OperationRun},
+    pool::Lease,
+    service::schema,
 };
 
 /// How long a tool that was told to stop may take to do so before it is dropped, which kills it.
@@ -83,6 +86,7 @@ impl CreateBackup {
         let dump = lease.require_dump()?;
         let plan = dump.plan_dump().await?;
         let repository = parts.repositories.get(run.account()).await?;
+        let schema = record_schema(run, &lease).await?;
         let mut writer = repository.begin().await?;
 
         let stored = async {
@@ -106,6 +110,7 @@ impl CreateBackup {
             created: record.created,
             operation: run.id().clone(),
             table_counts: report.table_counts,
+            schema,
         };
         // From here on nothing is cancelled: half a publication would be neither one thing nor the other.
         match writer.publish(description).await {
@@ -113,6 +118,15 @@ impl CreateBackup {
             Err(error) => Err(give_up(writer, run, error).await),
         }
     }
+}
+
+/// The schema as it is when the backup begins. A backup whose schema cannot be read is a backup all the same.
+async fn record_schema(run: &OperationRun, lease: &Lease) -> Result<Option<BackupSchema>> {
+    let recorded = tokio::select! {
+        recorded = lease.run(Box::pin(schema::recorded(lease))) => recorded,
+        () = run.cancellation.cancelled() => return Err(Error::cancelled()),
+    };
+    Ok(recorded.inspect_err(|error| run.log(format!("the schema is not recorded: {}", error.message()))).ok())
 }
 
 /// Stores the bytes of a dump and waits for the word of its tool.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     Reason, Result,
-    migration::{Migration, MigrationFormat, MigrationScript},
+    migration::{Migration, MigrationFormat, MigrationScript, NO_TRANSACTION},
 };
 
 use file_name::{FileName, Part};
@@ -19,8 +19,6 @@ use problem::Problems;
 
 /// Most bytes of a file.
 const MAX_FILE_SIZE: usize = 1 << 20;
-/// A line that asks to run a script without a transaction.
-const NO_TRANSACTION: &str = "-- dbkeeper: no-transaction";
 
 /// A file as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]

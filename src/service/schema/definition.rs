@@ -1,22 +1,27 @@
 //! A schema from any of its forms, in the statements of an engine.
 
-mod export;
+pub(super) mod export;
 mod yaml;
 
+use self::export::TableSizes;
 use super::SchemaService;
 use crate::{
     engine::{
         Dialect, Engines,
-        dialect::{CreateStatement, Created},
+        dialect::{CreateStatement, Unsupported},
     },
     model::{
         CallContext, ConnectionId, Detail, Error, Reason, Result,
+        backup::BackupSchema,
         connection::EngineKind,
+        name::BackupName,
         schema::{
             TableFilter,
             definition::{MAX_DEFINITION_TEXT, MAX_GENERATED, SchemaDefinition, StandardColumns, Unmapped},
         },
     },
+    pool::Lease,
+    service::databases::Reader,
 };
 
 /// Where a schema comes from.
@@ -40,6 +45,28 @@ pub enum SchemaSource {
         /// Which tables and views of it.
         filter: TableFilter,
     },
+    /// What a backup was taken of.
+    Backup(BackupName),
+}
+
+/// A schema as it was read.
+pub(super) struct ReadSchema {
+    /// The schema.
+    pub(super) definition: SchemaDefinition,
+    /// What of a live database is not in it.
+    pub(super) unmapped: Vec<Unmapped>,
+    /// Path of the field that errors begin with.
+    pub(super) field: String,
+    /// The engine that it is of, where it is of one.
+    pub(super) engine: Option<EngineKind>,
+    /// How large the tables of a live database are.
+    pub(super) sizes: TableSizes,
+}
+
+impl ReadSchema {
+    fn given(definition: SchemaDefinition, field: String, engine: Option<EngineKind>) -> Self {
+        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new() }
+    }
 }
 
 /// A schema in all its forms.
@@ -65,42 +92,56 @@ impl SchemaService {
         standard: StandardColumns,
     ) -> Result<Generated> {
         let dialect = engine.map(Engines::dialect).transpose()?;
-        let (mut definition, unmapped, field) = self.read(context, source).await?;
+        let ReadSchema { mut definition, unmapped, field, .. } = self.read(context, source, "source").await?;
         standard.add_to(&mut definition);
         // A large definition is worked on for a while.
         let write = move || write(definition, unmapped, dialect, &field);
         tokio::task::spawn_blocking(write).await.map_err(Error::internal)?
     }
 
-    /// The definition, what of a live database is not in it, and the field that errors begin with.
-    async fn read(
-        &self,
-        context: &CallContext,
-        source: SchemaSource,
-    ) -> Result<(SchemaDefinition, Vec<Unmapped>, String)> {
+    /// Reads a schema that stands in a field of a request.
+    pub(super) async fn read(&self, context: &CallContext, source: SchemaSource, field: &str) -> Result<ReadSchema> {
         Ok(match source {
-            SchemaSource::Definition(definition) => (definition, Vec::new(), "source.definition".to_owned()),
+            SchemaSource::Definition(definition) => ReadSchema::given(definition, format!("{field}.definition"), None),
             SchemaSource::Yaml(text) => {
-                let field = "source.yaml";
-                bounded(&text, field)?;
-                let read = move || yaml::read(&text, field);
+                let field = format!("{field}.yaml");
+                bounded(&text, &field)?;
+                let path = field.clone();
+                let read = move || yaml::read(&text, &path);
                 let definition = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
-                (definition, Vec::new(), field.to_owned())
+                ReadSchema::given(definition, field, None)
             }
             SchemaSource::Sql { engine, text } => {
-                let field = "source.sql.text";
-                bounded(&text, field)?;
+                let field = format!("{field}.sql.text");
+                bounded(&text, &field)?;
                 let dialect = Engines::dialect(engine)?;
-                let read = move || dialect.read_sql(&text, field);
+                let path = field.clone();
+                let read = move || dialect.read_sql(&text, &path);
                 let definition = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
-                (definition, Vec::new(), field.to_owned())
+                ReadSchema::given(definition, field, Some(engine))
             }
             SchemaSource::Connection { connection, filter } => {
-                let (definition, unmapped) = self.export(context, &connection, filter).await?;
-                (definition, unmapped, "source.connection".to_owned())
+                let Reader { lease, .. } = self.reader(context, &connection).await?;
+                Box::pin(export::read(&lease, filter, format!("{field}.connection"))).await?
+            }
+            SchemaSource::Backup(backup) => {
+                let (engine, recorded) = self.backups.schema(context.account(), &backup).await?;
+                let path = format!("{field}.backup");
+                let field = path.clone();
+                let read = move || yaml::read(&recorded.definition, &path).map(|found| (found, recorded.unmapped));
+                let (definition, unmapped) = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
+                ReadSchema { unmapped, ..ReadSchema::given(definition, field, Some(engine)) }
             }
         })
     }
+}
+
+/// The schema of a live database as a backup keeps it.
+pub async fn recorded(lease: &Lease) -> Result<BackupSchema> {
+    let read = export::read(lease, TableFilter::default(), "connection".to_owned()).await?;
+    let definition = read.definition;
+    let written = tokio::task::spawn_blocking(move || yaml::write(&definition)).await.map_err(Error::internal)??;
+    Ok(BackupSchema { definition: written, unmapped: read.unmapped })
 }
 
 /// Checks a definition, and writes it.
@@ -115,7 +156,7 @@ fn write(
         None => Vec::new(),
         Some(dialect) => {
             let created = dialect.create(&definition);
-            refuse(&created, dialect.engine(), field)?;
+            refuse(&created.unsupported, created.more_unsupported, dialect.engine(), field)?;
             if created.is_too_large {
                 return Err(too_large());
             }
@@ -146,19 +187,18 @@ fn bounded(text: &str, field: &str) -> Result<()> {
 }
 
 /// What an engine cannot express in one error: the first parts of it, and how many more there are.
-fn refuse(created: &Created, engine: EngineKind, field: &str) -> Result<()> {
-    if created.unsupported.is_empty() {
+pub(super) fn refuse(unsupported: &[Unsupported], more: usize, engine: EngineKind, field: &str) -> Result<()> {
+    if unsupported.is_empty() {
         return Ok(());
     }
-    let told: Vec<String> =
-        created.unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
-    let more = match created.more_unsupported {
+    let told: Vec<String> = unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
+    let more = match more {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
     let message = format!("{} cannot express the definition: {}{more}", engine.as_str(), told.join("; "));
     let error = Error::new(Reason::DefinitionUnsupported, message).with_metadata("engine", engine.as_str());
-    Err(created.unsupported.iter().zip(told).fold(error, |error, (found, description)| {
+    Err(unsupported.iter().zip(told).fold(error, |error, (found, description)| {
         error.with(Detail::Precondition {
             kind: "UNSUPPORTED",
             subject: format!("{field}.{}", found.field),

@@ -186,6 +186,23 @@ fn cases(scene: &Scene) -> Vec<Case> {
             },
         ),
         case(
+            "SchemaService.DiffSchemas",
+            Refused,
+            v1::DiffSchemasRequest {
+                source: Some(v1::SchemaSource {
+                    source: Some(v1::schema_source::Source::Connection(v1::ConnectionSource {
+                        connection: connection.clone(),
+                        name_pattern: "orders".to_owned(),
+                        ..Default::default()
+                    })),
+                }),
+                target: Some(v1::SchemaSource {
+                    source: Some(v1::schema_source::Source::Definition(v1::SchemaDefinition::default())),
+                }),
+                ..Default::default()
+            },
+        ),
+        case(
             "SchemaService.LintSchema",
             Refused,
             v1::LintSchemaRequest { connection: connection.clone(), ..Default::default() },

@@ -9,5 +9,5 @@ use std::env;
 
 /// A long count in full when that is asked for, else a tenth of it.
 fn count(full: u32) -> u32 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { full } else { full / 10 }
+    if env::var_os("TEST_SOAK").is_some() { full } else { full / 10 }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The settings of a target as a caller registers them.
-pub(super) fn settings(target: &Target) -> v1::Connection {
+pub(crate) fn settings(target: &Target) -> v1::Connection {
     let settings = &target.settings;
     let engine = match settings.engine {
         EngineKind::Postgresql => v1::Engine::Postgresql,
@@ -42,7 +42,7 @@ pub(super) fn settings(target: &Target) -> v1::Connection {
 }
 
 /// Registers a database under an id and returns what the server answers.
-pub(super) async fn register(client: &Client, id: &str, connection: v1::Connection) -> v1::Connection {
+pub(crate) async fn register(client: &Client, id: &str, connection: v1::Connection) -> v1::Connection {
     let request = v1::CreateConnectionRequest {
         connection_id: id.to_owned(),
         connection: Some(connection),

@@ -24,7 +24,7 @@ pub(super) async fn kill_and_look(site: &dyn Site, registration: v1::Connection)
     // A little longer, so that some kills come after the end.
     let span = began.elapsed() * 5 / 4;
 
-    let rounds = if env::var_os("DBKEEPER_TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 };
+    let rounds = if env::var_os("TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 };
     let mut tally = Tally::default();
     for round in 0..rounds {
         let before = etag(&keeper, &name).await;

@@ -25,7 +25,7 @@ const FEWEST: usize = RECORDS + 3;
 const FULL_ROUNDS: u32 = 100;
 
 fn rounds() -> u32 {
-    if env::var_os("DBKEEPER_TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 }
+    if env::var_os("TEST_SOAK").is_some() { FULL_ROUNDS } else { FULL_ROUNDS / 10 }
 }
 
 #[tokio::test(flavor = "multi_thread")]

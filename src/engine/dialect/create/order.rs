@@ -3,7 +3,7 @@
 use crate::model::schema::definition::{ColumnType, SchemaDefinition, TypeDefinition, ViewDefinition, folded, same};
 
 /// The places of the tables: those that others point to come first, as far as there is no circle.
-pub(super) fn tables(definition: &SchemaDefinition) -> Vec<usize> {
+pub(in crate::engine) fn tables(definition: &SchemaDefinition) -> Vec<usize> {
     let needs = |place: usize| {
         let keys = definition.tables[place].foreign_keys.iter();
         let target = |key: &crate::model::schema::definition::ForeignKeyDefinition| {
@@ -45,7 +45,8 @@ pub(in crate::engine) fn views(definition: &SchemaDefinition) -> Vec<(usize, &Vi
     sorted(names.len(), needs).into_iter().map(|place| (place, &definition.views[place])).collect()
 }
 
-fn mentions(query: &str, name: &str) -> bool {
+/// True where a text has a name as a word of its own; both are folded.
+pub(in crate::engine) fn mentions(query: &str, name: &str) -> bool {
     query.match_indices(name).any(|(start, _)| {
         let is_part = |character: char| character.is_alphanumeric() || character == '_';
         let before = query[..start].chars().next_back();

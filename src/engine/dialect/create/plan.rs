@@ -9,7 +9,10 @@ use crate::{
 };
 
 /// A table that is made next.
+#[derive(Clone)]
 pub(in crate::engine) struct PlannedTable<'a> {
+    /// Its place in the definition.
+    pub(in crate::engine) place: usize,
     /// Path of its field in the definition.
     pub(in crate::engine) field: String,
     /// The table.
@@ -27,6 +30,7 @@ pub(in crate::engine) struct PlannedTable<'a> {
 }
 
 /// A foreign key of a table that is made next.
+#[derive(Clone)]
 pub(in crate::engine) struct PlannedKey<'a> {
     /// Its name.
     pub(in crate::engine) name: String,
@@ -58,12 +62,18 @@ impl<'a> Draft<'a> {
             };
             let foreign_keys = table.foreign_keys.iter().map(|key| self.key(table, key, !made(key))).collect();
             planned.push(PlannedTable {
+                place: *place,
                 field: format!("tables[{place}]"),
                 table,
                 name: self.dialect.qualified(&table.object_name()),
                 unique: table.unique_constraints.iter().map(|key| (self.unique(table, key), key)).collect(),
                 foreign_keys,
-                checks: table.checks.iter().enumerate().map(|(at, rule)| (self.check(table, at, rule), rule)).collect(),
+                checks: table
+                    .checks
+                    .iter()
+                    .enumerate()
+                    .map(|(at, rule)| (self.check_name(table, at, rule), rule))
+                    .collect(),
                 indexes: table.indexes.iter().map(|index| (self.index(table, index), index)).collect(),
             });
         }
@@ -140,7 +150,7 @@ impl<'a> Draft<'a> {
         self.given_or(&key.name, || names::unique_name(&table.name, &key.columns, limit))
     }
 
-    fn check(&mut self, table: &TableDefinition, place: usize, check: &CheckDefinition) -> String {
+    fn check_name(&mut self, table: &TableDefinition, place: usize, check: &CheckDefinition) -> String {
         let limit = self.dialect.max_name_length();
         self.given_or(&check.name, || names::check_name(&table.name, place + 1, limit))
     }

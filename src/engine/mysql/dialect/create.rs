@@ -1,13 +1,14 @@
 //! A schema in the statements of MySQL 8.0 and MariaDB 10.6 and newer, in what both of them read.
 
-use super::MysqlDialect;
+use super::{MysqlDialect, settle::enumeration};
 use crate::{
     engine::{
         Dialect as _,
         dialect::{
             Created, Made, WrittenType, collation,
             create::{
-                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, column_object, columns,
+                foreign_key, order, terms,
             },
         },
     },
@@ -15,7 +16,10 @@ use crate::{
         connection::EngineKind,
         schema::{
             NeutralType, ReferentialAction,
-            definition::{ColumnDefinition, DefaultValue, Identity, SchemaDefinition, TableDefinition, same},
+            definition::{
+                ColumnDefinition, DefaultValue, Identity, IndexDefinition, KeyDefinition, SchemaDefinition,
+                TableDefinition, ViewDefinition, same,
+            },
         },
     },
 };
@@ -81,54 +85,47 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     for table in &tables {
         create_table(&mut draft, table);
     }
-    for table in &tables {
-        for key in table.foreign_keys.iter().filter(|key| key.is_early) {
-            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
-            draft.make(Made::ForeignKey, &key.name, sql);
-        }
-    }
-    for table in &tables {
-        create_indexes(&mut draft, table);
-    }
+    tables.iter().for_each(|table| create_early_keys(&mut draft, table));
+    tables.iter().for_each(|table| create_indexes(&mut draft, table));
     for (place, view) in order::views(definition) {
-        if !view.comment.is_empty() {
-            let field = format!("views[{place}].comment");
-            draft.refuse(&field, &format!("view {}", view.name), "has a comment, which views do not keep here");
-        }
-        let Some(query) = draft.view(place, view) else { continue };
-        draft.make(Made::View, &view.name, format!("CREATE VIEW {} AS\n{query};", MysqlDialect.quoted(&view.name)));
+        create_view(&mut draft, place, view);
     }
     draft.finish()
 }
 
-fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+/// Foreign keys to tables that are made later than their own.
+pub(super) fn create_early_keys(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for key in planned.foreign_keys.iter().filter(|key| key.is_early) {
+        let sql = format!("ALTER TABLE {} ADD {};", planned.name, foreign_key(&MysqlDialect, planned.table, key));
+        draft.make(Made::ForeignKey, &key.name, sql);
+    }
+}
+
+pub(super) fn create_view(draft: &mut Draft<'_>, place: usize, view: &ViewDefinition) {
+    if !view.comment.is_empty() {
+        let field = format!("views[{place}].comment");
+        draft.refuse(&field, &format!("view {}", view.name), "has a comment, which views do not keep here");
+    }
+    if let Some(query) = draft.view(place, view) {
+        draft.make(Made::View, &view.name, format!("CREATE VIEW {} AS\n{query};", MysqlDialect.quoted(&view.name)));
+    }
+}
+
+pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     let table = planned.table;
     let mut lines = Vec::new();
-    for (place, column) in table.columns.iter().enumerate() {
-        let field = format!("{}.columns[{place}]", planned.field);
-        lines.extend(column_line(draft, planned, &field, column));
+    for place in 0..table.columns.len() {
+        lines.extend(column_line(draft, planned, place));
     }
-    if let Some(key) = &table.primary_key {
-        if !key.name.is_empty() {
-            let lack = "has a name; a primary key is always called PRIMARY here";
-            draft.refuse(&format!("{}.primary_key.name", planned.field), &format!("primary key {}", key.name), lack);
-        }
-        lines.push(format!("PRIMARY KEY ({})", columns(table, &key.columns)));
-    }
-    for (name, key) in &planned.unique {
-        lines.push(format!("UNIQUE KEY {} ({})", MysqlDialect.quoted(name), columns(table, &key.columns)));
-    }
+    lines.extend(primary_key(draft, planned));
+    lines.extend(planned.unique.iter().map(|(name, key)| unique_key(table, name, key)));
     for (place, key) in planned.foreign_keys.iter().enumerate() {
         check_key(draft, planned, place, key);
         if !key.is_early {
-            lines.push(foreign_key(table, key));
+            lines.push(foreign_key(&MysqlDialect, table, key));
         }
     }
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let text = draft.sql(&field, &format!("check {}.{name}", table.name), rule.sql());
-        lines.extend(text.map(|text| format!("CONSTRAINT {} CHECK ({text})", MysqlDialect.quoted(name))));
-    }
+    lines.extend(draft.checks(planned));
     let comment = if table.comment.is_empty() {
         String::new()
     } else {
@@ -139,21 +136,29 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     draft.make(Made::Table, table.full_name(), sql);
 }
 
-fn column_line(
-    draft: &mut Draft<'_>,
-    planned: &PlannedTable<'_>,
-    field: &str,
-    column: &ColumnDefinition,
-) -> Option<String> {
+pub(super) fn primary_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) -> Option<String> {
+    let key = planned.table.primary_key.as_ref()?;
+    if !key.name.is_empty() {
+        let lack = "has a name; a primary key is always called PRIMARY here";
+        draft.refuse(&format!("{}.primary_key.name", planned.field), &format!("primary key {}", key.name), lack);
+    }
+    Some(format!("PRIMARY KEY ({})", columns(&MysqlDialect, planned.table, &key.columns)))
+}
+
+pub(super) fn unique_key(table: &TableDefinition, name: &str, key: &KeyDefinition) -> String {
+    format!("UNIQUE KEY {} ({})", MysqlDialect.quoted(name), columns(&MysqlDialect, table, &key.columns))
+}
+
+/// The definition of a column; absent where the server has none for it.
+pub(super) fn column_line(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize) -> Option<String> {
+    let column = planned.table.columns.get(place)?;
+    let field = &format!("{}.columns[{place}]", planned.field);
     let object = column_object(planned, column);
     let name = MysqlDialect.quoted(&column.name);
     let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
     let data_type = match &inlined.base {
         InlinedBase::Neutral(neutral) => written_type(*neutral).map(|written| written.text),
-        InlinedBase::Labels(labels) => {
-            let labels: Vec<String> = labels.iter().map(|label| MysqlDialect.string(label)).collect();
-            Ok(format!("enum({})", labels.join(", ")))
-        }
+        InlinedBase::Labels(labels) => Ok(enumeration(labels)),
         InlinedBase::Native(text) => Ok(text.clone()),
     };
     let data_type = data_type.map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
@@ -186,8 +191,11 @@ fn column_line(
     if !column.comment.is_empty() {
         text += &format!(" COMMENT {}", MysqlDialect.string(&column.comment));
     }
-    for condition in &inlined.checks {
-        text += &format!(" CHECK ({condition})");
+    // MariaDB takes one check of a column.
+    match inlined.checks.as_slice() {
+        [] => {}
+        [condition] => text += &format!(" CHECK ({condition})"),
+        conditions => text += &format!(" CHECK (({}))", conditions.join(") AND (")),
     }
     Some(text)
 }
@@ -246,7 +254,8 @@ fn value(
     text
 }
 
-fn check_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize, key: &PlannedKey<'_>) {
+/// Notes what of a foreign key the server lacks.
+pub(super) fn check_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize, key: &PlannedKey<'_>) {
     let (field, object) = (format!("{}.foreign_keys[{place}]", planned.field), format!("foreign key {}", key.name));
     if key.key.deferred {
         let lack = "waits for the end of the transaction, which no key does here";
@@ -257,41 +266,34 @@ fn check_key(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize, ke
     }
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| MysqlDialect.quoted(column)).collect();
-    format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        MysqlDialect.quoted(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
+pub(super) fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for (place, (name, index)) in planned.indexes.iter().enumerate() {
+        let (kind, terms) = (index_kind(index), index_terms(draft, planned, place));
+        let sql = format!("CREATE {kind}INDEX {} ON {} {terms};", MysqlDialect.quoted(name), planned.name);
+        draft.make(Made::Index, name, sql);
+    }
 }
 
-fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
-    for (place, (name, index)) in planned.indexes.iter().enumerate() {
-        if !index.predicate.is_empty() {
-            let field = format!("{}.indexes[{place}].predicate", planned.field);
-            draft.refuse(&field, &format!("index {name}"), "has a predicate; an index is over all rows here");
-        }
-        let kind = match (index.unique, index.full_text) {
-            (_, true) => "FULLTEXT ",
-            (true, false) => "UNIQUE ",
-            (false, false) => "",
-        };
-        let terms = index.columns.iter().map(|part| {
-            let column = columns(planned.table, std::slice::from_ref(&part.column));
-            format!("{column}{}", if part.descending { " DESC" } else { "" })
-        });
-        let terms = terms.collect::<Vec<_>>().join(", ");
-        let comment = if index.comment.is_empty() {
-            String::new()
-        } else {
-            format!(" COMMENT {}", MysqlDialect.string(&index.comment))
-        };
-        let sql = format!("CREATE {kind}INDEX {} ON {} ({terms}){comment};", MysqlDialect.quoted(name), planned.name);
-        draft.make(Made::Index, name, sql);
+/// The word before INDEX.
+pub(super) fn index_kind(index: &IndexDefinition) -> &'static str {
+    match (index.unique, index.full_text) {
+        (_, true) => "FULLTEXT ",
+        (true, false) => "UNIQUE ",
+        (false, false) => "",
+    }
+}
+
+/// The columns of an index, and its comment.
+pub(super) fn index_terms(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize) -> String {
+    let (name, index) = &planned.indexes[place];
+    if !index.predicate.is_empty() {
+        let field = format!("{}.indexes[{place}].predicate", planned.field);
+        draft.refuse(&field, &format!("index {name}"), "has a predicate; an index is over all rows here");
+    }
+    let terms = terms(&MysqlDialect, planned.table, index);
+    match index.comment.as_str() {
+        "" => format!("({terms})"),
+        comment => format!("({terms}) COMMENT {}", MysqlDialect.string(comment)),
     }
 }
 
@@ -311,11 +313,6 @@ fn is_in_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
 fn begins_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
     let begins = |columns: &[String]| columns.first().is_some_and(|name| same(name, &column.name));
     begins(table.key_columns()) || table.unique_constraints.iter().any(|key| begins(&key.columns))
-}
-
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| MysqlDialect.quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// SQL in the words of all engines: names in double quotes become names in back quotes, and a backslash in a string stands for

@@ -8,15 +8,17 @@ use crate::{
         Dialect as _,
         dialect::{
             Created, Made, WrittenType, collation,
-            create::{DefaultWriter, Draft, PlannedKey, PlannedTable, actions, column_object, order},
+            create::{
+                DefaultWriter, Draft, PlannedTable, column_object, columns, constraint, foreign_key, key, order, terms,
+            },
             names,
         },
     },
     model::schema::{
         NeutralType, ObjectName,
         definition::{
-            ColumnDefinition, ColumnType, Identity, IndexDefinition, SchemaDefinition, TableDefinition, TypeDefinition,
-            TypeShape,
+            CheckDefinition, ColumnDefinition, ColumnType, Identity, IndexDefinition, SchemaDefinition,
+            TableDefinition, TypeDefinition, TypeShape, ViewDefinition,
         },
     },
 };
@@ -66,7 +68,7 @@ fn whole(bits: u8) -> &'static str {
 
 pub(super) fn create(definition: &SchemaDefinition) -> Created {
     let mut draft = Draft::new(&PostgresDialect, definition);
-    create_schemas(&mut draft);
+    create_schemas(&mut draft, &BTreeSet::new());
     for (place, found) in order::types(definition) {
         create_type(&mut draft, place, found);
     }
@@ -76,37 +78,40 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     }
     for table in &tables {
         for key in table.foreign_keys.iter().filter(|key| key.is_early) {
-            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(table.table, key));
+            let sql = format!("ALTER TABLE {} ADD {};", table.name, foreign_key(&PostgresDialect, table.table, key));
             draft.make(Made::ForeignKey, &key.name, sql);
         }
     }
     for table in &tables {
         create_indexes(&mut draft, table);
     }
-    create_triggers(&mut draft, &tables);
+    let touched: Vec<_> =
+        tables.iter().flat_map(|table| touched_columns(table).map(move |column| (table, column))).collect();
+    create_triggers(&mut draft, &touched, "CREATE FUNCTION");
     for (place, view) in order::views(definition) {
-        let Some(query) = draft.view(place, view) else { continue };
-        let name = ObjectName { schema: view.schema.clone(), name: view.name.clone() };
-        let name = PostgresDialect.qualified(&name);
-        draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{query};"));
-        comment(&mut draft, "VIEW", &name, &view.comment);
+        create_view(&mut draft, place, view);
     }
     draft.finish()
 }
 
-fn create_schemas(draft: &mut Draft<'_>) {
-    let definition = draft.definition;
-    let types = definition.types.iter().map(|found| &found.schema);
-    let tables = definition.tables.iter().map(|found| &found.schema);
-    let views = definition.views.iter().map(|found| &found.schema);
-    let schemas: BTreeSet<&String> = types.chain(tables).chain(views).collect();
-    for schema in schemas.into_iter().filter(|schema| !schema.is_empty() && *schema != DEFAULT_SCHEMA) {
+/// The schemas that a definition names, but for the one that every database has.
+pub(super) fn schemas(definition: &SchemaDefinition) -> BTreeSet<&str> {
+    let types = definition.types.iter().map(|found| found.schema.as_str());
+    let tables = definition.tables.iter().map(|found| found.schema.as_str());
+    let views = definition.views.iter().map(|found| found.schema.as_str());
+    let named = types.chain(tables).chain(views);
+    named.filter(|schema| !schema.is_empty() && *schema != DEFAULT_SCHEMA).collect()
+}
+
+/// Makes the schemas that are not there.
+pub(super) fn create_schemas(draft: &mut Draft<'_>, had: &BTreeSet<&str>) {
+    for schema in schemas(draft.definition).difference(had) {
         let sql = format!("CREATE SCHEMA IF NOT EXISTS {};", PostgresDialect.quoted(schema));
-        draft.make(Made::Schema, schema, sql);
+        draft.make(Made::Schema, *schema, sql);
     }
 }
 
-fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
+pub(super) fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
     let name = PostgresDialect.qualified(&ObjectName { schema: found.schema.clone(), name: found.name.clone() });
     let (field, object) = (format!("types[{place}]"), format!("type {}", found.name));
     let (sql, kind) = match &found.shape {
@@ -140,8 +145,8 @@ fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
             }
             for (at, rule) in checks.iter().enumerate() {
                 let field = format!("{field}.domain.checks[{at}].expression");
-                if let Some(condition) = draft.sql(&field, &object, rule.sql()) {
-                    text += &format!("\n    {}CHECK ({condition})", constraint(&rule.name));
+                if let Some(check) = domain_check(draft, &field, found, rule) {
+                    text += &format!("\n    {check}");
                 }
             }
             (format!("CREATE DOMAIN {name} AS {text};"), "DOMAIN")
@@ -151,8 +156,19 @@ fn create_type(draft: &mut Draft<'_>, place: usize, found: &TypeDefinition) {
     comment(draft, kind, &name, &found.comment);
 }
 
+/// A condition of a domain as it is added to it.
+pub(super) fn domain_check(
+    draft: &mut Draft<'_>,
+    field: &str,
+    found: &TypeDefinition,
+    rule: &CheckDefinition,
+) -> Option<String> {
+    let condition = draft.sql(field, &format!("type {}", found.name), rule.sql())?;
+    Some(format!("{}CHECK ({condition})", constraint(&PostgresDialect, &rule.name)))
+}
+
 /// A type as it is written, with the condition that it needs, in which `?` stands for the column.
-fn type_of(
+pub(super) fn type_of(
     draft: &mut Draft<'_>,
     field: &str,
     object: &str,
@@ -180,26 +196,22 @@ fn type_of(
     }
 }
 
-fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     let table = planned.table;
     let mut lines = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         let field = format!("{}.columns[{place}]", planned.field);
         lines.extend(column_line(draft, planned, &field, column));
     }
-    if let Some(key) = &table.primary_key {
-        lines.push(format!("{}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    if let Some(primary) = &table.primary_key {
+        lines.push(key(&PostgresDialect, table, "PRIMARY KEY", &primary.name, &primary.columns));
     }
-    for (name, key) in &planned.unique {
-        lines.push(format!("{}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
+    for (name, unique) in &planned.unique {
+        lines.push(key(&PostgresDialect, table, "UNIQUE", name, &unique.columns));
     }
-    lines.extend(planned.foreign_keys.iter().filter(|key| !key.is_early).map(|key| foreign_key(table, key)));
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let object = format!("check {}.{name}", table.full_name());
-        let text = draft.sql(&field, &object, rule.sql());
-        lines.extend(text.map(|text| format!("{}CHECK ({text})", constraint(name))));
-    }
+    let keys = planned.foreign_keys.iter().filter(|key| !key.is_early);
+    lines.extend(keys.map(|key| foreign_key(&PostgresDialect, table, key)));
+    lines.extend(draft.checks(planned));
     let sql = format!("CREATE TABLE {} (\n    {}\n);", planned.name, lines.join(",\n    "));
     draft.make(Made::Table, table.full_name(), sql);
     comment(draft, "TABLE", &planned.name, &table.comment);
@@ -209,7 +221,7 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     }
 }
 
-fn column_line(
+pub(super) fn column_line(
     draft: &mut Draft<'_>,
     planned: &PlannedTable<'_>,
     field: &str,
@@ -218,25 +230,56 @@ fn column_line(
     let object = column_object(planned, column);
     let name = PostgresDialect.quoted(&column.name);
     let (data_type, check) = type_of(draft, &format!("{field}.type"), &object, &column.column_type)?;
-    let mut text = format!("{name} {data_type}");
-    if collation::engine_of(&column.collation).is_some() {
-        let lack = format!("has the collation {:?}, which is of another engine", column.collation);
-        draft.refuse(&format!("{field}.collation"), &object, lack);
-    } else if !column.collation.is_empty() {
-        text += &format!(" COLLATE {}", PostgresDialect.quoted(&column.collation));
-    }
+    let mut text = format!("{name} {data_type}{}", collation(draft, field, &object, column));
     if !column.nullable {
         text += " NOT NULL";
     }
-    text += &value(draft, field, &object, column, &data_type);
+    text += &value_of(draft, field, &object, column, &data_type);
     if let Some(check) = check {
         text += &format!(" CHECK ({})", check.replace('?', &name));
     }
     Some(text)
 }
 
-/// What the column takes when a row does not say it.
-fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition, data_type: &str) -> String {
+/// The type of a column, and its collation with a blank before it.
+pub(super) fn column_type(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    column: &ColumnDefinition,
+) -> Option<(String, String)> {
+    let object = column_object(planned, column);
+    let (data_type, _) = type_of(draft, &format!("{field}.type"), &object, &column.column_type)?;
+    Some((data_type, collation(draft, field, &object, column)))
+}
+
+fn collation(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition) -> String {
+    if collation::engine_of(&column.collation).is_some() {
+        let lack = format!("has the collation {:?}, which is of another engine", column.collation);
+        draft.refuse(&format!("{field}.collation"), object, lack);
+        return String::new();
+    }
+    match column.collation.as_str() {
+        "" => String::new(),
+        name => format!(" COLLATE {}", PostgresDialect.quoted(name)),
+    }
+}
+
+/// What the column takes when a row does not say it, with a blank before it.
+pub(super) fn value(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    field: &str,
+    column: &ColumnDefinition,
+) -> String {
+    let object = column_object(planned, column);
+    match type_of(draft, &format!("{field}.type"), &object, &column.column_type) {
+        Some((data_type, _)) => value_of(draft, field, &object, column, &data_type),
+        None => String::new(),
+    }
+}
+
+fn value_of(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition, data_type: &str) -> String {
     if let Some(generated) = &column.generated {
         if !generated.stored {
             let lack = "is computed when it is read, which only PostgreSQL 18 can; set stored";
@@ -268,97 +311,91 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
     text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| PostgresDialect.quoted(column)).collect();
-    format!(
-        "{}FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        constraint(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
-}
-
-fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
-    for (place, (name, index)) in planned.indexes.iter().enumerate() {
-        let field = format!("{}.indexes[{place}].predicate", planned.field);
-        let predicate = match index.sql() {
-            None => String::new(),
-            Some(sql) => match draft.sql(&field, &format!("index {name}"), sql) {
-                Some(text) => format!("\n    WHERE {text}"),
-                None => continue,
-            },
-        };
-        let unique = if index.unique { "UNIQUE " } else { "" };
-        let terms = if index.full_text { full_text(planned.table, index) } else { terms(planned.table, index) };
-        let quoted = PostgresDialect.quoted(name);
-        let sql = format!("CREATE {unique}INDEX {quoted} ON {}{terms}{predicate};", planned.name);
+pub(super) fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    for (name, index) in &planned.indexes {
+        let Some(sql) = create_index(draft, planned, name, "") else { continue };
         draft.make(Made::Index, name, sql);
         let schema = planned.table.schema.clone();
         comment(draft, "INDEX", &PostgresDialect.qualified(&ObjectName { schema, name: name.clone() }), &index.comment);
     }
 }
 
-fn terms(table: &TableDefinition, index: &IndexDefinition) -> String {
-    let terms = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
-        format!("{column}{}", if part.descending { " DESC" } else { "" })
-    });
-    format!(" ({})", terms.collect::<Vec<_>>().join(", "))
+/// The statement of one index, by its name. `beside` is empty or ` CONCURRENTLY`.
+pub(super) fn create_index(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    name: &str,
+    beside: &str,
+) -> Option<String> {
+    let (place, (_, index)) = planned.indexes.iter().enumerate().find(|(_, (found, _))| found == name)?;
+    let field = format!("{}.indexes[{place}]", planned.field);
+    let predicate = draft.predicate(&field, name, index)?;
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let terms = match index.full_text {
+        true => full_text(planned.table, index),
+        false => format!(" ({})", terms(&PostgresDialect, planned.table, index)),
+    };
+    let quoted = PostgresDialect.quoted(name);
+    Some(format!("CREATE {unique}INDEX{beside} {quoted} ON {}{terms}{predicate};", planned.name))
 }
 
 fn full_text(table: &TableDefinition, index: &IndexDefinition) -> String {
     let texts = index.columns.iter().map(|part| {
-        let column = columns(table, std::slice::from_ref(&part.column));
+        let column = columns(&PostgresDialect, table, std::slice::from_ref(&part.column));
         format!("coalesce({column}, '')")
     });
     let texts = texts.collect::<Vec<_>>().join(" || ' ' || ");
     format!(" USING gin (to_tsvector('{TEXT_SEARCH}', {texts}))")
 }
 
-/// One function for each schema and column, and one trigger for each table.
-fn create_triggers(draft: &mut Draft<'_>, tables: &[PlannedTable<'_>]) {
+pub(super) fn touched_columns<'a>(planned: &PlannedTable<'a>) -> impl Iterator<Item = &'a ColumnDefinition> + use<'a> {
+    planned.table.columns.iter().filter(|column| column.touched_on_update)
+}
+
+/// One function for each schema and column, and one trigger for each column. `create` is the words that a function begins with.
+pub(super) fn create_triggers(draft: &mut Draft<'_>, touched: &[(&PlannedTable<'_>, &ColumnDefinition)], create: &str) {
     let mut functions = BTreeSet::new();
-    for planned in tables {
-        for column in planned.table.columns.iter().filter(|column| column.touched_on_update) {
-            let function = ObjectName {
-                schema: planned.table.schema.clone(),
-                name: names::function_name(&column.name, PostgresDialect.max_name_length()),
-            };
-            let (function_name, touched) = (PostgresDialect.qualified(&function), PostgresDialect.quoted(&column.name));
-            if functions.insert((function_name.clone(), touched.clone())) {
-                let sql = format!(
-                    "CREATE FUNCTION {function_name}() RETURNS trigger LANGUAGE plpgsql AS $touch$\nBEGIN\n    NEW.{touched} := \
-                     now();\n    RETURN NEW;\nEND;\n$touch$;"
-                );
-                draft.make(Made::Function, function.name, sql);
-            }
-            let name = names::trigger_name(&planned.table.name, &column.name, PostgresDialect.max_name_length());
+    for (planned, column) in touched {
+        let function = ObjectName {
+            schema: planned.table.schema.clone(),
+            name: names::function_name(&column.name, PostgresDialect.max_name_length()),
+        };
+        let (function_name, touched) = (PostgresDialect.qualified(&function), PostgresDialect.quoted(&column.name));
+        if functions.insert((function_name.clone(), touched.clone())) {
             let sql = format!(
-                "CREATE TRIGGER {} BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {function_name}();",
-                PostgresDialect.quoted(&name),
-                planned.name
+                "{create} {function_name}() RETURNS trigger LANGUAGE plpgsql AS $touch$\nBEGIN\n    NEW.{touched} := \
+                 now();\n    RETURN NEW;\nEND;\n$touch$;"
             );
-            draft.make(Made::Trigger, name, sql);
+            draft.make(Made::Function, function.name, sql);
         }
+        let name = names::trigger_name(&planned.table.name, &column.name, PostgresDialect.max_name_length());
+        let sql = format!(
+            "CREATE TRIGGER {} BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {function_name}();",
+            PostgresDialect.quoted(&name),
+            planned.name
+        );
+        draft.make(Made::Trigger, name, sql);
     }
+}
+
+pub(super) fn create_view(draft: &mut Draft<'_>, place: usize, view: &ViewDefinition) {
+    let Some(query) = draft.view(place, view) else { return };
+    let name = ObjectName { schema: view.schema.clone(), name: view.name.clone() };
+    let name = PostgresDialect.qualified(&name);
+    draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{query};"));
+    comment(draft, "VIEW", &name, &view.comment);
 }
 
 fn comment(draft: &mut Draft<'_>, kind: &str, name: &str, text: &str) {
     if !text.is_empty() {
-        let sql = format!("COMMENT ON {kind} {name} IS {};", PostgresDialect.string(text));
-        draft.make(Made::Comment, name, sql);
+        draft.make(Made::Comment, name, comment_text(kind, name, text));
     }
 }
 
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| PostgresDialect.quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn constraint(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", PostgresDialect.quoted(name)) }
+/// The statement that gives something a comment, or takes it away.
+pub(super) fn comment_text(kind: &str, name: &str, text: &str) -> String {
+    let text = if text.is_empty() { "NULL".to_owned() } else { PostgresDialect.string(text) };
+    format!("COMMENT ON {kind} {name} IS {text};")
 }
 
 /// The columns of an expression that [`full_text`] writes, as the server writes it back:

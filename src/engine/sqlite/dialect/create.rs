@@ -10,14 +10,17 @@ use crate::{
         dialect::{
             Created, Made, WrittenType, collation,
             create::{
-                DefaultWriter, Draft, Inlined, InlinedBase, PlannedKey, PlannedTable, actions, column_object, order,
+                DefaultWriter, Draft, Inlined, InlinedBase, PlannedTable, column_object, foreign_key, key, order, terms,
             },
             names,
         },
     },
     model::schema::{
         NeutralType,
-        definition::{ColumnDefinition, GeneratedValue, Identity, SchemaDefinition, TableDefinition},
+        definition::{
+            ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity, SchemaDefinition, TableDefinition,
+            ViewDefinition,
+        },
     },
 };
 
@@ -32,6 +35,9 @@ pub(in crate::engine::sqlite) const NEW_UUID: &str = "lower(hex(randomblob(4)) |
 const EXACT_DIGITS: u32 = 15;
 /// The types that a STRICT table takes.
 const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
+
+/// What the number of a row is called, unless a column has the name.
+pub(super) const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
 /// How a type of all engines is written.
 pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> {
@@ -69,45 +75,42 @@ pub(super) fn create(definition: &SchemaDefinition) -> Created {
     }
     for table in &tables {
         create_indexes(&mut draft, table);
-        for column in table.table.columns.iter().filter(|column| column.touched_on_update) {
-            create_trigger(&mut draft, table, column);
-        }
+        create_triggers(&mut draft, table);
     }
     for (place, view) in order::views(definition) {
-        let Some(query) = draft.view(place, view) else { continue };
-        let name = SqliteDialect.quoted(&view.name);
-        let comment = comment(&view.comment, "");
-        draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{comment}{query};"));
+        create_view(&mut draft, place, view);
     }
     draft.finish()
 }
 
-fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+pub(super) fn create_view(draft: &mut Draft<'_>, place: usize, view: &ViewDefinition) {
+    let Some(query) = draft.view(place, view) else { return };
+    let name = SqliteDialect.quoted(&view.name);
+    let comment = comment(&view.comment, "");
+    draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{comment}{query};"));
+}
+
+pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
     let table = planned.table;
     let mut lines = Vec::new();
     let mut is_strict = true;
     let rowid = rowid_column(table);
     for (place, column) in table.columns.iter().enumerate() {
-        let field = format!("{}.columns[{place}]", planned.field);
-        if let Some((text, strict)) = column_line(draft, planned, &field, column, rowid) {
+        if let Some((text, strict)) = column_line(draft, planned, place) {
             is_strict &= strict;
             lines.push(format!("{}    {text}", comment(&column.comment, "    ")));
         }
     }
-    if let Some(key) = table.primary_key.as_ref().filter(|_| rowid.is_none()) {
-        lines.push(format!("    {}PRIMARY KEY ({})", constraint(&key.name), columns(table, &key.columns)));
+    let mut parts = Vec::new();
+    if let Some(primary) = table.primary_key.as_ref().filter(|_| rowid.is_none()) {
+        parts.push(key(&SqliteDialect, table, "PRIMARY KEY", &primary.name, &primary.columns));
     }
-    for (name, key) in &planned.unique {
-        lines.push(format!("    {}UNIQUE ({})", constraint(name), columns(table, &key.columns)));
-    }
-    lines.extend(planned.foreign_keys.iter().map(|key| foreign_key(table, key)));
-    for (place, (name, rule)) in planned.checks.iter().enumerate() {
-        let field = format!("{}.checks[{place}].expression", planned.field);
-        let object = format!("check {}.{name}", table.name);
-        if let Some(text) = draft.sql(&field, &object, rule.sql()) {
-            lines.push(format!("    {}CHECK ({text})", constraint(name)));
-        }
-    }
+    let unique = planned.unique.iter();
+    parts.extend(unique.map(|(name, unique)| key(&SqliteDialect, table, "UNIQUE", name, &unique.columns)));
+    let keys = planned.foreign_keys.iter();
+    parts.extend(keys.map(|key| foreign_key(&SqliteDialect, table, key)));
+    parts.extend(draft.checks(planned));
+    lines.extend(parts.into_iter().map(|part| format!("    {part}")));
     let comment = comment(&table.comment, "    ");
     let strict = if is_strict { " STRICT" } else { "" };
     let sql = format!("CREATE TABLE {} (\n{comment}{}\n){strict};", planned.name, lines.join(",\n"));
@@ -115,19 +118,15 @@ fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
 }
 
 /// The definition of a column, and whether a STRICT table takes it.
-fn column_line(
-    draft: &mut Draft<'_>,
-    planned: &PlannedTable<'_>,
-    field: &str,
-    column: &ColumnDefinition,
-    rowid: Option<&str>,
-) -> Option<(String, bool)> {
+pub(super) fn column_line(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize) -> Option<(String, bool)> {
+    let column = planned.table.columns.get(place)?;
+    let (field, rowid) = (&format!("{}.columns[{place}]", planned.field), rowid_column(planned.table));
     let object = column_object(planned, column);
     let name = SqliteDialect.quoted(&column.name);
     let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
     let (data_type, check) =
         type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
-    let is_strict = STRICT_TYPES.iter().any(|strict| data_type.eq_ignore_ascii_case(strict));
+    let is_strict = is_strict_type(&data_type);
     if rowid == Some(column.name.as_str()) {
         if column.identity == Some(Identity::Always) {
             draft.refuse(
@@ -157,18 +156,33 @@ fn column_line(
     Some((text, is_strict))
 }
 
+/// True where a STRICT table takes a column.
+pub(super) fn is_strict(column: &ColumnDefinition) -> bool {
+    match &column.column_type {
+        ColumnType::Native { text, .. } => is_strict_type(text),
+        ColumnType::Neutral(_) | ColumnType::Declared(_) => true,
+    }
+}
+
+fn is_strict_type(text: &str) -> bool {
+    STRICT_TYPES.iter().any(|strict| text.eq_ignore_ascii_case(strict))
+}
+
 fn type_of(inlined: &Inlined, column: &str) -> Result<(String, Option<String>), String> {
     Ok(match &inlined.base {
         InlinedBase::Neutral(neutral) => {
             let written = written_type(*neutral)?;
             (written.text, written.check.map(|check| check.replace('?', column)))
         }
-        InlinedBase::Labels(labels) => {
-            let labels: Vec<String> = labels.iter().map(|label| SqliteDialect.string(label)).collect();
-            ("TEXT".to_owned(), Some(format!("{column} IN ({})", labels.join(", "))))
-        }
+        InlinedBase::Labels(labels) => ("TEXT".to_owned(), Some(is_one_of(column, labels))),
         InlinedBase::Native(text) => (text.clone(), None),
     })
+}
+
+/// The condition that holds a column to labels.
+pub(super) fn is_one_of(column: &str, labels: &[String]) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| SqliteDialect.string(label)).collect();
+    format!("{column} IN ({})", labels.join(", "))
 }
 
 fn collation(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefinition) -> String {
@@ -192,6 +206,18 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
         return format!(" GENERATED ALWAYS AS ({text}) {}", if *stored { "STORED" } else { "VIRTUAL" });
     }
     let Some(default) = &column.default else { return String::new() };
+    let text = default_text(draft, &format!("{field}.default"), object, default, inlined);
+    text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
+}
+
+/// A default as it stands behind its word.
+pub(super) fn default_text(
+    draft: &mut Draft<'_>,
+    field: &str,
+    object: &str,
+    default: &DefaultValue,
+    inlined: &Inlined,
+) -> Option<String> {
     let neutral = inlined.neutral();
     let moment = match neutral {
         Some(NeutralType::Date) => "CURRENT_DATE".to_owned(),
@@ -203,57 +229,41 @@ fn value(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDefini
     let is_text = |neutral: &NeutralType| written_type(*neutral).is_ok_and(|written| written.text == "TEXT");
     let neutral = neutral.filter(|neutral| !is_text(neutral));
     let write = DefaultWriter { neutral, boolean: ["0", "1"], moment: &moment, uuid: &uuid };
-    let text = draft.default_value(&format!("{field}.default"), object, default, &write);
-    text.map(|text| format!(" DEFAULT {text}")).unwrap_or_default()
+    draft.default_value(field, object, default, &write)
 }
 
-fn foreign_key(table: &TableDefinition, key: &PlannedKey<'_>) -> String {
-    let referenced: Vec<String> = key.referenced_columns.iter().map(|column| SqliteDialect.quoted(column)).collect();
-    format!(
-        "    {}FOREIGN KEY ({}) REFERENCES {} ({}){}",
-        constraint(&key.name),
-        columns(table, &key.key.columns),
-        key.referenced,
-        referenced.join(", "),
-        actions(key)
-    )
+pub(super) fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    (0..planned.indexes.len()).for_each(|place| create_index(draft, planned, place));
 }
 
-fn create_indexes(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
-    for (place, (name, index)) in planned.indexes.iter().enumerate() {
-        let field = format!("{}.indexes[{place}]", planned.field);
-        let object = format!("index {name}");
-        if index.full_text {
-            draft.refuse(&field, &object, "is a full-text index; SQLite has full-text tables (FTS5) in place of them");
-            continue;
-        }
-        let predicate = match index.sql() {
-            None => String::new(),
-            Some(sql) => match draft.sql(&format!("{field}.predicate"), &object, sql) {
-                Some(text) => format!("\n    WHERE {text}"),
-                None => continue,
-            },
-        };
-        let terms = index.columns.iter().map(|part| {
-            let column = columns(planned.table, std::slice::from_ref(&part.column));
-            format!("{column}{}", if part.descending { " DESC" } else { "" })
-        });
-        let terms = terms.collect::<Vec<_>>().join(", ");
-        let unique = if index.unique { "UNIQUE " } else { "" };
-        let (quoted, comment) = (SqliteDialect.quoted(name), comment(&index.comment, "    "));
-        let on = format!("ON {} ({terms}){predicate}", planned.name);
-        let gap = if comment.is_empty() { " ".to_owned() } else { format!("\n{comment}    ") };
-        draft.make(Made::Index, name, format!("CREATE {unique}INDEX {quoted}{gap}{on};"));
+pub(super) fn create_index(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize) {
+    let (name, index) = &planned.indexes[place];
+    let field = format!("{}.indexes[{place}]", planned.field);
+    if index.full_text {
+        let lack = "is a full-text index; SQLite has full-text tables (FTS5) in place of them";
+        return draft.refuse(&field, &format!("index {name}"), lack);
     }
+    let Some(predicate) = draft.predicate(&field, name, index) else { return };
+    let terms = terms(&SqliteDialect, planned.table, index);
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let (quoted, comment) = (SqliteDialect.quoted(name), comment(&index.comment, "    "));
+    let on = format!("ON {} ({terms}){predicate}", planned.name);
+    let gap = if comment.is_empty() { " ".to_owned() } else { format!("\n{comment}    ") };
+    draft.make(Made::Index, name, format!("CREATE {unique}INDEX {quoted}{gap}{on};"));
+}
+
+/// The triggers of all columns that are touched.
+pub(super) fn create_triggers(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+    let touched = planned.table.columns.iter().filter(|column| column.touched_on_update);
+    touched.for_each(|column| create_trigger(draft, planned, column));
 }
 
 /// The moment of the change, unless the statement gives one itself. The condition of the inner statement ends it where triggers
 /// fire triggers.
-fn create_trigger(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, column: &ColumnDefinition) {
+pub(super) fn create_trigger(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, column: &ColumnDefinition) {
     let (name, condition) = trigger(&planned.table.name, &column.name);
     let (quoted, table, touched) = (SqliteDialect.quoted(&name), &planned.name, SqliteDialect.quoted(&column.name));
-    let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(|rowid| planned.table.column(rowid).is_none())
-    else {
+    let Some(rowid) = rowid_name(planned.table) else {
         let lack = "is touched on update, for which one of the names rowid, _rowid_ and oid must be free";
         return draft.refuse(&planned.field, &column_object(planned, column), lack);
     };
@@ -264,6 +274,11 @@ fn create_trigger(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, column: &Co
     draft.make(Made::Trigger, name, sql);
 }
 
+/// What the number of a row can be called by; absent where columns have all of its names.
+pub(super) fn rowid_name(table: &TableDefinition) -> Option<&'static str> {
+    ROWID_NAMES.into_iter().find(|rowid| table.column(rowid).is_none())
+}
+
 /// Name and condition of the trigger that touches a column.
 pub(super) fn trigger(table: &str, column: &str) -> (String, String) {
     let name = names::trigger_name(table, column, SqliteDialect.max_name_length());
@@ -272,27 +287,15 @@ pub(super) fn trigger(table: &str, column: &str) -> (String, String) {
 }
 
 /// The one column of a key that becomes the rowid, so that the database gives it numbers.
-fn rowid_column(table: &TableDefinition) -> Option<&str> {
+pub(super) fn rowid_column(table: &TableDefinition) -> Option<&str> {
     let [name] = table.key_columns() else { return None };
     let column = table.column(name)?;
-    let is_whole = matches!(
-        column.column_type,
-        crate::model::schema::definition::ColumnType::Neutral(NeutralType::Integer { unsigned: false, .. })
-    );
+    let is_whole = matches!(column.column_type, ColumnType::Neutral(NeutralType::Integer { unsigned: false, .. }));
     (column.identity.is_some() && is_whole).then_some(column.name.as_str())
 }
 
 fn is_column_of_key(table: &TableDefinition, column: &ColumnDefinition) -> bool {
     table.key_columns().iter().any(|name| table.column(name).is_some_and(|found| found.name == column.name))
-}
-
-fn columns(table: &TableDefinition, names: &[String]) -> String {
-    let own = names.iter().map(|name| table.column(name).map_or(name.as_str(), |column| column.name.as_str()));
-    own.map(|name| SqliteDialect.quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-fn constraint(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!("CONSTRAINT {} ", SqliteDialect.quoted(name)) }
 }
 
 /// The lines of a comment, each as one of SQL.

@@ -1,7 +1,7 @@
 //! Definitions of schemas, and the statements that make them.
 
 mod from_proto;
-mod to_proto;
+pub(super) mod to_proto;
 
 use self::{from_proto::definition_from_proto, to_proto::definition};
 use super::super::{engine, engine_from_proto, enum_from_proto, required};
@@ -11,7 +11,7 @@ use crate::{
     model::{
         Result,
         connection::EngineKind,
-        name,
+        name::{self, BackupName},
         schema::{
             TableFilter,
             definition::{StandardColumns, Unmapped},
@@ -30,6 +30,7 @@ pub fn schema_source(source: Option<v1::SchemaSource>, field: &str) -> Result<Sc
             SchemaSource::Sql { engine: engine_from_proto(sql.engine, &format!("{field}.sql.engine"))?, text: sql.text }
         }
         Source::Yaml(text) => SchemaSource::Yaml(text),
+        Source::Backup(backup) => SchemaSource::Backup(BackupName::parse(&backup, &format!("{field}.backup"))?),
         Source::Connection(source) => SchemaSource::Connection {
             connection: name::parse_connection(&source.connection, &format!("{field}.connection.connection"))?,
             filter: table_filter(&source).map_err(|error| error.within(&format!("{field}.connection")))?,
@@ -41,12 +42,8 @@ fn table_filter(source: &v1::ConnectionSource) -> Result<TableFilter> {
     super::request::table_filter(&source.schema, 0, &source.name_pattern)
 }
 
-/// The engine to write for; absent: none.
-pub fn target_engine(value: i32) -> Result<Option<EngineKind>> {
-    optional_engine(value, "engine")
-}
-
-fn optional_engine(value: i32, field: &str) -> Result<Option<EngineKind>> {
+/// An engine that need not be given.
+pub fn optional_engine(value: i32, field: &str) -> Result<Option<EngineKind>> {
     match enum_from_proto(value, field)? {
         v1::Engine::Unspecified => Ok(None),
         _ => engine_from_proto(value, field).map(Some),
@@ -84,7 +81,7 @@ fn statement(statement: CreateStatement) -> v1::CreateStatement {
     v1::CreateStatement { kind: kind.into(), object: statement.object, sql: statement.sql }
 }
 
-fn unmapped(unmapped: Unmapped) -> v1::Unmapped {
+pub(super) fn unmapped(unmapped: Unmapped) -> v1::Unmapped {
     v1::Unmapped { object: unmapped.object, reason: unmapped.reason }
 }
 

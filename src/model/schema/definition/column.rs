@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SqlText, full_name, is_false};
+use super::{SqlText, full_name, is_false, same};
 use crate::model::{
     connection::EngineKind,
     schema::{NeutralType, ObjectName},
@@ -33,6 +33,16 @@ impl ColumnType {
         match self {
             Self::Neutral(neutral) => Some(*neutral),
             Self::Declared(_) | Self::Native { .. } => None,
+        }
+    }
+
+    /// The same type, where the case of a declared type's name does not count.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Declared(one), Self::Declared(other)) => {
+                same(&one.schema, &other.schema) && same(&one.name, &other.name)
+            }
+            (one, other) => one == other,
         }
     }
 }

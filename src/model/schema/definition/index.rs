@@ -6,7 +6,7 @@ use super::{SqlText, is_false};
 use crate::model::connection::EngineKind;
 
 /// A column of an index.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexColumn {
     /// Name of the column.
@@ -17,7 +17,7 @@ pub struct IndexColumn {
 }
 
 /// An index.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexDefinition {
     /// Name; empty: made by the conventions.

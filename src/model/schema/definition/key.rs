@@ -6,7 +6,7 @@ use super::{SqlText, is_false};
 use crate::model::{connection::EngineKind, schema::ReferentialAction};
 
 /// A primary key or a unique constraint.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyDefinition {
     /// Name; empty: made by the conventions.
@@ -17,7 +17,7 @@ pub struct KeyDefinition {
 }
 
 /// A foreign key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyDefinition {
     /// Name; empty: made by the conventions.
@@ -49,7 +49,7 @@ fn is_no_action(action: &ReferentialAction) -> bool {
 }
 
 /// A check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckDefinition {
     /// Name; empty: made by the conventions.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::{
     Error, OperationId, Result, Timestamp,
-    backup::{BackupFormat, TableCount},
+    backup::{BackupFormat, BackupSchema, TableCount},
     connection::EngineKind,
     name::BackupName,
 };
@@ -40,6 +40,9 @@ pub struct BackupDescription {
     pub operation: OperationId,
     /// Rows of each table in the snapshot of the dump.
     pub table_counts: Vec<TableCount>,
+    /// The schema when the backup began; absent where it could not be read, and in backups of before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<BackupSchema>,
 }
 
 /// A backup that was published.

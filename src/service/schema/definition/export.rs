@@ -7,24 +7,46 @@ mod column;
 mod table;
 mod types;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use tokio::sync::mpsc;
+
+use super::ReadSchema;
 use crate::{
-    engine::Dialect,
+    engine::{Dialect, InspectObjects},
     model::{
-        CallContext, ConnectionId, Error, Result,
-        page::PageRequest,
+        Error, Result,
         schema::{
-            ObjectFilter, ObjectKind, SchemaObject, Skipped, Table, TableFilter, TableKind,
+            ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject, Skipped, Table, TableFilter,
+            TableKind,
             definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
         },
     },
-    service::{
-        databases::Reader,
-        schema::{SchemaService, TableEvent},
-    },
+    pool::Lease,
 };
 
+/// How large the tables of a live database are, by the schema and name that a definition gives them.
+pub(in crate::service::schema) type TableSizes = HashMap<ObjectName, TableSize>;
+
+/// How large a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSize {
+    /// Rows by estimate; -1 where the engine does not tell.
+    pub row_estimate: i64,
+    /// Bytes with indexes; -1 where the engine does not tell.
+    pub size_bytes: i64,
+}
+
+impl TableSize {
+    fn of(table: &Table) -> Self {
+        let (data, indexes) = (table.data_size_bytes, table.index_size_bytes);
+        let size_bytes = if data < 0 && indexes < 0 { -1 } else { data.max(0).saturating_add(indexes.max(0)) };
+        Self { row_estimate: table.row_estimate.max(-1), size_bytes }
+    }
+}
+
+/// Tables that are read ahead of what is made of them.
+const TABLE_BUFFER: usize = 16;
 /// Objects that are read at once.
 const OBJECT_PAGE: u32 = 1000;
 /// Kinds of objects that become types.
@@ -33,55 +55,49 @@ const TYPES: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind
 const OTHERS: [ObjectKind; 5] =
     [ObjectKind::RangeType, ObjectKind::Function, ObjectKind::Procedure, ObjectKind::Aggregate, ObjectKind::Event];
 
-impl SchemaService {
-    /// The tables, views and types that match, and what could not be taken over.
-    pub(super) async fn export(
-        &self,
-        context: &CallContext,
-        connection: &ConnectionId,
-        filter: TableFilter,
-    ) -> Result<(SchemaDefinition, Vec<Unmapped>)> {
-        let Reader { lease, .. } = self.reader(context, connection).await?;
-        let dialect = lease.require_dialect()?;
-        let mut export = Export::new(dialect);
-        // Types are of the schema, whatever the tables that are asked for are called.
-        let kinds: Vec<ObjectKind> = TYPES.into_iter().chain(OTHERS).collect();
-        let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
-        let is_part = filter.name_pattern.is_some();
-        if lease.inspect_objects().is_some() {
-            export.objects(self.all_objects(context, connection, &objects).await?, is_part);
-        }
-        let mut tables = self.stream_tables(context, connection, filter).await?;
-        while let Some(event) = tables.next().await {
-            if export.definition.tables.len() > MAX_TABLES {
-                let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
-                return Err(Error::invalid_field("source.connection", description));
-            }
-            match event? {
-                TableEvent::Table(table) => export.table(&table),
-                TableEvent::Summary { skipped, .. } => skipped.into_iter().for_each(|found| export.skipped(found)),
-            }
-        }
-        Ok(export.finish(is_part))
+/// The tables, views and types that match, and what could not be taken over. Errors name a field of the request.
+pub(in crate::service::schema) async fn read(lease: &Lease, filter: TableFilter, field: String) -> Result<ReadSchema> {
+    let dialect = lease.require_dialect()?;
+    let inspect = lease.require_inspect()?;
+    let mut export = Export::new(dialect);
+    // Types are of the schema, whatever the tables that are asked for are called.
+    let kinds: Vec<ObjectKind> = TYPES.into_iter().chain(OTHERS).collect();
+    let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
+    let is_part = filter.name_pattern.is_some();
+    if let Some(inspect) = lease.inspect_objects() {
+        export.objects(all_objects(lease, inspect, &objects).await?, is_part);
     }
-
-    async fn all_objects(
-        &self,
-        context: &CallContext,
-        connection: &ConnectionId,
-        filter: &ObjectFilter,
-    ) -> Result<Vec<SchemaObject>> {
-        let mut objects = Vec::new();
-        let mut after = None;
-        loop {
-            let request = PageRequest { size: OBJECT_PAGE, after };
-            let max_age = std::time::Duration::ZERO;
-            let page = self.list_objects(context, connection, filter, &request, max_age).await?.found.page;
-            objects.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return Ok(objects);
+    let (sender, mut tables) = mpsc::channel(TABLE_BUFFER);
+    let stream = lease.run(inspect.stream_tables(&filter, sender));
+    let collect = async {
+        while let Some(table) = tables.recv().await {
+            if export.definition.tables.len() > MAX_TABLES {
+                // Without somebody who takes them the stream of tables ends.
+                tables.close();
+                let description = format!("has more than {MAX_TABLES} tables; choose a schema or a name pattern");
+                return Err(Error::invalid_field(&field, description));
             }
+            export.table(&table);
+        }
+        Ok(())
+    };
+    let (skipped, collected) = tokio::join!(stream, collect);
+    collected?;
+    skipped?.into_iter().for_each(|found| export.skipped(found));
+    Ok(export.finish(is_part, field))
+}
+
+async fn all_objects(lease: &Lease, inspect: &dyn InspectObjects, filter: &ObjectFilter) -> Result<Vec<SchemaObject>> {
+    let mut objects: Vec<SchemaObject> = Vec::new();
+    loop {
+        let after = objects.last().map(ObjectKey::of);
+        let page = ObjectPage { after, limit: OBJECT_PAGE };
+        let mut found = lease.run(inspect.list_objects(filter, &page)).await?.objects;
+        let is_last = found.len() < OBJECT_PAGE as usize;
+        found.iter_mut().for_each(SchemaObject::cut_texts);
+        objects.extend(found);
+        if is_last {
+            return Ok(objects);
         }
     }
 }
@@ -93,11 +109,18 @@ struct Export {
     unmapped: Vec<Unmapped>,
     /// Schemas and names of the types as the engine tells them.
     types: HashSet<(String, String)>,
+    sizes: TableSizes,
 }
 
 impl Export {
     fn new(dialect: &'static dyn Dialect) -> Self {
-        Self { dialect, definition: SchemaDefinition::default(), unmapped: Vec::new(), types: HashSet::new() }
+        Self {
+            dialect,
+            definition: SchemaDefinition::default(),
+            unmapped: Vec::new(),
+            types: HashSet::new(),
+            sizes: TableSizes::new(),
+        }
     }
 
     fn leave_out(&mut self, object: impl Into<String>, reason: impl Into<String>) {
@@ -132,7 +155,11 @@ impl Export {
     fn table(&mut self, table: &Table) {
         let name = full_name(self.schema(&table.schema), &table.name);
         let kind = match table.kind {
-            TableKind::Table => return self.plain_table(table),
+            TableKind::Table => {
+                let name = ObjectName { schema: self.schema(&table.schema).to_owned(), name: table.name.clone() };
+                self.sizes.insert(name, TableSize::of(table));
+                return self.plain_table(table);
+            }
             TableKind::View => return self.view(table),
             TableKind::MaterializedView => "materialised view",
             TableKind::PartitionedTable => "partitioned table",
@@ -153,7 +180,7 @@ impl Export {
             schema,
             name: table.name.clone(),
             comment: table.comment.clone(),
-            query: query.to_owned(),
+            query: self.dialect.view_query(&table.schema, query),
             engine: Some(self.dialect.engine()),
         });
     }
@@ -167,10 +194,11 @@ impl Export {
     }
 
     /// Takes out what only makes sense with what was left out.
-    fn finish(mut self, is_part: bool) -> (SchemaDefinition, Vec<Unmapped>) {
+    fn finish(mut self, is_part: bool, field: String) -> ReadSchema {
         self.drop_clashing_names();
         self.drop_open_keys(is_part);
-        (self.definition, self.unmapped)
+        let Self { dialect, definition, unmapped, sizes, .. } = self;
+        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes }
     }
 
     /// Of two names that only their case tells apart the first stays.

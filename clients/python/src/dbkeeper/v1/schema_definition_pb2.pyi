@@ -1022,8 +1022,13 @@ class SchemaSource(google.protobuf.message.Message):
     SQL_FIELD_NUMBER: builtins.int
     YAML_FIELD_NUMBER: builtins.int
     CONNECTION_FIELD_NUMBER: builtins.int
+    BACKUP_FIELD_NUMBER: builtins.int
     yaml: builtins.str
     """A definition as YAML of at most 1 MiB, in the form that GenerateDdl answers. docs/schema.md describes it."""
+    backup: builtins.str
+    """What a backup was taken of, `connections/{id}/backups/{id}`: the schema when it began, without a restore.
+    FAILED_PRECONDITION (BACKUP_SCHEMA_MISSING) for one that was taken without a record of it.
+    """
     @property
     def definition(self) -> global___SchemaDefinition:
         """A definition."""
@@ -1043,10 +1048,11 @@ class SchemaSource(google.protobuf.message.Message):
         sql: global___SqlSource | None = ...,
         yaml: builtins.str = ...,
         connection: global___ConnectionSource | None = ...,
+        backup: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["connection", b"connection", "definition", b"definition", "source", b"source", "sql", b"sql", "yaml", b"yaml"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "definition", b"definition", "source", b"source", "sql", b"sql", "yaml", b"yaml"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["definition", "sql", "yaml", "connection"] | None: ...
+    def HasField(self, field_name: typing.Literal["backup", b"backup", "connection", b"connection", "definition", b"definition", "source", b"source", "sql", b"sql", "yaml", b"yaml"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backup", b"backup", "connection", b"connection", "definition", b"definition", "source", b"source", "sql", b"sql", "yaml", b"yaml"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["source", b"source"]) -> typing.Literal["definition", "sql", "yaml", "connection", "backup"] | None: ...
 
 global___SchemaSource = SchemaSource
 

@@ -5,6 +5,7 @@ import warnings
 
 from dbkeeper.v1 import schema_ddl_pb2 as dbkeeper_dot_v1_dot_schema__ddl__pb2
 from dbkeeper.v1 import schema_definition_pb2 as dbkeeper_dot_v1_dot_schema__definition__pb2
+from dbkeeper.v1 import schema_difference_pb2 as dbkeeper_dot_v1_dot_schema__difference__pb2
 from dbkeeper.v1 import schema_lint_pb2 as dbkeeper_dot_v1_dot_schema__lint__pb2
 from dbkeeper.v1 import schema_service_pb2 as dbkeeper_dot_v1_dot_schema__service__pb2
 
@@ -102,6 +103,11 @@ class SchemaServiceStub(object):
                 '/dbkeeper.v1.SchemaService/GenerateDdl',
                 request_serializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.FromString,
+                _registered_method=True)
+        self.DiffSchemas = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/DiffSchemas',
+                request_serializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.FromString,
                 _registered_method=True)
 
 
@@ -223,6 +229,19 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffSchemas(self, request, context):
+        """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
+        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+        docs/schema.md says what is written how.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
+        rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+        (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
+        changes are not written; for a connection as GetDatabase.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchemaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -280,6 +299,11 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     servicer.GenerateDdl,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.SerializeToString,
+            ),
+            'DiffSchemas': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffSchemas,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -590,6 +614,33 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/GenerateDdl',
             dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__definition__pb2.GenerateDdlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffSchemas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/DiffSchemas',
+            dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ import abc
 import collections.abc
 import dbkeeper.v1.schema_ddl_pb2
 import dbkeeper.v1.schema_definition_pb2
+import dbkeeper.v1.schema_difference_pb2
 import dbkeeper.v1.schema_lint_pb2
 import dbkeeper.v1.schema_service_pb2
 import grpc
@@ -138,6 +139,19 @@ class SchemaServiceStub:
     what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
     """
 
+    DiffSchemas: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_difference_pb2.DiffSchemasRequest,
+        dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse,
+    ]
+    """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
+    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+    docs/schema.md says what is written how.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
+    rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+    (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
+    changes are not written; for a connection as GetDatabase.
+    """
+
 class SchemaServiceAsyncStub:
     """Reads the schema of a registered database. Each call costs a constant number of
     catalog queries, however many tables there are. What could not be read is named
@@ -253,6 +267,19 @@ class SchemaServiceAsyncStub:
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
     where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
     what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
+    """
+
+    DiffSchemas: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_difference_pb2.DiffSchemasRequest,
+        dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse,
+    ]
+    """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
+    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+    docs/schema.md says what is written how.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
+    rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+    (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
+    changes are not written; for a connection as GetDatabase.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -392,6 +419,21 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
         where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
         what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
+        """
+
+    @abc.abstractmethod
+    def DiffSchemas(
+        self,
+        request: dbkeeper.v1.schema_difference_pb2.DiffSchemasRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse, collections.abc.Awaitable[dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse]]:
+        """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
+        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+        docs/schema.md says what is written how.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
+        rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+        (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
+        changes are not written; for a connection as GetDatabase.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

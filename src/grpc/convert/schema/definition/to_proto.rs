@@ -23,7 +23,7 @@ pub(super) fn definition(definition: SchemaDefinition) -> v1::SchemaDefinition {
     }
 }
 
-fn type_definition(found: TypeDefinition) -> v1::TypeDefinition {
+pub(in crate::grpc::convert::schema) fn type_definition(found: TypeDefinition) -> v1::TypeDefinition {
     let shape = match found.shape {
         TypeShape::Enum(labels) => Shape::Enum(v1::EnumDefinition { labels }),
         TypeShape::Domain { base, required, checks } => Shape::Domain(v1::DomainDefinition {
@@ -42,7 +42,7 @@ fn field(field: TypeField) -> v1::FieldDefinition {
     v1::FieldDefinition { name: field.name, r#type: Some(column_type(field.column_type)) }
 }
 
-fn table(table: TableDefinition) -> v1::TableDefinition {
+pub(in crate::grpc::convert::schema) fn table(table: TableDefinition) -> v1::TableDefinition {
     v1::TableDefinition {
         schema: table.schema,
         name: table.name,
@@ -56,7 +56,7 @@ fn table(table: TableDefinition) -> v1::TableDefinition {
     }
 }
 
-fn column(column: ColumnDefinition) -> v1::ColumnDefinition {
+pub(in crate::grpc::convert::schema) fn column(column: ColumnDefinition) -> v1::ColumnDefinition {
     let identity = match column.identity {
         None => v1::ColumnIdentity::Unspecified,
         Some(Identity::ByDefault) => v1::ColumnIdentity::ByDefault,
@@ -147,11 +147,11 @@ fn neutral(neutral: NeutralType) -> v1::NeutralColumnType {
     v1::NeutralColumnType { r#type: found.into(), length, precision, scale }
 }
 
-fn key(key: KeyDefinition) -> v1::KeyDefinition {
+pub(in crate::grpc::convert::schema) fn key(key: KeyDefinition) -> v1::KeyDefinition {
     v1::KeyDefinition { name: key.name, columns: key.columns }
 }
 
-fn foreign_key(key: ForeignKeyDefinition) -> v1::ForeignKeyDefinition {
+pub(in crate::grpc::convert::schema) fn foreign_key(key: ForeignKeyDefinition) -> v1::ForeignKeyDefinition {
     v1::ForeignKeyDefinition {
         name: key.name,
         columns: key.columns,
@@ -164,11 +164,11 @@ fn foreign_key(key: ForeignKeyDefinition) -> v1::ForeignKeyDefinition {
     }
 }
 
-fn check(check: CheckDefinition) -> v1::CheckDefinition {
+pub(in crate::grpc::convert::schema) fn check(check: CheckDefinition) -> v1::CheckDefinition {
     v1::CheckDefinition { name: check.name, expression: check.expression, engine: of_engine(check.engine) }
 }
 
-fn index(index: IndexDefinition) -> v1::IndexDefinition {
+pub(in crate::grpc::convert::schema) fn index(index: IndexDefinition) -> v1::IndexDefinition {
     let part = |part: IndexColumn| v1::IndexColumn { column: part.column, descending: part.descending };
     v1::IndexDefinition {
         name: index.name,
@@ -181,7 +181,7 @@ fn index(index: IndexDefinition) -> v1::IndexDefinition {
     }
 }
 
-fn view(view: ViewDefinition) -> v1::ViewDefinition {
+pub(in crate::grpc::convert::schema) fn view(view: ViewDefinition) -> v1::ViewDefinition {
     v1::ViewDefinition {
         schema: view.schema,
         name: view.name,

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::model::schema::NeutralType;
 
+/// Characters of a UUID as text.
+const UUID_LENGTH: u32 = 36;
+
 pub(super) fn look(check: &mut Check<'_>, path: &str, column: &ColumnDefinition) {
     check.name(&format!("{path}.name"), &column.name);
     check.text(&format!("{path}.comment"), &column.comment);
@@ -62,8 +65,10 @@ fn look_at_default(check: &mut Check<'_>, field: &str, column: &ColumnDefinition
             }
         }
         DefaultValue::NewUuid => {
-            if !is(check, column, |neutral| matches!(neutral, T::Uuid | T::Text { .. })) {
-                check.refuse(field.to_owned(), "a new UUID takes the type uuid or text");
+            if !is(check, column, |neutral| {
+                matches!(neutral, T::Uuid | T::Text { .. } | T::PaddedText { length: UUID_LENGTH.. })
+            }) {
+                check.refuse(field.to_owned(), "a new UUID takes the type uuid, text or char(36)");
             }
         }
     }

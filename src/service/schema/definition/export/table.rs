@@ -231,7 +231,10 @@ impl Export {
                 (!details.storage_engine.eq_ignore_ascii_case("InnoDB"), "is not of the storage engine InnoDB"),
                 (details.system_versioned || !details.periods.is_empty(), "has periods or a history"),
             ],
-            Some(TableDetails::Sqlite(details)) => vec![(details.without_rowid, "is WITHOUT ROWID")],
+            Some(TableDetails::Sqlite(details)) => vec![
+                (details.without_rowid, "is WITHOUT ROWID"),
+                (details.autoincrement, "never gives a number twice (AUTOINCREMENT)"),
+            ],
             None => Vec::new(),
         };
         for (_, what) in options.iter().filter(|(holds, _)| *holds) {

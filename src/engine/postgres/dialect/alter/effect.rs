@@ -1,0 +1,129 @@
+//! What each change does beside what it is for: which locks it takes and how long, what is lost, and when it fails.
+//!
+//! Locks by <https://www.postgresql.org/docs/current/explicit-locking.html> and the notes of ALTER TABLE.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    cast,
+    column::is_required_at_once,
+    staying::Staying,
+    types::{Plan, TypePlans},
+};
+use crate::{
+    engine::dialect::{Effect, TableLock, alter::effect_on_rows},
+    model::schema::{
+        ObjectName,
+        definition::{ColumnDefinition, DefaultValue, TypeDefinition, TypeShape, full_name},
+        difference::{Change, ColumnAttribute, SchemaDifference, TableChange},
+    },
+};
+
+pub(super) fn all(difference: &SchemaDifference, staying: &[Staying<'_, '_>], types: &TypePlans<'_>) -> Vec<Effect> {
+    let tables: HashMap<ObjectName, &Staying<'_, '_>> =
+        staying.iter().map(|table| (table.new.object_name(), table)).collect();
+    let effect = |change: &Change| match change {
+        Change::AlterType { from, to } => of_type(from, to, types.plan(to)),
+        Change::DropTable(_) => moment(effect_on_rows(change)),
+        Change::AlterTable { table, change: of_one } => {
+            let on_rows = effect_on_rows(change);
+            tables.get(table).map(|table| of_table(table, of_one, on_rows)).unwrap_or_default()
+        }
+        _ => Effect::default(),
+    };
+    difference.changes.iter().map(effect).collect()
+}
+
+/// Others wait; for a moment, unless every row is read.
+fn moment(effect: Effect) -> Effect {
+    Effect { lock: TableLock::Everything, ..effect }
+}
+
+fn of_type(from: &TypeDefinition, to: &TypeDefinition, plan: Option<Plan>) -> Effect {
+    match plan {
+        Some(Plan::Replace) => Effect {
+            lock: TableLock::Everything,
+            reads_every_row: true,
+            may_fail: no_form(from, to),
+            ..Effect::default()
+        },
+        // ALTER DOMAIN looks at the columns of the domain under a lock that lets reads through.
+        Some(Plan::InPlace) => Effect {
+            lock: TableLock::Writes,
+            reads_every_row: true,
+            may_fail: format!("fails where a value does not meet the conditions of the domain {}", to.name),
+            ..Effect::default()
+        },
+        Some(Plan::AddLabels | Plan::Comment) | None => Effect::default(),
+    }
+}
+
+/// Which values have no form in the type that is made anew.
+fn no_form(from: &TypeDefinition, to: &TypeDefinition) -> String {
+    let name = full_name(&to.schema, &to.name);
+    match (&from.shape, &to.shape) {
+        (TypeShape::Enum(from), TypeShape::Enum(to)) => {
+            let gone: Vec<String> =
+                from.iter().filter(|label| !to.contains(label)).map(|label| format!("{label:?}")).collect();
+            match gone.is_empty() {
+                true => String::new(),
+                false => format!("fails where a row holds a label that goes from the type {name}: {}", gone.join(", ")),
+            }
+        }
+        _ => format!("fails where a value has no form in the new type {name}"),
+    }
+}
+
+fn of_table(table: &Staying<'_, '_>, change: &TableChange, on_rows: Effect) -> Effect {
+    match change {
+        TableChange::Comment { .. } | TableChange::CommentIndex { .. } | TableChange::MoveColumn { .. } => on_rows,
+        TableChange::Rename { .. }
+        | TableChange::RenameColumn { .. }
+        | TableChange::DropColumn(_)
+        | TableChange::DropPrimaryKey(_)
+        | TableChange::DropUnique(_)
+        | TableChange::DropForeignKey(_)
+        | TableChange::DropCheck(_) => moment(on_rows),
+        TableChange::DropIndex(index) if table.goes_early(index, &HashSet::new()) => moment(on_rows),
+        TableChange::DropIndex(_) => on_rows,
+        TableChange::AddColumn { column, .. } => added(table, column),
+        TableChange::AlterColumn { from, to } => altered(table, from, to, on_rows),
+        // The rows are looked at while others go on.
+        TableChange::AddPrimaryKey(_)
+        | TableChange::AddUnique(_)
+        | TableChange::AddForeignKey(_)
+        | TableChange::AddCheck(_)
+        | TableChange::AddIndex(_) => Effect { reads_every_row: true, ..on_rows },
+    }
+}
+
+/// A column whose value differs from row to row is written into every row; a constant is kept in the catalog.
+fn added(table: &Staying<'_, '_>, column: &ColumnDefinition) -> Effect {
+    let differs = matches!(column.default, Some(DefaultValue::NewUuid | DefaultValue::Expression { .. }));
+    let has_value = column.default.is_some() || column.identity.is_some() || column.generated.is_some();
+    Effect {
+        reads_every_row: differs || column.identity.is_some() || column.generated.is_some(),
+        may_fail: match !column.nullable && !has_value {
+            true => format!(
+                "fails where the table has rows, because {} takes no NULL and has no default",
+                format_args!("{}.{}", table.new.full_name(), column.name)
+            ),
+            false => String::new(),
+        },
+        ..moment(Effect::default())
+    }
+}
+
+fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefinition, on_rows: Effect) -> Effect {
+    if table.is_recreated(&to.name) {
+        return Effect { reads_every_row: true, ..moment(on_rows) };
+    }
+    let changed = ColumnAttribute::between(from, to);
+    let is_required = from.nullable && !to.nullable;
+    // A comment lets everything through, and so does the look behind which a column is made NOT NULL.
+    let is_beside = changed == [ColumnAttribute::Comment]
+        || (changed == [ColumnAttribute::Nullable] && is_required && !is_required_at_once(table, from, to));
+    let is_written = table.is_retyped(&to.name) && !cast::is_stored_alike(&from.column_type, &to.column_type);
+    let effect = Effect { reads_every_row: is_required || is_written, ..on_rows };
+    if is_beside { effect } else { moment(effect) }
+}
