@@ -102,8 +102,8 @@ fn compare(
     source.definition.check(&source.field)?;
     target.definition.check(&target.field)?;
     let (from, to) = (dialect.settled(&source.definition), dialect.settled(&target.definition));
-    renames.check(&from, &to, "renames")?;
-    let (up, altered) = written(dialect, from.clone(), to.clone(), renames, &target.field)?;
+    let renames = renames.resolved(&from, &to, dialect.default_schema(), "renames")?;
+    let (up, altered) = written(dialect, from.clone(), to.clone(), &renames, &target.field)?;
     let (_, reverted) = written(dialect, to, from, &renames.swapped(), &source.field)?;
     let warnings = up.warnings();
     Ok(Difference {
