@@ -3,7 +3,10 @@
 mod rows;
 mod staying;
 
-pub(in crate::engine) use self::{rows::effect_on_rows, staying::StayingTable};
+pub(in crate::engine) use self::{
+    rows::{effect_on_rows, lost},
+    staying::StayingTable,
+};
 use super::Unsupported;
 
 /// What others wait for while a change is made.
