@@ -55,6 +55,9 @@ pub struct Altered {
     ///
     /// [`SchemaDifference::changes`]: crate::model::schema::difference::SchemaDifference::changes
     pub effects: Vec<Effect>,
+    /// What is dropped and made again, with which goes whatever a definition does not say of it:
+    /// `table a`, `view b`, `column a.c`, or `function f`.
+    pub remade: Vec<String>,
     /// What the engine cannot express, the first 50 of it. Its fields are paths in the target.
     pub unsupported: Vec<Unsupported>,
     /// How much more cannot be expressed.

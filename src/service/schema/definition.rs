@@ -61,11 +61,13 @@ pub(super) struct ReadSchema {
     pub(super) engine: Option<EngineKind>,
     /// How large the tables of a live database are.
     pub(super) sizes: TableSizes,
+    /// What is in the definition, and would be written in another form than a live database has it in.
+    pub(super) reworded: Vec<Unmapped>,
 }
 
 impl ReadSchema {
     fn given(definition: SchemaDefinition, field: String, engine: Option<EngineKind>) -> Self {
-        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new() }
+        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new(), reworded: Vec::new() }
     }
 }
 
@@ -150,7 +152,10 @@ pub async fn recorded(lease: &Lease) -> Result<BackupSchema> {
 fn recordable(schema: BackupSchema) -> Result<BackupSchema> {
     let size = schema.definition.len() + unmapped_size(&schema.unmapped);
     match size > MAX_RECORDED {
-        true => Err(Error::invalid_field("connection", format!("its schema comes to {size} bytes; a backup records at most 8 MiB"))),
+        true => Err(Error::invalid_field(
+            "connection",
+            format!("its schema comes to {size} bytes; a backup records at most 8 MiB"),
+        )),
         false => Ok(schema),
     }
 }
@@ -180,9 +185,8 @@ fn write(
     };
     let yaml = yaml::write(&definition)?;
     // The definition comes to about as much as its YAML.
-    let size = yaml.len()
-        + statements.iter().map(|statement| statement.sql.len()).sum::<usize>()
-        + unmapped_size(&unmapped);
+    let size =
+        yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>() + unmapped_size(&unmapped);
     if size > MAX_GENERATED {
         return Err(too_large());
     }
