@@ -46,6 +46,9 @@ impl TellInlined for Inline {
         inlined: &Inlined,
     ) -> Option<DefaultValue> {
         let default = column.default.as_ref()?;
+        if matches!(default, DefaultValue::Expression { .. }) {
+            return Some(default.clone());
+        }
         let told = inlined.neutral().and_then(|neutral| create::written_type(neutral).ok());
         let Some(told) = told.map(|written| SqliteDialect.declared_type(&written.text)) else {
             return Some(default.clone());

@@ -203,7 +203,7 @@ fn pairs() -> Vec<[String; 2]> {
         [with("type: int32"), plain()],
         [plain(), table("{name: b, type: int64}", key)],
         [text(), with("type: text(63)")],
-        [text(), with("type: text(64)")],
+        [with("type: text(40)"), with("type: text(64)")],
         [with("type: text(64)"), with("type: text(65)")],
         [text(), with("type: text(20), collation: utf8mb4_bin")],
         [with("type: \"mysql:enum('x')\""), with("type: \"mysql:enum('x', 'y')\"")],

@@ -107,8 +107,8 @@ impl<'a> TableKeys<'a, '_, '_> {
     }
 
     fn comes(&self, key: &PlannedKey<'_>) -> bool {
-        let is_new = |change: &&&TableChange| matches!(change, TableChange::AddForeignKey(new) if new.name == key.name);
-        self.away.iter().any(|away| away.name == key.name) || self.table.changes.iter().any(|change| is_new(&change))
+        let is_new = |change: &TableChange| matches!(change, TableChange::AddForeignKey(new) if new.name == key.name);
+        self.away.iter().any(|away| away.name == key.name) || self.table.changes.iter().any(|change| is_new(change))
     }
 
     fn dropping(&self) -> Vec<String> {
@@ -137,8 +137,10 @@ impl<'a> TableKeys<'a, '_, '_> {
 
     /// True where a key of the same name over the same columns takes the place, and the index.
     fn is_made_again(&self, key: &ForeignKeyDefinition) -> bool {
-        let is_same = |change: &&&TableChange| matches!(change, TableChange::AddForeignKey(new) if new.name == key.name && is_same_columns(&new.columns, &key.columns));
-        self.table.changes.iter().any(|change| is_same(&change))
+        self.table.changes.iter().any(|change| match change {
+            TableChange::AddForeignKey(new) => new.name == key.name && is_same_columns(&new.columns, &key.columns),
+            _ => false,
+        })
     }
 }
 
@@ -167,14 +169,6 @@ fn is_same_columns(one: &[String], other: &[String]) -> bool {
 
 /// The tables that go, those that point to others first, as far as there is no circle.
 pub(super) fn dropped_tables(difference: &SchemaDifference) -> Vec<&TableDefinition> {
-    let gone: Vec<TableDefinition> = difference
-        .changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::DropTable(table) => Some((**table).clone()),
-            _ => None,
-        })
-        .collect();
     let found: Vec<&TableDefinition> = difference
         .changes
         .iter()
@@ -183,6 +177,7 @@ pub(super) fn dropped_tables(difference: &SchemaDifference) -> Vec<&TableDefinit
             _ => None,
         })
         .collect();
+    let gone = found.iter().map(|table| (*table).clone()).collect();
     let alone = SchemaDefinition { tables: gone, ..SchemaDefinition::default() };
     order::tables(&alone).into_iter().rev().map(|place| found[place]).collect()
 }
@@ -197,6 +192,7 @@ struct Disturbed {
 
 impl Disturbed {
     fn of(difference: &SchemaDifference) -> Self {
+        let copied = copied_tables(difference);
         let mut disturbed = Self { columns: HashSet::new(), keys: HashSet::new() };
         for change in &difference.changes {
             let Change::AlterTable { table, change } = change else { continue };
@@ -209,6 +205,9 @@ impl Disturbed {
                     if !attributes.iter().all(|attribute| harmless.contains(attribute)) {
                         disturbed.columns.insert((table, folded(&to.name)));
                     }
+                }
+                TableChange::RenameColumn { to, .. } if copied.contains(&table) => {
+                    disturbed.columns.insert((table, folded(to)));
                 }
                 TableChange::DropPrimaryKey(key) | TableChange::DropUnique(key) => {
                     disturbed.keys.insert((table, sorted(&key.columns)));
@@ -230,6 +229,24 @@ impl Disturbed {
             || key.referenced_columns.iter().any(|column| has_column(&target, column))
             || self.keys.contains(&(target, sorted(&key.referenced_columns)))
     }
+}
+
+/// Folded names of tables of which more changes than names and foreign keys. The server renames a column that is in a foreign key at
+/// once, and refuses to where it has to copy the table.
+fn copied_tables(difference: &SchemaDifference) -> HashSet<String> {
+    let copied = difference.changes.iter().filter_map(|change| match change {
+        Change::AlterTable {
+            change:
+                TableChange::Rename { .. }
+                | TableChange::RenameColumn { .. }
+                | TableChange::AddForeignKey(_)
+                | TableChange::DropForeignKey(_),
+            ..
+        } => None,
+        Change::AlterTable { table, .. } => Some(folded(&full_name(&table.schema, &table.name))),
+        _ => None,
+    });
+    copied.collect()
 }
 
 fn sorted(columns: &[String]) -> Vec<String> {
