@@ -151,10 +151,10 @@ async fn a_table_is_changed_in_place_where_it_can_be() {
             "ALTER TABLE item RENAME TO thing;",
             "ALTER TABLE thing RENAME COLUMN title TO name;",
             "ALTER TABLE thing RENAME COLUMN seen TO looked_at;",
-            "ALTER TABLE thing DROP COLUMN gone;",
             "ALTER TABLE thing ADD COLUMN note TEXT;",
             "ALTER TABLE thing ADD COLUMN amount INTEGER NOT NULL DEFAULT 4;",
             "ALTER TABLE thing ADD COLUMN twice INTEGER GENERATED ALWAYS AS (amount * 2) VIRTUAL;",
+            "ALTER TABLE thing DROP COLUMN gone;",
             "CREATE INDEX idx_thing_amount ON thing (amount);",
             "CREATE TRIGGER trg_thing_looked_at AFTER UPDATE ON thing",
         ]
