@@ -201,7 +201,8 @@ impl BackupService {
             Some(schema) => Ok((backup.engine, schema.clone())),
             None => Err(Error::new(
                 Reason::BackupSchemaMissing,
-                format!("{name} was taken without a record of its schema; take another backup, or restore it and use the connection"),
+                format!("{name} was taken without a record of its schema, as of one of more than 8 MiB or 5,000 tables; take another backup, or \
+                     restore it and use the connection"),
             )
             .with_metadata("backup", name.to_string())),
         }

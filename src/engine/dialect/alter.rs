@@ -3,7 +3,10 @@
 mod rows;
 mod staying;
 
-pub(in crate::engine) use self::{rows::effect_on_rows, staying::StayingTable};
+pub(in crate::engine) use self::{
+    rows::{effect_on_rows, lost},
+    staying::StayingTable,
+};
 use super::Unsupported;
 
 /// What others wait for while a change is made.
@@ -52,6 +55,9 @@ pub struct Altered {
     ///
     /// [`SchemaDifference::changes`]: crate::model::schema::difference::SchemaDifference::changes
     pub effects: Vec<Effect>,
+    /// What is dropped and made again, with which goes whatever a definition does not say of it:
+    /// `table a`, `view b`, `column a.c`, or `function f`.
+    pub remade: Vec<String>,
     /// What the engine cannot express, the first 50 of it. Its fields are paths in the target.
     pub unsupported: Vec<Unsupported>,
     /// How much more cannot be expressed.

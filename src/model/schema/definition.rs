@@ -14,6 +14,7 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
+pub(in crate::model::schema) use self::limits::MAX_VIOLATIONS;
 pub use self::{
     column::{ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity},
     index::{IndexColumn, IndexDefinition},

@@ -61,11 +61,13 @@ pub(super) struct ReadSchema {
     pub(super) engine: Option<EngineKind>,
     /// How large the tables of a live database are.
     pub(super) sizes: TableSizes,
+    /// What is in the definition, and would be written in another form than a live database has it in.
+    pub(super) reworded: Vec<Unmapped>,
 }
 
 impl ReadSchema {
     fn given(definition: SchemaDefinition, field: String, engine: Option<EngineKind>) -> Self {
-        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new() }
+        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new(), reworded: Vec::new() }
     }
 }
 
@@ -136,12 +138,30 @@ impl SchemaService {
     }
 }
 
+/// Most bytes of a schema that a backup keeps: its manifest is read as a whole wherever the backup is looked at.
+const MAX_RECORDED: usize = 8 * 1024 * 1024;
+
 /// The schema of a live database as a backup keeps it.
 pub async fn recorded(lease: &Lease) -> Result<BackupSchema> {
     let read = export::read(lease, TableFilter::default(), "connection".to_owned()).await?;
     let definition = read.definition;
     let written = tokio::task::spawn_blocking(move || yaml::write(&definition)).await.map_err(Error::internal)??;
-    Ok(BackupSchema { definition: written, unmapped: read.unmapped })
+    recordable(BackupSchema { definition: written, unmapped: read.unmapped })
+}
+
+fn recordable(schema: BackupSchema) -> Result<BackupSchema> {
+    let size = schema.definition.len() + unmapped_size(&schema.unmapped);
+    match size > MAX_RECORDED {
+        true => Err(Error::invalid_field(
+            "connection",
+            format!("its schema comes to {size} bytes; a backup records at most 8 MiB"),
+        )),
+        false => Ok(schema),
+    }
+}
+
+fn unmapped_size(unmapped: &[Unmapped]) -> usize {
+    unmapped.iter().map(|found| found.object.len() + found.reason.len()).sum()
 }
 
 /// Checks a definition, and writes it.
@@ -165,9 +185,8 @@ fn write(
     };
     let yaml = yaml::write(&definition)?;
     // The definition comes to about as much as its YAML.
-    let size = yaml.len()
-        + statements.iter().map(|statement| statement.sql.len()).sum::<usize>()
-        + unmapped.iter().map(|found| found.object.len() + found.reason.len()).sum::<usize>();
+    let size =
+        yaml.len() + statements.iter().map(|statement| statement.sql.len()).sum::<usize>() + unmapped_size(&unmapped);
     if size > MAX_GENERATED {
         return Err(too_large());
     }

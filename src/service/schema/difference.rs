@@ -7,7 +7,7 @@ use super::{
 use crate::{
     engine::{
         Dialect, Engines,
-        dialect::{AlterScript, Altered, Effect},
+        dialect::{AlterScript, Altered, Effect, Unsupported},
         migrate::HISTORY_TABLE,
     },
     model::{
@@ -15,11 +15,14 @@ use crate::{
         connection::EngineKind,
         migration::NO_TRANSACTION,
         schema::{
-            definition::{SchemaDefinition, Unmapped},
+            definition::{SchemaDefinition, Unmapped, folded},
             difference::{Change, Renames, SchemaDifference, Warning},
         },
     },
 };
+
+/// Most parts that would be lost that one error names.
+const MAX_LOST: usize = 50;
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,9 +105,13 @@ fn compare(
     source.definition.check(&source.field)?;
     target.definition.check(&target.field)?;
     let (from, to) = (dialect.settled(&source.definition), dialect.settled(&target.definition));
-    renames.check(&from, &to, "renames")?;
-    let (up, altered) = written(dialect, from.clone(), to.clone(), renames, &target.field)?;
+    let renames = renames.resolved(&from, &to, dialect.default_schema(), "renames")?;
+    let (up, altered) = written(dialect, from.clone(), to.clone(), &renames, &target.field)?;
     let (_, reverted) = written(dialect, to, from, &renames.swapped(), &source.field)?;
+    let known: Vec<Unmapped> = source.unmapped.iter().chain(&source.reworded).cloned().collect();
+    for scripts in [&altered, &reverted] {
+        refuse_loss(scripts, &known, dialect.engine(), &source.field)?;
+    }
     let warnings = up.warnings();
     Ok(Difference {
         engine: dialect.engine(),
@@ -115,6 +122,39 @@ fn compare(
         source_unmapped: source.unmapped,
         target_unmapped: target.unmapped,
     })
+}
+
+/// What is made again from its definition alone loses whatever the definition does not say.
+fn refuse_loss(altered: &Altered, unmapped: &[Unmapped], engine: EngineKind, field: &str) -> Result<()> {
+    let lost: Vec<Unsupported> = altered
+        .remade
+        .iter()
+        .flat_map(|remade| {
+            unmapped.iter().filter(move |found| is_part_of(&found.object, remade)).map(move |found| (remade, found))
+        })
+        .map(|(remade, found)| Unsupported {
+            field: "unmapped".to_owned(),
+            object: remade.clone(),
+            feature: format!(
+                "would be made anew and lose the {} ({}); make this change by hand",
+                found.object, found.reason
+            ),
+        })
+        .take(MAX_LOST)
+        .collect();
+    definition::refuse(&lost, 0, engine, field)
+}
+
+/// True where what has no place in a definition is of a table or view that is named as [`Altered::remade`] does.
+fn is_part_of(object: &str, remade: &str) -> bool {
+    let (object, remade) = (folded(object), folded(remade));
+    let object = ["option of ", "type of "].iter().find_map(|part| object.strip_prefix(part)).unwrap_or(&object);
+    let of_table = |name: &str| {
+        ["foreign key ", "unique constraint "].iter().any(|kind| object.starts_with(&format!("{kind}{name} (")))
+            || object.starts_with(&format!("check {name}."))
+            || object == format!("primary key of {name}")
+    };
+    object == remade || remade.strip_prefix("table ").is_some_and(of_table)
 }
 
 /// The table that applied migrations are noted in is in every database that has any, and is of no schema: a script that drops it
@@ -166,5 +206,19 @@ impl MigrationScript {
         let mark = if script.transactional { String::new() } else { format!("{NO_TRANSACTION}\n") };
         let content = format!("-- {}\n{mark}{}\n", script.title, script.statements.join("\n"));
         Self { script, content }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_part_of;
+
+    #[test]
+    fn what_goes_with_a_table_is_told_by_its_name() {
+        for object in ["option of table T", "foreign key t (a)", "option of unique constraint t (a, b)", "check t.ck"] {
+            assert!(is_part_of(object, "table t"), "{object}");
+            assert!(!is_part_of(object, "table t2") && !is_part_of(object, "view t"), "{object}");
+        }
+        assert!(is_part_of("option of view v", "view V"));
     }
 }

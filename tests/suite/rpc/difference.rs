@@ -4,6 +4,7 @@
 
 mod backups;
 mod bad_input;
+mod lost;
 mod postgres;
 mod same;
 

@@ -81,7 +81,7 @@ fn of_column(name: &str, from: &ColumnDefinition, to: &ColumnDefinition) -> Effe
 }
 
 /// What engines cut off without a word when values become of another type.
-fn lost(from: &ColumnType, to: &ColumnType) -> Option<&'static str> {
+pub(in crate::engine) fn lost(from: &ColumnType, to: &ColumnType) -> Option<&'static str> {
     use NeutralType as T;
     let (from, to) = (from.neutral()?, to.neutral()?);
     match (from, to) {
@@ -93,11 +93,14 @@ fn lost(from: &ColumnType, to: &ColumnType) -> Option<&'static str> {
         {
             Some("digits behind the point")
         }
-        (T::Float { .. }, T::Decimal { digits: Some(_) }) => Some("digits behind the point"),
+        // What was written as text is rounded as it is read.
+        (T::Float { .. } | T::Text { .. } | T::PaddedText { .. }, T::Decimal { digits: Some(_) } | T::Money)
+        | (T::Decimal { .. }, T::Money) => Some("digits behind the point"),
+        (T::Integer { .. }, T::Boolean) => Some("every number but 0 and 1"),
         (T::Decimal { .. } | T::Integer { bits: 64 | 32, .. }, T::Float { .. })
         | (T::Float { bits: 64 }, T::Float { bits: 32 }) => Some("digits beyond those of a binary number"),
-        (T::Timestamp { .. }, T::Date) => Some("the time of day"),
-        (T::Timestamp { .. }, T::Time { .. }) => Some("the day"),
+        (T::Timestamp { .. } | T::Text { .. } | T::PaddedText { .. }, T::Date) => Some("the time of day"),
+        (T::Timestamp { .. } | T::Text { .. } | T::PaddedText { .. }, T::Time { .. }) => Some("the day"),
         (T::Timestamp { zoned: true }, T::Timestamp { zoned: false })
         | (T::Time { zoned: true }, T::Time { zoned: false }) => Some("their time zone"),
         _ => None,
@@ -167,6 +170,13 @@ mod tests {
             ("timestamp", "date", Some("the time of day")),
             ("timestamp_tz", "timestamp", Some("their time zone")),
             ("text", "int32", None),
+            ("int32", "boolean", Some("every number but 0 and 1")),
+            ("text", "decimal(10,2)", Some("digits behind the point")),
+            ("text", "decimal", None),
+            ("text(40)", "date", Some("the time of day")),
+            ("text", "time", Some("the day")),
+            ("decimal(20,6)", "money", Some("digits behind the point")),
+            ("float64", "money", Some("digits behind the point")),
         ] {
             assert_eq!(lost(&of(from), &of(to)), what, "{from} to {to}");
         }

@@ -1,32 +1,26 @@
 //! In which order things are made, so that each finds what it needs.
 
-use crate::model::schema::definition::{ColumnType, SchemaDefinition, TypeDefinition, ViewDefinition, folded, same};
+use std::collections::{HashMap, HashSet};
+
+use crate::model::schema::definition::{ColumnType, SchemaDefinition, TypeDefinition, ViewDefinition, folded};
 
 /// The places of the tables: those that others point to come first, as far as there is no circle.
 pub(in crate::engine) fn tables(definition: &SchemaDefinition) -> Vec<usize> {
+    let places = places(definition.tables.iter().map(|table| (table.schema.as_str(), table.name.as_str())));
     let needs = |place: usize| {
         let keys = definition.tables[place].foreign_keys.iter();
-        let target = |key: &crate::model::schema::definition::ForeignKeyDefinition| {
-            let is_target = |table: &crate::model::schema::definition::TableDefinition| {
-                same(&table.schema, &key.referenced_schema) && same(&table.name, &key.referenced_table)
-            };
-            definition.tables.iter().position(is_target)
-        };
-        keys.filter_map(target).collect()
+        keys.filter_map(|key| places.get(&place_key(&key.referenced_schema, &key.referenced_table)).copied()).collect()
     };
     sorted(definition.tables.len(), needs)
 }
 
 /// The types: the parts of one come before it.
 pub(in crate::engine) fn types(definition: &SchemaDefinition) -> Vec<(usize, &TypeDefinition)> {
+    let places = places(definition.types.iter().map(|found| (found.schema.as_str(), found.name.as_str())));
     let needs = |place: usize| {
         let parts = definition.types[place].parts();
         let declared = parts.into_iter().filter_map(|part| match part {
-            ColumnType::Declared(name) => {
-                let is_part =
-                    |found: &TypeDefinition| same(&found.schema, &name.schema) && same(&found.name, &name.name);
-                definition.types.iter().position(is_part)
-            }
+            ColumnType::Declared(name) => places.get(&place_key(&name.schema, &name.name)).copied(),
             _ => None,
         });
         declared.collect()
@@ -38,20 +32,50 @@ pub(in crate::engine) fn types(definition: &SchemaDefinition) -> Vec<(usize, &Ty
 pub(in crate::engine) fn views(definition: &SchemaDefinition) -> Vec<(usize, &ViewDefinition)> {
     let queries: Vec<String> = definition.views.iter().map(|view| folded(&view.query)).collect();
     let names: Vec<String> = definition.views.iter().map(|view| folded(&view.name)).collect();
+    let mut words: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut others = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        // A name that is no word is looked for in the text.
+        match name.chars().all(is_of_word) {
+            true => words.entry(name).or_default().push(place),
+            false => others.push(place),
+        }
+    }
     let needs = |place: usize| {
-        let others = (0..names.len()).filter(|other| *other != place);
-        others.filter(|other| mentions(&queries[place], &names[*other])).collect()
+        let query = &queries[place];
+        let found: HashSet<&str> = query.split(|part| !is_of_word(part)).collect();
+        let plain = found.into_iter().filter_map(|word| words.get(word)).flatten().copied();
+        let hard = others.iter().copied().filter(|other| mentions(query, &names[*other]));
+        let mut needed: Vec<usize> = plain.chain(hard).filter(|other| *other != place).collect();
+        needed.sort_unstable();
+        needed
     };
     sorted(names.len(), needs).into_iter().map(|place| (place, &definition.views[place])).collect()
+}
+
+/// Places by schema and name, the first of each.
+fn places<'a>(names: impl Iterator<Item = (&'a str, &'a str)>) -> HashMap<(String, String), usize> {
+    let mut places = HashMap::new();
+    for (place, (schema, name)) in names.enumerate() {
+        places.entry(place_key(schema, name)).or_insert(place);
+    }
+    places
+}
+
+fn place_key(schema: &str, name: &str) -> (String, String) {
+    (folded(schema), folded(name))
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 /// True where a text has a name as a word of its own; both are folded.
 pub(in crate::engine) fn mentions(query: &str, name: &str) -> bool {
     query.match_indices(name).any(|(start, _)| {
-        let is_part = |character: char| character.is_alphanumeric() || character == '_';
         let before = query[..start].chars().next_back();
         let after = query[start + name.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        !before.is_some_and(is_of_word) && !after.is_some_and(is_of_word)
     })
 }
 

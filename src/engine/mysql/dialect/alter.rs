@@ -23,7 +23,7 @@ use crate::{
     },
     model::schema::{
         definition::folded,
-        difference::{Change, SchemaDifference},
+        difference::{Change, SchemaDifference, TableChange},
     },
 };
 
@@ -49,10 +49,31 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     Altered {
         scripts: if script.statements.is_empty() { Vec::new() } else { vec![script] },
         effects: difference.changes.iter().map(|change| effect::effect(change, &staying)).collect(),
+        remade: remade(difference),
         unsupported: written.unsupported,
         more_unsupported: written.more_unsupported,
         is_too_large: written.is_too_large,
     }
+}
+
+/// Views with another query, and columns that are said again whole for another attribute than their type.
+fn remade(difference: &SchemaDifference) -> Vec<String> {
+    let mut remade = Vec::new();
+    for change in &difference.changes {
+        match change {
+            Change::ReplaceView { to: view, .. } => remade.push(format!("view {}", view.name)),
+            Change::AlterTable { table, change: TableChange::AlterColumn { from, to } }
+                if from.column_type.is_same(&to.column_type) =>
+            {
+                remade.push(format!("column {}.{}", table.name, to.name));
+            }
+            Change::AlterTable { table, change: TableChange::MoveColumn { column, .. } } => {
+                remade.push(format!("column {}.{column}", table.name));
+            }
+            _ => {}
+        }
+    }
+    remade
 }
 
 /// The server looks at what a view reads when it is made, so that one with another query goes before the tables change.

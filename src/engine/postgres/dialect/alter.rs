@@ -23,10 +23,12 @@ use crate::{
         dialect::{
             AlterScript, Altered,
             create::{Draft, PlannedTable, foreign_key},
+            names,
         },
     },
     model::schema::{
         ObjectName,
+        definition::full_name,
         difference::{Change, SchemaDifference, TableChange},
     },
 };
@@ -73,6 +75,8 @@ struct Alter<'a> {
     draft: Draft<'a>,
     types: TypePlans<'a>,
     scripts: Scripts,
+    /// Views that are dropped and made again, and functions that are replaced.
+    remade: Vec<String>,
 }
 
 pub(super) fn alter(difference: &SchemaDifference) -> Altered {
@@ -82,14 +86,15 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     planned.iter_mut().flat_map(|table| &mut table.foreign_keys).for_each(|key| key.is_early = true);
     let types = TypePlans::of(difference);
     let staying = Staying::all(difference, &planned, &types);
-    let mut alter = Alter { difference, draft, types, scripts: Scripts::default() };
+    let mut alter = Alter { difference, draft, types, scripts: Scripts::default(), remade: Vec::new() };
     alter.all(&planned, &staying);
     let effects = effect::all(difference, &staying, &alter.types);
-    let Alter { draft, scripts, .. } = alter;
+    let Alter { draft, scripts, remade, .. } = alter;
     let created = draft.finish();
     Altered {
         scripts: scripts.in_order(),
         effects,
+        remade,
         unsupported: created.unsupported,
         more_unsupported: created.more_unsupported,
         is_too_large: created.is_too_large,
@@ -223,6 +228,10 @@ impl<'a> Alter<'a> {
         for table in staying {
             touched.extend(table.new_triggers().into_iter().map(|column| (table.planned, column)));
         }
+        self.remade.extend(touched.iter().map(|(table, column)| {
+            let function = names::function_name(&column.name, PostgresDialect.max_name_length());
+            format!("function {}", full_name(&table.table.schema, &function))
+        }));
         // The functions may be there from other tables.
         create::create_triggers(&mut self.draft, &touched, "CREATE OR REPLACE FUNCTION");
         let written = self.written();

@@ -55,7 +55,7 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
         draft.make(Made::Table, "legacy_alter_table", "PRAGMA legacy_alter_table = ON;".to_owned());
         let anew: Vec<&StayingTable<'_, '_>> =
             ways.iter().filter(|(_, way)| *way == Way::Anew).map(|(table, _)| *table).collect();
-        refuse_lost_triggers(&mut draft, &anew, &mut names);
+        refuse_lost_parts(&mut draft, &anew, &mut names);
         for table in anew {
             let name = names.take(&table.after.table.name);
             table::make_anew(&mut draft, table, &name);
@@ -78,10 +78,24 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     Altered {
         scripts: if script.statements.is_empty() { Vec::new() } else { vec![script] },
         effects: effect::all(difference, &ways),
+        remade: remade(difference, &ways, &views),
         unsupported: written.unsupported,
         more_unsupported: written.more_unsupported,
         is_too_large: written.is_too_large,
     }
+}
+
+fn remade(
+    difference: &SchemaDifference,
+    ways: &[(&StayingTable<'_, '_>, Way)],
+    views: &HashSet<String>,
+) -> Vec<String> {
+    let anew = ways.iter().filter(|(_, way)| *way == Way::Anew);
+    let tables = anew
+        .flat_map(|(table, _)| [format!("table {}", table.former.name), format!("table {}", table.after.table.name)]);
+    let target = difference.target.views.iter().map(|view| view.name.as_str());
+    let views = target.filter(|name| views.contains(&folded(name))).map(|name| format!("view {name}"));
+    tables.chain(views).collect()
 }
 
 /// Folded names of the views that go or change, and of those that read them.
@@ -164,28 +178,30 @@ fn rename_table(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, names: &mut
     }
 }
 
-/// A trigger goes with its table. Those that touch a column are made again; of any other a definition says nothing, so that the
+/// Triggers and indexes go with their table. Those that a definition has are made again; of any other it says nothing, so that the
 /// script fails where there is one.
-fn refuse_lost_triggers(draft: &mut Draft<'_>, anew: &[&StayingTable<'_, '_>], names: &mut FreeNames) {
+fn refuse_lost_parts(draft: &mut Draft<'_>, anew: &[&StayingTable<'_, '_>], names: &mut FreeNames) {
     let (mut tables, mut known) = (Vec::new(), Vec::new());
     for table in anew {
         tables.push(SqliteDialect.string(&table.after.table.name));
-        known.extend(table::touching_triggers(table).iter().map(|name| SqliteDialect.string(name)));
+        let indexes = table.before.indexes.iter().map(|index| index.name.clone());
+        known
+            .extend(table::touching_triggers(table).into_iter().chain(indexes).map(|name| SqliteDialect.string(&name)));
     }
-    let lost = SqliteDialect.quoted(&names.take("lost_trigger"));
-    let rule =
-        SqliteDialect.quoted("a trigger would be lost with its table: drop it before, and make it again afterwards");
+    let lost = SqliteDialect.quoted(&names.take("lost_part"));
+    let rule = SqliteDialect
+        .quoted("a trigger or index would be lost with its table: drop it before, and make it again afterwards");
     let statements = [
         format!("CREATE TEMP TABLE {lost} (name TEXT CONSTRAINT {rule} CHECK (name IS NULL));"),
         format!(
-            "INSERT INTO {lost} SELECT name FROM main.sqlite_schema WHERE type = 'trigger'\n    AND tbl_name COLLATE NOCASE IN \
+            "INSERT INTO {lost} SELECT name FROM main.sqlite_schema WHERE type IN ('trigger', 'index')\n    AND sql IS NOT NULL AND tbl_name COLLATE NOCASE IN \
              ({}) AND name COLLATE NOCASE NOT IN ({});",
             tables.join(", "),
             known.join(", ")
         ),
         format!("DROP TABLE temp.{lost};"),
     ];
-    statements.into_iter().for_each(|sql| draft.make(Made::Table, "lost_trigger", sql));
+    statements.into_iter().for_each(|sql| draft.make(Made::Table, "lost_part", sql));
 }
 
 fn created_tables(difference: &SchemaDifference) -> HashSet<String> {

@@ -8,12 +8,9 @@ use std::collections::HashMap;
 
 use super::{
     SchemaDefinition, ViewDefinition, folded, full_name,
-    limits::{MAX_EXPRESSION, MAX_TABLES, MAX_TYPES},
+    limits::{MAX_EXPRESSION, MAX_TABLES, MAX_TYPES, MAX_VIOLATIONS},
 };
 use crate::model::{Error, Result};
-
-/// Most violations that one error tells.
-const MAX_VIOLATIONS: usize = 50;
 
 impl SchemaDefinition {
     /// Refuses what no engine could write, with every field at fault. Paths of fields begin with `field`.

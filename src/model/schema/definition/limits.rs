@@ -18,3 +18,5 @@ pub(super) const MAX_PARTS: usize = 500;
 pub(super) const MAX_LABELS: usize = 1_000;
 /// How many times over a type may be made of others.
 pub(super) const MAX_NESTING: usize = 16;
+/// Most violations that one error tells.
+pub(in crate::model::schema) const MAX_VIOLATIONS: usize = 50;

@@ -165,13 +165,3 @@ impl ColumnAttribute {
         all.into_iter().filter(|(_, differs)| *differs).map(|(attribute, _)| attribute).collect()
     }
 }
-
-impl Change {
-    /// The table that stays and is changed.
-    pub fn altered_table(&self) -> Option<&ObjectName> {
-        match self {
-            Self::AlterTable { table, .. } => Some(table),
-            _ => None,
-        }
-    }
-}

@@ -3,13 +3,14 @@
 //! Which thing became which is a decision and cannot be guessed: a column that goes and one that comes may have nothing to do with
 //! each other, and taking them for one would carry the wrong values over.
 
+mod resolve;
+
 use std::collections::{HashMap, HashSet};
 
 use super::super::{
     ObjectName,
-    definition::{ColumnType, SchemaDefinition, TableDefinition, TypeShape, folded, full_name, same},
+    definition::{ColumnType, SchemaDefinition, TableDefinition, TypeDefinition, TypeShape, folded, full_name},
 };
-use crate::model::{Error, Result};
 
 /// A table or type with another name, in the same schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +46,10 @@ pub struct Renames {
 impl Renames {
     /// The same renames seen from the other side.
     pub fn swapped(&self) -> Self {
+        let tables = self.target_tables();
         let swap = |rename: &Rename| Rename { from: rename.to.clone(), to: rename.from.clone() };
         let column = |rename: &RenameColumn| RenameColumn {
-            table: self.target_table(&rename.table),
+            table: tables.get(&key(&rename.table.schema, &rename.table.name)).map_or(&rename.table, |to| *to).clone(),
             from: rename.to.clone(),
             to: rename.from.clone(),
         };
@@ -58,40 +60,9 @@ impl Renames {
         }
     }
 
-    /// Refuses renames of what is not there, of one thing to two or of two to one, with every field at fault.
-    pub fn check(&self, source: &SchemaDefinition, target: &SchemaDefinition, field: &str) -> Result<()> {
-        let mut check = Check { violations: Vec::new(), from: HashSet::new(), to: HashSet::new() };
-        let type_names =
-            |schema: &SchemaDefinition| schema.types.iter().map(|found| key(&found.schema, &found.name)).collect();
-        let (have, get): (HashSet<String>, HashSet<String>) = (type_names(source), type_names(target));
-        for (place, rename) in self.types.iter().enumerate() {
-            check.whole("type", &format!("{field}.types[{place}]"), rename, &have, &get);
-        }
-        let table_names =
-            |schema: &SchemaDefinition| schema.tables.iter().map(|found| key(&found.schema, &found.name)).collect();
-        let (have, get): (HashSet<String>, HashSet<String>) = (table_names(source), table_names(target));
-        for (place, rename) in self.tables.iter().enumerate() {
-            check.whole("table", &format!("{field}.tables[{place}]"), rename, &have, &get);
-        }
-        for (place, rename) in self.columns.iter().enumerate() {
-            check.column(
-                &format!("{field}.columns[{place}]"),
-                rename,
-                source,
-                target,
-                &self.target_table(&rename.table),
-            );
-        }
-        match check.violations.is_empty() {
-            true => Ok(()),
-            false => Err(Error::invalid_fields(check.violations)),
-        }
-    }
-
-    /// The name that a table of the source has in the target.
-    fn target_table(&self, table: &ObjectName) -> ObjectName {
-        let renamed = self.tables.iter().find(|rename| is_name(&rename.from, table));
-        renamed.map_or(table, |rename| &rename.to).clone()
+    /// The names that renamed tables have in the target, by the key of the name that they have in the source.
+    fn target_tables(&self) -> HashMap<String, &ObjectName> {
+        self.tables.iter().map(|rename| (key(&rename.from.schema, &rename.from.name), &rename.to)).collect()
     }
 
     /// The source with everything that is renamed under its new name, and the renames that were made: these, and those of what only
@@ -121,33 +92,39 @@ impl Renames {
     /// These renames, and one for whatever is the same but for the case of its name.
     fn with_cases(&self, source: &SchemaDefinition, target: &SchemaDefinition) -> Self {
         let mut made = self.clone();
-        let targets: HashMap<String, ObjectName> = target
-            .types
-            .iter()
-            .map(|found| {
-                (key(&found.schema, &found.name), ObjectName { schema: found.schema.clone(), name: found.name.clone() })
-            })
-            .collect();
-        made.types.extend(source.types.iter().filter_map(|found| {
-            let from = ObjectName { schema: found.schema.clone(), name: found.name.clone() };
-            case_of(from, &targets)
-        }));
+        let keys = |renames: &[Rename]| -> HashSet<String> {
+            renames.iter().map(|rename| key(&rename.from.schema, &rename.from.name)).collect()
+        };
+        let hinted = keys(&self.types);
+        let targets = target.types.iter().map(type_name).map(|name| (key(&name.schema, &name.name), name)).collect();
+        made.types.extend(source.types.iter().filter_map(|found| case_of(type_name(found), &targets, &hinted)));
+        let hinted = keys(&self.tables);
         let targets: HashMap<String, &TableDefinition> =
             target.tables.iter().map(|table| (key(&table.schema, &table.name), table)).collect();
         let names = targets.iter().map(|(key, table)| (key.clone(), table.object_name())).collect();
-        made.tables.extend(source.tables.iter().filter_map(|table| case_of(table.object_name(), &names)));
+        made.tables.extend(source.tables.iter().filter_map(|table| case_of(table.object_name(), &names, &hinted)));
+        let hinted: HashSet<(String, String)> = self
+            .columns
+            .iter()
+            .map(|rename| (key(&rename.table.schema, &rename.table.name), folded(&rename.from)))
+            .collect();
+        let renamed = self.target_tables();
         for table in &source.tables {
-            let to = self.target_table(&table.object_name());
-            let Some(other) = targets.get(&key(&to.schema, &to.name)) else { continue };
+            let own = key(&table.schema, &table.name);
+            let to = renamed.get(&own).map_or_else(|| own.clone(), |to| key(&to.schema, &to.name));
+            let Some(other) = targets.get(&to) else { continue };
             let columns: HashMap<String, &str> =
                 other.columns.iter().map(|column| (folded(&column.name), column.name.as_str())).collect();
             for column in &table.columns {
-                match columns.get(&folded(&column.name)) {
-                    Some(name) if *name != column.name => made.columns.push(RenameColumn {
-                        table: table.object_name(),
-                        from: column.name.clone(),
-                        to: (*name).to_owned(),
-                    }),
+                let name = folded(&column.name);
+                match columns.get(&name) {
+                    Some(to) if *to != column.name && !hinted.contains(&(own.clone(), name.clone())) => {
+                        made.columns.push(RenameColumn {
+                            table: table.object_name(),
+                            from: column.name.clone(),
+                            to: (*to).to_owned(),
+                        });
+                    }
                     _ => {}
                 }
             }
@@ -156,89 +133,21 @@ impl Renames {
     }
 }
 
-fn case_of(from: ObjectName, targets: &HashMap<String, ObjectName>) -> Option<Rename> {
-    let to = targets.get(&key(&from.schema, &from.name))?;
+/// The rename of what only the case of its name tells apart, unless there is a hint for it.
+fn case_of(from: ObjectName, targets: &HashMap<String, ObjectName>, hinted: &HashSet<String>) -> Option<Rename> {
+    let own = key(&from.schema, &from.name);
+    let to = targets.get(&own)?;
     // Schemas are not renamed: they are of no definition.
-    (to.name != from.name)
+    (to.name != from.name && !hinted.contains(&own))
         .then(|| Rename { to: ObjectName { schema: from.schema.clone(), name: to.name.clone() }, from })
+}
+
+fn type_name(found: &TypeDefinition) -> ObjectName {
+    ObjectName { schema: found.schema.clone(), name: found.name.clone() }
 }
 
 fn key(schema: &str, name: &str) -> String {
     folded(&full_name(schema, name))
-}
-
-fn is_name(one: &ObjectName, other: &ObjectName) -> bool {
-    same(&one.schema, &other.schema) && same(&one.name, &other.name)
-}
-
-/// What is wrong with renames.
-struct Check {
-    violations: Vec<(String, String)>,
-    from: HashSet<String>,
-    to: HashSet<String>,
-}
-
-impl Check {
-    fn refuse(&mut self, field: String, description: String) {
-        self.violations.push((field, description));
-    }
-
-    fn whole(&mut self, kind: &str, field: &str, rename: &Rename, have: &HashSet<String>, get: &HashSet<String>) {
-        let (from, to) = (key(&rename.from.schema, &rename.from.name), key(&rename.to.schema, &rename.to.name));
-        self.one(
-            kind,
-            field,
-            ["", &from, &to],
-            [have.contains(&from), get.contains(&from), have.contains(&to), get.contains(&to)],
-        );
-    }
-
-    fn column(
-        &mut self,
-        field: &str,
-        rename: &RenameColumn,
-        source: &SchemaDefinition,
-        target: &SchemaDefinition,
-        target_table: &ObjectName,
-    ) {
-        let Some(before) = source.find_table(&rename.table.schema, &rename.table.name) else {
-            let table = full_name(&rename.table.schema, &rename.table.name);
-            return self.refuse(format!("{field}.table"), format!("the source has no table {table:?}"));
-        };
-        let Some(after) = target.find_table(&target_table.schema, &target_table.name) else {
-            let table = full_name(&target_table.schema, &target_table.name);
-            return self
-                .refuse(format!("{field}.table"), format!("the target has no table {table:?}; rename the table, too"));
-        };
-        let is_in = |table: &TableDefinition, name: &str| table.column(name).is_some();
-        let (from, to) = (rename.from.as_str(), rename.to.as_str());
-        let table = key(&rename.table.schema, &rename.table.name);
-        let known = [is_in(before, from), is_in(after, from), is_in(before, to), is_in(after, to)];
-        self.one("column", field, [&table, &folded(from), &folded(to)], known);
-    }
-
-    /// `known`: `from` in the source and in the target, `to` in the source and in the target.
-    fn one(&mut self, kind: &str, field: &str, [scope, from, to]: [&str; 3], known: [bool; 4]) {
-        let [from_in_source, from_in_target, to_in_source, to_in_target] = known;
-        if !from_in_source {
-            self.refuse(format!("{field}.from"), format!("the source has no {kind} {from:?}"));
-        }
-        if !to_in_target {
-            self.refuse(format!("{field}.to"), format!("the target has no {kind} {to:?}"));
-        }
-        if from != to && from_in_target {
-            self.refuse(format!("{field}.from"), format!("the target has a {kind} {from:?}, too; it keeps its name"));
-        }
-        if from != to && to_in_source {
-            self.refuse(format!("{field}.to"), format!("the source has a {kind} {to:?}, too; it keeps its name"));
-        }
-        if !self.from.insert(format!("{kind} {scope} {from}")) {
-            self.refuse(format!("{field}.from"), format!("the {kind} {from:?} is renamed twice"));
-        }
-        if !self.to.insert(format!("{kind} {scope} {to}")) {
-            self.refuse(format!("{field}.to"), format!("two are renamed to the {kind} {to:?}"));
-        }
-    }
 }
 
 /// New names by old ones.

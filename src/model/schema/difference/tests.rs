@@ -89,3 +89,50 @@ fn renames_seen_from_the_other_side_lead_back() {
     assert_eq!(back.columns[0].table, name("b"));
     assert_eq!(back.swapped(), renames);
 }
+
+fn hints(tables: &[(&str, &str)], columns: &[(&str, &str, &str)]) -> Renames {
+    Renames {
+        types: Vec::new(),
+        tables: tables.iter().map(|(from, to)| Rename { from: name(from), to: name(to) }).collect(),
+        columns: columns
+            .iter()
+            .map(|(table, from, to)| RenameColumn {
+                table: name(table),
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn hints_are_brought_to_the_spelling_of_the_schemas() {
+    let (source, target) =
+        (schema(vec![table("Artist", &["Id", "Born"])]), schema(vec![table("Person", &["ID", "Year"])]));
+    let mut given = hints(&[("ARTIST", "person")], &[("artist", "BORN", "year"), ("artist", "id", "id")]);
+    given.tables[0].from.schema = "Public".to_owned();
+    given.columns[0].table.schema = "public".to_owned();
+    let found = given.resolved(&source, &target, Some("public"), "renames").unwrap();
+    assert_eq!(found, hints(&[("Artist", "Person")], &[("Artist", "Born", "Year"), ("Artist", "Id", "ID")]));
+    // What is hinted is not renamed for its case once more.
+    let made = SchemaDifference::between(source, target, &found, false).changes;
+    assert_eq!(made.len(), 3, "{made:?}");
+}
+
+#[test]
+fn a_hint_to_the_name_that_it_has_is_refused() {
+    let whole = schema(vec![table("artist", &["id"])]);
+    let refused = |hints: Renames| hints.resolved(&whole, &whole, None, "renames").unwrap_err().message().to_owned();
+    assert!(refused(hints(&[("artist", "ARTIST")], &[])).starts_with("renames.tables[0].to: "));
+    assert!(refused(hints(&[], &[("artist", "id", "id")])).starts_with("renames.columns[0].to: "));
+}
+
+#[test]
+fn hints_and_what_is_told_of_them_are_bounded() {
+    let whole = schema(vec![table("artist", &["id"])]);
+    let many = |count| hints(&[], &vec![("nothing", "a", "b"); count]);
+    let error = many(5_000).resolved(&whole, &whole, None, "renames").unwrap_err();
+    assert_eq!(error.message().matches("the source has no table").count(), 50);
+    let error = many(5_001).resolved(&whole, &whole, None, "renames").unwrap_err();
+    assert_eq!(error.message(), "renames: must be at most 5000 in all; there are 5001");
+}

@@ -17,8 +17,8 @@ use crate::{
     model::{
         Error, Result,
         schema::{
-            ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject, Skipped, Table, TableFilter,
-            TableKind,
+            ObjectDetails, ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject, SecurityContext,
+            Skipped, Table, TableDetails, TableFilter, TableKind,
             definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
         },
     },
@@ -110,6 +110,10 @@ struct Export {
     /// Schemas and names of the types as the engine tells them.
     types: HashSet<(String, String)>,
     sizes: TableSizes,
+    /// What a definition says in other words than the engine, so that writing it again would change it.
+    reworded: Vec<Unmapped>,
+    /// Functions that are called as ours and do something else, by the schema and name that the engine tells.
+    foreign_functions: HashSet<ObjectName>,
 }
 
 impl Export {
@@ -120,6 +124,8 @@ impl Export {
             unmapped: Vec::new(),
             types: HashSet::new(),
             sizes: TableSizes::new(),
+            reworded: Vec::new(),
+            foreign_functions: HashSet::new(),
         }
     }
 
@@ -137,9 +143,11 @@ impl Export {
         self.types =
             objects.iter().filter(is_type).map(|object| (object.schema.clone(), object.name.clone())).collect();
         for object in objects {
+            // A name that is passed over where only some tables are asked for still has to be known.
+            let is_touching = self.is_touching(&object);
             if TYPES.contains(&object.kind) {
                 self.declared(object);
-            } else if !is_part && !self.is_touching(&object) {
+            } else if !is_part && !is_touching {
                 let kind = object.kind.as_str().to_lowercase().replace('_', " ");
                 let name = full_name(self.schema(&object.schema), &object.name);
                 self.leave_out(format!("{kind} {name}"), format!("a definition has no place for a {kind}"));
@@ -147,9 +155,19 @@ impl Export {
         }
     }
 
-    /// A function that our own triggers call is made again with them.
-    fn is_touching(&self, object: &SchemaObject) -> bool {
-        object.kind == ObjectKind::Function && object.name.starts_with("touch_") && object.signature.is_empty()
+    /// A function that our own triggers call is made again with them. One of such a name that does something else is of its author.
+    fn is_touching(&mut self, object: &SchemaObject) -> bool {
+        let is_called_so =
+            object.kind == ObjectKind::Function && object.name.starts_with("touch_") && object.signature.is_empty();
+        let is_ours = match &object.details {
+            ObjectDetails::Routine(routine) => is_touching(&routine.body),
+            _ => false,
+        };
+        if is_called_so && !is_ours {
+            let (schema, name) = (object.schema.clone(), object.name.clone());
+            self.foreign_functions.insert(ObjectName { schema, name });
+        }
+        is_called_so && is_ours
     }
 
     fn table(&mut self, table: &Table) {
@@ -176,6 +194,7 @@ impl Export {
         if query.is_empty() {
             return self.leave_out(format!("view {}", full_name(&schema, &table.name)), "its query could not be read");
         }
+        self.leave_out_view_options(&full_name(&schema, &table.name), table);
         self.definition.views.push(ViewDefinition {
             schema,
             name: table.name.clone(),
@@ -183,6 +202,27 @@ impl Export {
             query: self.dialect.view_query(&table.schema, query),
             engine: Some(self.dialect.engine()),
         });
+    }
+
+    /// What a view that is made again from its query alone would lose.
+    fn leave_out_view_options(&mut self, name: &str, table: &Table) {
+        let mut options = vec![(!table.triggers.is_empty(), "has triggers")];
+        match &table.details {
+            Some(TableDetails::Postgres(details)) => options.extend([
+                (!details.storage_parameters.is_empty(), "has options, such as security_invoker"),
+                (!details.rules.is_empty(), "has rules"),
+            ]),
+            Some(TableDetails::Mysql(details)) => options.extend(details.view.iter().flat_map(|view| {
+                [
+                    (view.security == SecurityContext::Invoker, "runs with the privileges of who uses it"),
+                    (!matches!(view.check_option.as_str(), "" | "NONE"), "checks rows that are written through it"),
+                ]
+            })),
+            _ => {}
+        }
+        for (_, what) in options.iter().filter(|(holds, _)| *holds) {
+            self.leave_out(format!("option of view {name}"), format!("it {what}, which a definition does not say"));
+        }
     }
 
     /// A schema as a definition names it: the default one has no name.
@@ -197,8 +237,8 @@ impl Export {
     fn finish(mut self, is_part: bool, field: String) -> ReadSchema {
         self.drop_clashing_names();
         self.drop_open_keys(is_part);
-        let Self { dialect, definition, unmapped, sizes, .. } = self;
-        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes }
+        let Self { dialect, definition, unmapped, sizes, reworded, .. } = self;
+        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes, reworded }
     }
 
     /// Of two names that only their case tells apart the first stays.
@@ -243,5 +283,37 @@ impl Export {
             });
         }
         self.unmapped.append(&mut open);
+    }
+}
+
+/// True for the body of a function that gives a column the time of the change and does nothing else.
+fn is_touching(body: &str) -> bool {
+    let column = body.trim().strip_prefix("BEGIN\n    NEW.");
+    let column = column.and_then(|rest| rest.strip_suffix(" := now();\n    RETURN NEW;\nEND;"));
+    column.is_some_and(|column| {
+        let quoted = column.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match quoted {
+            Some(name) => !name.replace("\"\"", "").contains('"'),
+            None => column.chars().all(|part| part.is_alphanumeric() || part == '_' || part == '$'),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_touching;
+
+    #[test]
+    fn only_the_function_that_is_written_here_is_taken_for_it() {
+        assert!(is_touching("\nBEGIN\n    NEW.changed := now();\n    RETURN NEW;\nEND;\n"));
+        assert!(is_touching("\nBEGIN\n    NEW.\"The time\" := now();\n    RETURN NEW;\nEND;\n"));
+        for other in [
+            "BEGIN RETURN NEW; END",
+            "BEGIN NEW.changed := now(); PERFORM audit(); RETURN NEW; END;",
+            "BEGIN NEW.changed := now(); NEW.by := current_user; RETURN NEW; END;",
+        ] {
+            assert!(!is_touching(other), "{other}");
+            assert!(!is_touching(&other.replace("; ", ";\n    ")), "{other}");
+        }
     }
 }

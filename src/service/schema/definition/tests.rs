@@ -1,8 +1,9 @@
-use super::write;
+use super::{recordable, write};
 use crate::{
     engine::Engines,
     model::{
         Detail, Error,
+        backup::BackupSchema,
         connection::EngineKind,
         schema::definition::{
             ColumnDefinition, ColumnType, MAX_GENERATED, SchemaDefinition, TableDefinition, TypeDefinition, TypeShape,
@@ -55,4 +56,14 @@ fn what_has_no_place_in_a_definition_counts_for_the_size_of_the_answer() {
     assert!(write(SchemaDefinition::default(), unmapped(1_000), None, "source").is_ok());
     let error = write(SchemaDefinition::default(), unmapped(MAX_GENERATED / 1_000), None, "source").unwrap_err();
     assert!(error.message().contains("choose fewer tables"), "{error}");
+}
+
+#[test]
+fn a_backup_records_no_schema_that_is_too_large() {
+    let schema = |unmapped: usize| BackupSchema {
+        definition: "x".repeat(4 * 1024 * 1024),
+        unmapped: vec![Unmapped { object: String::new(), reason: "x".repeat(1024 * 1024) }; unmapped],
+    };
+    assert!(recordable(schema(4)).is_ok());
+    assert!(recordable(schema(5)).unwrap_err().message().ends_with("a backup records at most 8 MiB"));
 }

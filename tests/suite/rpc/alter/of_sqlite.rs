@@ -16,7 +16,7 @@ async fn a_table_that_is_made_anew_takes_nothing_with_it() {
     let server = TestServer::start_on(&folder).await;
     let client = server.client();
     let database = folder.create_database();
-    let sql = "CREATE TABLE artist (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, born TEXT);
+    let sql = "CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT, born TEXT);
                CREATE TABLE album (id INTEGER PRIMARY KEY, artist_id INTEGER NOT NULL REFERENCES artist(id) ON DELETE CASCADE,
                                    self_id INTEGER REFERENCES album (id) ON DELETE CASCADE);
                CREATE TABLE log (line TEXT);
@@ -56,7 +56,7 @@ views:
     let answer = diff(&client, connection("is"), yaml(to), renames.clone()).await;
     assert!(answer.up[0].statements[0].starts_with("PRAGMA foreign_keys = OFF"), "{:#?}", answer.up);
     let unmapped: Vec<&str> = answer.source_unmapped.iter().map(|found| found.object.as_str()).collect();
-    assert_eq!(unmapped, ["option of table artist", "trigger log.noted"], "{:#?}", answer.source_unmapped);
+    assert_eq!(unmapped, ["trigger log.noted"], "{:#?}", answer.source_unmapped);
     let set = migration_set(&client, "set", vec![file("1_anew.up.sql", &answer.up[0].content)]).await;
     let operation = client.migrations().apply_migrations(apply(&set, "connections/is")).await.unwrap().into_inner();
     succeeded(&client, operation).await;
@@ -151,10 +151,10 @@ async fn a_table_is_changed_in_place_where_it_can_be() {
             "ALTER TABLE item RENAME TO thing;",
             "ALTER TABLE thing RENAME COLUMN title TO name;",
             "ALTER TABLE thing RENAME COLUMN seen TO looked_at;",
-            "ALTER TABLE thing DROP COLUMN gone;",
             "ALTER TABLE thing ADD COLUMN note TEXT;",
             "ALTER TABLE thing ADD COLUMN amount INTEGER NOT NULL DEFAULT 4;",
             "ALTER TABLE thing ADD COLUMN twice INTEGER GENERATED ALWAYS AS (amount * 2) VIRTUAL;",
+            "ALTER TABLE thing DROP COLUMN gone;",
             "CREATE INDEX idx_thing_amount ON thing (amount);",
             "CREATE TRIGGER trg_thing_looked_at AFTER UPDATE ON thing",
         ]

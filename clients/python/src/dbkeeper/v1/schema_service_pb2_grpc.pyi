@@ -147,7 +147,7 @@ class SchemaServiceStub:
     make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
     docs/schema.md says what is written how.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
-    rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+    rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
     (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
     changes are not written; for a connection as GetDatabase.
     """
@@ -277,7 +277,7 @@ class SchemaServiceAsyncStub:
     make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
     docs/schema.md says what is written how.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
-    rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+    rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
     (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
     changes are not written; for a connection as GetDatabase.
     """
@@ -431,7 +431,7 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
         docs/schema.md says what is written how.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
-        rename that names nothing or one thing twice, and an answer of more than 2 MiB; FAILED_PRECONDITION
+        rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
         (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
         changes are not written; for a connection as GetDatabase.
         """

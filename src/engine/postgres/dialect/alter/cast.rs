@@ -7,8 +7,10 @@ pub(super) fn using(column: &str, from: &ColumnType, to: &ColumnType, written: &
     use NeutralType as T;
     let (ColumnType::Neutral(from), ColumnType::Neutral(to)) = (from, to) else {
         return match to {
-            // Whatever it is, its text is what text holds.
+            // Whatever it is, its text is what text holds. The server assigns it, which fails where there is no room; a cast that is
+            // written out would cut it.
             ColumnType::Neutral(T::Text { .. }) => None,
+            ColumnType::Neutral(T::PaddedText { .. }) => Some(format!("{column}::text")),
             _ => Some(format!("{column}::text::{written}")),
         };
     };

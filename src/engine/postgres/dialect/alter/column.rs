@@ -11,7 +11,7 @@ use crate::{
         },
     },
     model::schema::{
-        definition::ColumnDefinition,
+        definition::{ColumnDefinition, ColumnType},
         difference::{ColumnAttribute, TableChange},
     },
 };
@@ -158,9 +158,11 @@ impl<'a> Alter<'a> {
     fn retype(&mut self, table: &Staying<'a, '_>, from: &ColumnDefinition, to: &ColumnDefinition) -> Option<String> {
         let name = PostgresDialect.quoted(&to.name);
         let (written, collation) = create::column_type(&mut self.draft, table.planned, &column_field(table, to), to)?;
-        let using = match self.types.is_replaced(&to.column_type) && from.column_type.is_same(&to.column_type) {
-            true => Some(self.carried(&name, &to.column_type, &written)),
-            false => cast::using(&name, &from.column_type, &to.column_type, &written),
+        let is_carried = self.types.is_replaced(&to.column_type) && from.column_type.is_same(&to.column_type);
+        let using = match to.column_type {
+            ColumnType::Declared(_) if self.types.is_text(&to.column_type) => Some(format!("{name}::text")),
+            _ if is_carried => Some(self.carried(&name, &to.column_type, &written)),
+            _ => cast::using(&name, &from.column_type, &to.column_type, &written),
         };
         // Without one a column loses the collation that it had.
         let using = using.map(|using| format!(" USING {using}")).unwrap_or_default();

@@ -11,10 +11,13 @@ use super::{
     types::{Plan, TypePlans},
 };
 use crate::{
-    engine::dialect::{Effect, TableLock, alter::effect_on_rows},
+    engine::dialect::{
+        Effect, TableLock,
+        alter::{effect_on_rows, lost},
+    },
     model::schema::{
-        ObjectName,
-        definition::{ColumnDefinition, DefaultValue, TypeDefinition, TypeShape, full_name},
+        NeutralType, ObjectName,
+        definition::{ColumnDefinition, ColumnType, DefaultValue, TypeDefinition, TypeField, TypeShape, full_name},
         difference::{Change, ColumnAttribute, SchemaDifference, TableChange},
     },
 };
@@ -23,7 +26,7 @@ pub(super) fn all(difference: &SchemaDifference, staying: &[Staying<'_, '_>], ty
     let tables: HashMap<ObjectName, &Staying<'_, '_>> =
         staying.iter().map(|table| (table.new.object_name(), table)).collect();
     let effect = |change: &Change| match change {
-        Change::AlterType { from, to } => of_type(from, to, types.plan(to)),
+        Change::AlterType { from, to } => of_type(from, to, types),
         Change::DropTable(_) => moment(effect_on_rows(change)),
         Change::AlterTable { table, change: of_one } => {
             let on_rows = effect_on_rows(change);
@@ -39,13 +42,13 @@ fn moment(effect: Effect) -> Effect {
     Effect { lock: TableLock::Everything, ..effect }
 }
 
-fn of_type(from: &TypeDefinition, to: &TypeDefinition, plan: Option<Plan>) -> Effect {
-    match plan {
+fn of_type(from: &TypeDefinition, to: &TypeDefinition, types: &TypePlans<'_>) -> Effect {
+    match types.plan(to) {
         Some(Plan::Replace) => Effect {
             lock: TableLock::Everything,
             reads_every_row: true,
             may_fail: no_form(from, to),
-            ..Effect::default()
+            data_loss: lost_of_type(from, to, types),
         },
         // ALTER DOMAIN looks at the columns of the domain under a lock that lets reads through.
         Some(Plan::InPlace) => Effect {
@@ -55,6 +58,42 @@ fn of_type(from: &TypeDefinition, to: &TypeDefinition, plan: Option<Plan>) -> Ef
             ..Effect::default()
         },
         Some(Plan::AddLabels | Plan::Comment) | None => Effect::default(),
+    }
+}
+
+/// What values lose without a word when they are carried over to the type that is made anew.
+fn lost_of_type(from: &TypeDefinition, to: &TypeDefinition, types: &TypePlans<'_>) -> String {
+    let name = full_name(&to.schema, &to.name);
+    match (&from.shape, &to.shape) {
+        (TypeShape::Domain { base, .. }, TypeShape::Domain { base: other, .. }) => match lost(base, other) {
+            Some(what) => format!("values of the domain {name} lose {what}"),
+            None => String::new(),
+        },
+        (TypeShape::Composite(from), TypeShape::Composite(to)) => {
+            let mut told = Vec::new();
+            for field in from {
+                match to.iter().find(|new| new.name == field.name) {
+                    None => told.push(format!("the values of the field {name}.{} are lost", field.name)),
+                    Some(new)
+                        if new.column_type.is_same(&field.column_type) && !types.is_replaced(&new.column_type) => {}
+                    Some(new) => told
+                        .extend(cut(new, types).map(|what| format!("values of the field {name}.{} {what}", new.name))),
+                }
+            }
+            told.join("; ")
+        }
+        _ => String::new(),
+    }
+}
+
+/// What becomes of a value of a field that is carried over by its text, with a cast that is written out.
+fn cut(field: &TypeField, types: &TypePlans<'_>) -> Option<String> {
+    let text = ColumnType::Neutral(NeutralType::Text { length: None });
+    match &field.column_type {
+        whole if *whole == text => None,
+        ColumnType::Native { .. } => Some("are cut to what has room".to_owned()),
+        whole if types.is_text(whole) => Some("are cut to what has room".to_owned()),
+        other => lost(&text, other).map(|what| format!("lose {what}")),
     }
 }
 
@@ -114,6 +153,11 @@ fn added(table: &Staying<'_, '_>, column: &ColumnDefinition) -> Effect {
     }
 }
 
+/// True for types such as `bit(4)` and `character varying(20)[]`, which cut what is cast to them.
+fn is_cut(column_type: &ColumnType) -> bool {
+    matches!(column_type, ColumnType::Native { text, .. } if text.contains('('))
+}
+
 fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefinition, on_rows: Effect) -> Effect {
     if table.is_recreated(&to.name) {
         return Effect { reads_every_row: true, ..moment(on_rows) };
@@ -123,6 +167,11 @@ fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefiniti
     // A comment lets everything through, and so does the look behind which a column is made NOT NULL.
     let is_beside = changed == [ColumnAttribute::Comment]
         || (changed == [ColumnAttribute::Nullable] && is_required && !is_required_at_once(table, from, to));
+    let mut on_rows = on_rows;
+    if table.is_retyped(&to.name) && on_rows.data_loss.is_empty() && is_cut(&to.column_type) {
+        let (name, room) = (table.new.full_name(), &to.column_type);
+        on_rows.data_loss = format!("values of the column {name}.{} are cut to what {room} has room for", to.name);
+    }
     let is_written = table.is_retyped(&to.name) && !cast::is_stored_alike(&from.column_type, &to.column_type);
     let effect = Effect { reads_every_row: is_required || is_written, ..on_rows };
     if is_beside { effect } else { moment(effect) }

@@ -18,7 +18,7 @@ use crate::{
     model::{
         connection::EngineKind,
         schema::{
-            ObjectName,
+            NeutralType, ObjectName,
             definition::{
                 CheckDefinition, ColumnType, SchemaDefinition, TypeDefinition, TypeField, TypeShape, folded, full_name,
             },
@@ -95,6 +95,23 @@ impl<'a> TypePlans<'a> {
     fn replaced(&self) -> impl Iterator<Item = &'a TypeDefinition> {
         let types = self.difference.target.types.iter();
         types.filter(|found| self.plan(found) == Some(Plan::Replace))
+    }
+
+    /// True where a type of a definition stands for text, so that text is assigned to it. A cast that is written out would cut what
+    /// has no room, and the assignment fails.
+    pub(super) fn is_text(&self, column_type: &ColumnType) -> bool {
+        let mut current = column_type;
+        for _ in 0..=self.difference.target.types.len() {
+            match current {
+                ColumnType::Neutral(NeutralType::Text { .. } | NeutralType::PaddedText { .. }) => return true,
+                ColumnType::Declared(name) => match self.difference.target.find_type(name).map(|found| &found.shape) {
+                    Some(TypeShape::Domain { base, .. }) => current = base,
+                    _ => return false,
+                },
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// The definition of a type before the change, under its new name.

@@ -74,6 +74,9 @@ impl<'a> Alter<'a> {
         for (place, view) in order::views(&self.difference.target) {
             if new.contains(&key(view)) || dropped.contains(&key(view)) {
                 create::create_view(&mut self.draft, place, view);
+                if dropped.contains(&key(view)) {
+                    self.remade.push(format!("view {}", full_name(&view.schema, &view.name)));
+                }
             }
         }
         let written = self.written();

@@ -130,20 +130,20 @@ pub(super) fn rename_columns(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>
     }
 }
 
-/// Drops and adds columns.
+/// Adds and drops columns, in this order, because a table keeps one column at least.
 pub(super) fn change_in_place(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>) {
     let name = &table.after.name;
-    for change in &table.changes {
-        let TableChange::DropColumn(column) = change else { continue };
-        let sql = format!("ALTER TABLE {name} DROP COLUMN {};", SqliteDialect.quoted(&column.name));
-        draft.make(Made::Table, &table.after.table.name, sql);
-    }
     for (place, column) in table.after.table.columns.iter().enumerate() {
         if table.before.column(&column.name).is_none()
             && let Some((line, _)) = create::column_line(draft, table.after, place)
         {
             draft.make(Made::Table, &table.after.table.name, format!("ALTER TABLE {name} ADD COLUMN {line};"));
         }
+    }
+    for change in &table.changes {
+        let TableChange::DropColumn(column) = change else { continue };
+        let sql = format!("ALTER TABLE {name} DROP COLUMN {};", SqliteDialect.quoted(&column.name));
+        draft.make(Made::Table, &table.after.table.name, sql);
     }
 }
 

@@ -3,9 +3,12 @@
 use super::Export;
 use crate::{
     engine::dialect::MeantDefault,
-    model::schema::{
-        Column, ColumnDetails, Generation, NeutralType, Table,
-        definition::{ColumnDefinition, ColumnType, GeneratedValue, Identity, TypeDefinition, TypeShape},
+    model::{
+        connection::EngineKind,
+        schema::{
+            Column, ColumnDetails, Generation, NeutralType, Table,
+            definition::{ColumnDefinition, ColumnType, GeneratedValue, Identity, TypeDefinition, TypeShape, Unmapped},
+        },
     },
 };
 
@@ -58,11 +61,33 @@ impl Export {
             }
         }
         if let Some(neutral) = self.dialect.declared_type(&column.data_type) {
+            self.reworded(table, column, neutral);
             return ColumnType::Neutral(neutral);
         }
         match labels(&column.data_type) {
             Some(labels) => self.enum_of_column(table, column, labels),
             None => ColumnType::Native { engine: self.dialect.engine(), text: column.data_type.clone() },
+        }
+    }
+
+    /// Notes where writing the type again would make another of it: SQLite has no NUMERIC in a STRICT table, and MySQL and MariaDB
+    /// have several sizes of a type that is one here.
+    fn reworded(&mut self, table: &Table, column: &Column, neutral: NeutralType) {
+        use NeutralType as T;
+        let Ok(written) = self.dialect.written_type(neutral) else { return };
+        let live = column.data_type.to_ascii_lowercase();
+        let has_sizes = matches!(neutral, T::Bytes | T::Text { length: None } | T::Time { .. } | T::Timestamp { .. });
+        let (object, is_changed) = match self.dialect.engine() {
+            EngineKind::Sqlite => (format!("table {}", table.name), self.dialect.neutral_type(&live).is_none()),
+            EngineKind::Mysql => (
+                format!("column {}.{}", table.name, column.name),
+                live.contains("zerofill") || (has_sizes && live != written.text),
+            ),
+            EngineKind::Postgresql => return,
+        };
+        if is_changed {
+            let reason = format!("{} is declared {}, and would become {}", column.name, column.data_type, written.text);
+            self.reworded.push(Unmapped { object: format!("type of {object}"), reason });
         }
     }
 

@@ -203,7 +203,8 @@ impl Export {
 
     fn triggers(&mut self, name: &str, table: &Table, found: &mut TableDefinition) {
         for trigger in &table.triggers {
-            let touched = self.dialect.touched_column(table, trigger);
+            let is_foreign = trigger.function.as_ref().is_some_and(|name| self.foreign_functions.contains(name));
+            let touched = self.dialect.touched_column(table, trigger).filter(|_| !is_foreign);
             match touched.and_then(|touched| found.columns.iter_mut().find(|column| column.name == touched)) {
                 Some(column) => column.touched_on_update = true,
                 None => self
