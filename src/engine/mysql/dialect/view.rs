@@ -16,7 +16,12 @@ pub(super) fn without_database(database: &str, query: &str) -> String {
         };
         let (part, after) = rest.split_at(end);
         rest = match after.strip_prefix('.') {
-            Some(after) if part == own && !written.ends_with('.') => after,
+            Some(named) if part == own && !written.ends_with('.') && named.starts_with('`') => {
+                // What it names may be called like the database.
+                let (name, after) = named.split_at(quoted_end(named, false));
+                written.push_str(name);
+                after
+            }
             _ => {
                 written.push_str(part);
                 after
