@@ -16,6 +16,9 @@ pub(in crate::engine) trait TellInlined {
     /// The name of the check that stands with a column.
     fn check_name(&self, column: &ColumnDefinition) -> String;
 
+    /// True where a column has one check at most, in which all conditions stand.
+    fn joins_conditions(&self) -> bool;
+
     /// The default of a column as it comes back, where that differs from what it was made of.
     fn default_value(
         &self,
@@ -41,9 +44,8 @@ pub(in crate::engine) fn inlined(
             let (field, object) = (format!("{}.columns[{place}].type", planned.field), column_object(&planned, column));
             let Some(found) = draft.inlined(&field, &object, &column.name, &column.column_type) else { continue };
             let into = &mut tables[planned.place].columns[place];
-            let condition = told(dialect, column, &found, tell, into);
+            checks.extend(told(dialect, column, &found, tell, into));
             into.default = tell.default_value(&mut draft, column, &found);
-            checks.extend(condition);
         }
         tables[planned.place].checks.extend(checks);
     }
@@ -54,14 +56,14 @@ pub(in crate::engine) fn inlined(
     SchemaDefinition { types, tables, views: definition.views.clone() }
 }
 
-/// Tells the type at the column, and returns the check that stands with it.
+/// Tells the type at the column, and returns the checks that stand with it.
 fn told(
     dialect: &dyn Dialect,
     column: &ColumnDefinition,
     found: &Inlined,
     tell: &dyn TellInlined,
     into: &mut ColumnDefinition,
-) -> Option<CheckDefinition> {
+) -> Vec<CheckDefinition> {
     let (column_type, condition) = match &found.base {
         InlinedBase::Neutral(neutral) => (ColumnType::Neutral(*neutral), None),
         InlinedBase::Native(text) => (ColumnType::Native { engine: dialect.engine(), text: text.clone() }, None),
@@ -69,11 +71,11 @@ fn told(
     };
     into.column_type = column_type;
     into.nullable &= !found.required;
-    let conditions: Vec<String> = condition.into_iter().chain(found.checks.iter().cloned()).collect();
-    let expression = match conditions.as_slice() {
-        [] => return None,
-        [condition] => condition.clone(),
-        conditions => format!("({})", conditions.join(") AND (")),
-    };
-    Some(CheckDefinition { name: tell.check_name(column), expression, engine: Some(dialect.engine()) })
+    let mut conditions: Vec<String> = condition.into_iter().chain(found.checks.iter().cloned()).collect();
+    if conditions.len() > 1 && tell.joins_conditions() {
+        conditions = vec![format!("({})", conditions.join(") AND ("))];
+    }
+    let check =
+        |expression| CheckDefinition { name: tell.check_name(column), expression, engine: Some(dialect.engine()) };
+    conditions.into_iter().map(check).collect()
 }

@@ -42,6 +42,10 @@ impl TellInlined for Inline {
     fn check_name(&self, column: &ColumnDefinition) -> String {
         column.name.clone()
     }
+
+    fn joins_conditions(&self) -> bool {
+        true
+    }
 }
 
 fn settle_table(table: &mut TableDefinition) {

@@ -38,6 +38,10 @@ impl TellInlined for Inline {
         String::new()
     }
 
+    fn joins_conditions(&self) -> bool {
+        false
+    }
+
     /// What a default means is told by what is left of the type.
     fn default_value(
         &self,

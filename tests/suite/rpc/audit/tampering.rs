@@ -14,7 +14,7 @@ async fn scene() -> (TestServer, Intruder) {
     }
     let mut intruder = Intruder::of(&server).await;
     let triggers: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit_%'")
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_events', 'audit_heads', 'audit_checkpoints')")
             .fetch_all(&mut intruder.0)
             .await
             .unwrap();
