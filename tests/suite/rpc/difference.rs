@@ -46,7 +46,7 @@ async fn difference(client: &Client, source: Source, target: Source) -> v1::Diff
 async fn make(client: &Client, fixture: &impl Fixture, id: &str, definition: &str) -> String {
     let request = v1::GenerateDdlRequest {
         source: side(yaml(definition)),
-        engine: settings(&fixture.target("any")).engine.into(),
+        engine: settings(&fixture.target("any")).engine,
         ..Default::default()
     };
     let generated = client.schemas().generate_ddl(request).await.unwrap().into_inner();

@@ -202,12 +202,12 @@ impl<'a> Alter<'a> {
                     TableChange::Comment { to, .. } => {
                         self.scripts.tables.push(comment_text("TABLE", &table.planned.name, to));
                     }
-                    TableChange::AlterColumn { from, to } if from.comment != to.comment => {
-                        // A column that is made anew has it from there.
-                        if !table.is_recreated(&to.name) {
-                            let name = table.column_name(&to.name);
-                            self.scripts.tables.push(comment_text("COLUMN", &name, &to.comment));
-                        }
+                    // A column that is made anew has it from there.
+                    TableChange::AlterColumn { from, to }
+                        if from.comment != to.comment && !table.is_recreated(&to.name) =>
+                    {
+                        let name = table.column_name(&to.name);
+                        self.scripts.tables.push(comment_text("COLUMN", &name, &to.comment));
                     }
                     TableChange::CommentIndex { index, .. } if !table.is_rebuilt(index) => {
                         let name = table.index_name(&index.name);

@@ -153,7 +153,7 @@ impl Subject {
         self.changes(v1::ChangeAction::Alter, Some(from), Some(to))
     }
 
-    fn is_renamed(self, from: &str, to: &str) -> v1::SchemaChange {
+    fn renamed(self, from: &str, to: &str) -> v1::SchemaChange {
         let name = |name: &str| Some(Part::Name(name.to_owned()));
         self.changes(v1::ChangeAction::Rename, name(from), name(to))
     }
@@ -169,7 +169,7 @@ fn change(change: Change) -> v1::SchemaChange {
         Change::DropType(found) => {
             subject(K::Type, &found.schema, &found.name).goes(Part::Type(type_definition(found)))
         }
-        Change::RenameType { from, to } => subject(K::Type, &to.schema, &to.name).is_renamed(&from.name, &to.name),
+        Change::RenameType { from, to } => subject(K::Type, &to.schema, &to.name).renamed(&from.name, &to.name),
         Change::AlterType { from, to } => subject(K::Type, &to.schema, &to.name)
             .alters(Part::Type(type_definition(from)), Part::Type(type_definition(to))),
         Change::CreateTable(found) => Subject::table(&found.object_name()).comes(Part::Table(table(*found))),
@@ -188,11 +188,11 @@ fn table_change(table: &ObjectName, change: TableChange) -> v1::SchemaChange {
     use v1::ChangedKind as K;
     let subject = |kind: K, name: &str| Subject::of_table(kind, table, name);
     match change {
-        C::Rename { from } => Subject::table(table).is_renamed(&from.name, &table.name),
+        C::Rename { from } => Subject::table(table).renamed(&from.name, &table.name),
         C::Comment { from, to } => Subject::table(table).alters(Part::Comment(from), Part::Comment(to)),
         C::AddColumn { column: found, .. } => subject(K::Column, &found.name).comes(Part::Column(column(*found))),
         C::DropColumn(found) => subject(K::Column, &found.name).goes(Part::Column(column(*found))),
-        C::RenameColumn { from, to } => subject(K::Column, &to).is_renamed(&from, &to),
+        C::RenameColumn { from, to } => subject(K::Column, &to).renamed(&from, &to),
         C::AlterColumn { from, to } => altered_column(subject(K::Column, &to.name), *from, *to),
         C::MoveColumn { column, after } => {
             let after = Some(Part::After(after.unwrap_or_default()));
