@@ -8,7 +8,7 @@ use dbkeeper::grpc::{
     proto::v1::{self, schema_source::Source},
 };
 
-use super::support::{apply, ended, file, migration_set, register, settings};
+use super::support::{apply, ended, file, migration_set, on_both_engines, register, settings};
 use crate::{
     conformance::{Fixture, mariadb::MariadbFixture},
     harness::{mariadb::MariadbServer, server::TestServer, sqlite::SqliteFolder},
@@ -153,31 +153,6 @@ async fn revert(server: &TestServer, fixture: &impl Fixture, changed: &Changed) 
     fixture.run_each(&changed.database, &down).await;
     let rest = diff(&client, connection("is"), connection("was"), v1::RenameHints::default()).await;
     assert_eq!(rest.changes, [], "{down:#?}");
-}
-
-/// One test for each of the two engines.
-macro_rules! on_both_engines {
-    ($($check:ident),* $(,)?) => {
-        mod sqlite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    let folder = crate::harness::sqlite::SqliteFolder::new();
-                    let server = crate::harness::server::TestServer::start_on(&folder).await;
-                    super::$check(&server, &folder).await;
-                }
-            )*
-        }
-        mod mariadb {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    let server = crate::harness::server::TestServer::start().await;
-                    super::$check(&server, &crate::conformance::mariadb::MariadbFixture::new()).await;
-                }
-            )*
-        }
-    };
 }
 
 on_both_engines! {

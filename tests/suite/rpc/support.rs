@@ -190,8 +190,8 @@ pub(super) async fn back_up(client: &Client, connection: &str, id: &str) -> Stri
     format!("{connection}/backups/{id}")
 }
 
-/// One test for each engine, each with a server and a database of its own.
-macro_rules! on_every_engine {
+/// One test for SQLite and one for MariaDB, each with a server and a database of its own.
+macro_rules! on_both_engines {
     ($($check:ident),* $(,)?) => {
         mod sqlite {
             $(
@@ -203,21 +203,29 @@ macro_rules! on_every_engine {
                 }
             )*
         }
-        mod postgres {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    let server = crate::harness::server::TestServer::start().await;
-                    super::$check(&server, &crate::conformance::postgres::PostgresFixture::new()).await;
-                }
-            )*
-        }
         mod mariadb {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $check() {
                     let server = crate::harness::server::TestServer::start().await;
                     super::$check(&server, &crate::conformance::mariadb::MariadbFixture::new()).await;
+                }
+            )*
+        }
+    };
+}
+pub(super) use on_both_engines;
+
+/// The same for PostgreSQL, too.
+macro_rules! on_every_engine {
+    ($($check:ident),* $(,)?) => {
+        crate::rpc::support::on_both_engines! { $($check),* }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    let server = crate::harness::server::TestServer::start().await;
+                    super::$check(&server, &crate::conformance::postgres::PostgresFixture::new()).await;
                 }
             )*
         }
