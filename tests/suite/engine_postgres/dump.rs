@@ -81,8 +81,8 @@ async fn a_dump_comes_back_equal_in_a_new_and_in_an_empty_database() {
     ability.restore(&operation, &new, RestoreTarget::New, reader(&bytes), token()).await.expect("restored");
     assert_eq!(ability.count_rows(&new).await.expect("counts"), counts);
     assert_eq!(contents(&new), contents(&database));
-    let comments = "SELECT count(*) FROM pg_shdescription WHERE description LIKE 'dbkeeper%'";
-    assert_eq!(server.psql("postgres", comments), "0", "the mark is gone");
+    let mark = format!("SELECT count(*) FROM pg_shdescription WHERE description LIKE '%{operation}%'");
+    assert_eq!(server.psql("postgres", &mark), "0", "the mark is gone");
     assert!(!ability.discard_restore(&operation, &new).await.expect("nothing of a dead restore"));
 
     let empty = server.create_database();

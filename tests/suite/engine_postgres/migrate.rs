@@ -75,7 +75,9 @@ async fn up_and_down_are_in_the_history() {
     assert_eq!(session.history().await.expect("a history").len(), 1);
     session.close().await;
     assert_eq!(server.psql(&database, "SELECT count(*) FROM pg_tables WHERE tablename IN ('a', 'b')"), "1");
-    assert_eq!(server.psql(&database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    let locks = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                 WHERE d.datname = current_database() AND l.locktype = 'advisory'";
+    assert_eq!(server.psql(&database, locks), "0");
 }
 
 #[tokio::test]
