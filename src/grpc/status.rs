@@ -134,7 +134,7 @@ fn details(error: &Error, request_id: &RequestId) -> Vec<Any> {
     let mut bad_request = pb::BadRequest::default();
     let mut preconditions = pb::PreconditionFailure::default();
     let mut quota = pb::QuotaFailure::default();
-    let mut retry = needs_retry(error.kind()).then_some(DEFAULT_RETRY);
+    let mut retry = needs_retry(error.reason()).then_some(DEFAULT_RETRY);
     let mut others = Vec::new();
     for detail in error.details() {
         match detail {
@@ -198,8 +198,10 @@ fn details(error: &Error, request_id: &RequestId) -> Vec<Any> {
     details
 }
 
-fn needs_retry(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::ResourceExhausted)
+/// Whether the same call may work in a moment. A disk does not grow by itself, nor does a message shrink.
+fn needs_retry(reason: Reason) -> bool {
+    matches!(reason.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted)
+        && !matches!(reason, Reason::StorageFull | Reason::MessageTooLarge)
 }
 
 fn packed(name: &str, message: &impl Message) -> Any {
@@ -238,10 +240,12 @@ mod tests {
 
     #[test]
     fn what_may_work_in_a_moment_says_when() {
-        for reason in Reason::ALL.iter().filter(|reason| needs_retry(reason.kind())) {
+        for reason in Reason::ALL.iter().filter(|reason| needs_retry(**reason)) {
             let details = status(Error::new(*reason, "no")).get_error_details();
             assert_eq!(details.retry_info().unwrap().retry_delay, Some(DEFAULT_RETRY), "{reason:?}");
         }
+        let full = status(Error::new(Reason::StorageFull, "no"));
+        assert!(full.get_details_retry_info().is_none(), "a repeat would not help");
         let asked = Error::new(Reason::PoolExhausted, "no").with(Detail::RetryAfter(Duration::from_secs(7)));
         assert_eq!(status(asked).get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(7)));
     }

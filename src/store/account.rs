@@ -191,10 +191,7 @@ async fn locked(
         .map_err(failed)?;
     let account = row.as_ref().map(read).transpose().map_err(failed)?.ok_or_else(|| not_found(id))?;
     if expected.is_some_and(|expected| expected != account.revision) {
-        return Err(Error::new(
-            Reason::EtagMismatch,
-            format!("{} changed since it was read; read it again and repeat", name::account(id)),
-        ));
+        return Err(Error::etag_mismatch("account", name::account(id)));
     }
     Ok(account)
 }

@@ -160,10 +160,7 @@ impl Store {
             .map_err(failed)?;
         let mut stored = row.as_ref().map(read).transpose()?.ok_or_else(|| not_found(account, id))?;
         if rules.expected.is_some_and(|expected| expected != stored.key.revision) {
-            return Err(Error::new(
-                Reason::EtagMismatch,
-                format!("{} changed since it was read; read it again and repeat", name::api_key(account, id)),
-            ));
+            return Err(Error::etag_mismatch("API key", name::api_key(account, id)));
         }
         let now = Timestamp::now();
         let administered = stored.key.administers(now);

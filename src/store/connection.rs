@@ -258,10 +258,7 @@ pub fn exists(id: &ConnectionId) -> Error {
 
 /// ETAG_MISMATCH for an id.
 pub fn etag_mismatch(id: &ConnectionId) -> Error {
-    Error::new(
-        Reason::EtagMismatch,
-        format!("{} has changed since it was read; read it again and repeat the change", name::connection(id)),
-    )
+    Error::etag_mismatch("connection", name::connection(id))
 }
 
 fn settings_json(settings: &ConnectionSettings) -> Result<String> {

@@ -4,7 +4,7 @@ use sqlx::{Executor, Row, Sqlite, sqlite::SqliteRow};
 
 use super::{Store, failed, from_stored, to_stored, unreadable};
 use crate::model::{
-    AccountId, Error, Reason, Result, Timestamp,
+    AccountId, Error, Result, Timestamp,
     schema::{LintProfile, LintSettings, LintSettingsChange},
 };
 
@@ -26,8 +26,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let current = settings(&mut *transaction, account).await?;
         if expected.is_some_and(|expected| expected != current.revision) {
-            let text = "the lint settings changed since they were read; read them again and repeat";
-            return Err(Error::new(Reason::EtagMismatch, text));
+            return Err(Error::etag_mismatch("lint settings", "lintSettings"));
         }
         let changed = LintSettings {
             profile: change.profile.unwrap_or(current.profile),

@@ -211,6 +211,7 @@ fn changed_meanwhile(id: &MigrationSetId) -> Error {
         Reason::EtagMismatch,
         format!("{} was changed by another call at the same time; repeat the call", name::migration_set(id)),
     )
+    .with(Detail::Resource { kind: "migrationSet", name: name::migration_set(id) })
 }
 
 fn read_set(row: &SqliteRow) -> Result<MigrationSet, sqlx::Error> {

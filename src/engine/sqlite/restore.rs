@@ -48,7 +48,7 @@ impl SqliteDatabase {
         };
         match objects.await.map_err(|error| from_sqlx(error, "cannot look into the target"))? {
             0 => Ok(()),
-            objects => Err(not_empty(&format!("it holds {objects} tables, indexes, views or triggers"))),
+            objects => Err(not_empty(file, &format!("it holds {objects} tables, indexes, views or triggers"))),
         }
     }
 
@@ -158,7 +158,9 @@ impl SqliteDatabase {
 fn publish_new(copy: ScratchFile, file: &DatabaseFile) -> Result<()> {
     match renameat_with(CWD, copy.path(), CWD, &file.path, RenameFlags::NOREPLACE) {
         Ok(()) => copy.keep(),
-        Err(rustix::io::Errno::EXIST) => return Err(not_empty("a file of this name appeared during the restore")),
+        Err(rustix::io::Errno::EXIST) => {
+            return Err(not_empty(file, "a file of this name appeared during the restore"));
+        }
         Err(cause) => return Err(from_io(cause.into(), "cannot publish the restored database")),
     }
     sync_folder(file)
@@ -176,11 +178,9 @@ fn mark(operation: &OperationId) -> String {
     format!("restore-{operation}")
 }
 
-fn not_empty(what: &str) -> Error {
-    Error::new(
-        Reason::TargetNotEmpty,
-        format!("the database to restore into is not empty: {what}; name a new file or empty this one first"),
-    )
+fn not_empty(file: &DatabaseFile, what: &str) -> Error {
+    let text = format!("the database to restore into is not empty: {what}; name a new file or empty this one first");
+    Error::target_not_empty(&file.path.file_name().unwrap_or_default().to_string_lossy(), text)
 }
 
 fn in_use() -> Error {

@@ -78,14 +78,14 @@ impl Tokens {
 
     fn open(&self, token: &str, scope: ListScope<'_>) -> Result<Vec<String>> {
         if token.len() > MAX_TOKEN_LENGTH {
-            return Err(invalid());
+            return Err(Error::page_token_invalid());
         }
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
-        let (after, tag) = bytes.split_last_chunk::<TAG_LENGTH>().ok_or_else(invalid)?;
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Error::page_token_invalid())?;
+        let (after, tag) = bytes.split_last_chunk::<TAG_LENGTH>().ok_or_else(Error::page_token_invalid)?;
         if !self.key()?.verify(&bound(after, scope), tag) {
-            return Err(invalid());
+            return Err(Error::page_token_invalid());
         }
-        serde_json::from_slice(after).map_err(|_| invalid())
+        serde_json::from_slice(after).map_err(|_| Error::page_token_invalid())
     }
 
     fn key(&self) -> Result<&TokenKey> {
@@ -106,13 +106,6 @@ pub fn page_size_from_proto(page_size: i32) -> Result<u32> {
 fn bound<'a>(after: &'a [u8], scope: ListScope<'a>) -> Vec<&'a [u8]> {
     let fixed = [PAGE, after, scope.account.as_str().as_bytes(), scope.method.as_bytes()];
     fixed.into_iter().chain(scope.selection.iter().map(|part| part.as_bytes())).collect()
-}
-
-fn invalid() -> Error {
-    Error::new(
-        Reason::PageTokenInvalid,
-        "page_token was not made by this server for this caller and this list; begin again without one",
-    )
 }
 
 #[cfg(test)]

@@ -116,9 +116,8 @@ impl TableKey {
 
     /// Reads the words of a page token.
     pub fn from_words(words: &[String]) -> Result<Self> {
-        let invalid = || Error::new(Reason::PageTokenInvalid, "page_token is not one of a list of tables");
-        let [figure, schema, name] = words else { return Err(invalid()) };
-        let figure = figure.parse().map_err(|_| invalid())?;
+        let [figure, schema, name] = words else { return Err(Error::page_token_invalid()) };
+        let figure = figure.parse().map_err(|_| Error::page_token_invalid())?;
         Ok(Self { figure, schema: schema.clone(), name: name.clone() })
     }
 }
@@ -242,9 +241,8 @@ impl ObjectKey {
 
     /// Reads the words of a page token.
     pub fn from_words(words: &[String]) -> Result<Self> {
-        let invalid = || Error::new(Reason::PageTokenInvalid, "page_token is not one of a list of objects");
-        let [schema, kind, name, table, signature] = words else { return Err(invalid()) };
-        let kind = ObjectKind::parse(kind).ok_or_else(invalid)?;
+        let [schema, kind, name, table, signature] = words else { return Err(Error::page_token_invalid()) };
+        let kind = ObjectKind::parse(kind).ok_or_else(Error::page_token_invalid)?;
         let [schema, name, table, signature] = [schema, name, table, signature].map(String::clone);
         Ok(Self { schema, kind, name, table, signature })
     }

@@ -1,7 +1,7 @@
 //! Pages of the sessions on a server.
 
 use crate::model::{
-    Error, Reason, Result, Timestamp,
+    Error, Result, Timestamp,
     page::{Page, PageRequest},
     session::Session,
 };
@@ -23,11 +23,10 @@ fn key(session: &Session) -> Vec<String> {
 }
 
 fn parse_key(key: &[String]) -> Result<(Option<Timestamp>, &str)> {
-    let invalid = || Error::new(Reason::PageTokenInvalid, "page_token is not one of a list of sessions");
-    let [started, id] = key else { return Err(invalid()) };
+    let [started, id] = key else { return Err(Error::page_token_invalid()) };
     if started.is_empty() {
         return Ok((None, id));
     }
-    let micros = started.parse().map_err(|_| invalid())?;
+    let micros = started.parse().map_err(|_| Error::page_token_invalid())?;
     Ok((Some(Timestamp::from_micros(micros)), id))
 }

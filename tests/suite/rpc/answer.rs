@@ -12,8 +12,15 @@ pub(super) fn assert_refused(status: &Status, code: Code, reason: &str) {
     assert!(!info.metadata["request_id"].is_empty(), "{info:?}");
     assert!(status.message().len() > 10, "{:?} says nothing", status.message());
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
+        let may_work_in_a_moment = !matches!(reason, "STORAGE_FULL" | "MESSAGE_TOO_LARGE");
         let retry = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
-        assert!(retry.is_some_and(|delay| !delay.is_zero()), "it does not say when to try again: {status:?}");
+        assert_eq!(retry.is_some_and(|delay| !delay.is_zero()), may_work_in_a_moment, "when to try again: {status:?}");
+    }
+    // What a program has to know beside the reason.
+    match reason {
+        "PAGE_TOKEN_INVALID" => assert_field(status, "page_token", "begin again"),
+        "TARGET_NOT_EMPTY" => assert!(status.get_details_precondition_failure().is_some(), "of what: {status:?}"),
+        _ => {}
     }
 }
 

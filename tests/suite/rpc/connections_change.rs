@@ -3,6 +3,7 @@
 use dbkeeper::grpc::{client::Client, proto::v1};
 use prost_types::FieldMask;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use super::{
     answer::{assert_field, assert_refused, assert_says},
@@ -58,6 +59,7 @@ async fn a_stale_etag_is_refused_by_update_and_delete() {
     let error = update(&client, theirs, &["display_name"]).await.unwrap_err();
     assert_refused(&error, Code::Aborted, "ETAG_MISMATCH");
     assert_says(&error, "again");
+    assert_eq!(error.get_details_resource_info().unwrap().resource_name, seen.name);
     let delete = |etag: String| v1::DeleteConnectionRequest {
         name: seen.name.clone(),
         etag,
@@ -105,12 +107,15 @@ async fn a_change_of_what_people_call_it_disturbs_no_work() {
     let server = TestServer::start().await;
     let client = server.client();
     let shop = register(&client, "shop", settings(&fixture.target(&database))).await;
-    let set = migration_set(&client, "app", vec![file("1_wait.sql", "SELECT pg_sleep(2);")]).await;
+    let wait = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_tables WHERE tablename = 'renamed') LOOP \
+                PERFORM pg_sleep(0.05); END LOOP; END $$;";
+    let set = migration_set(&client, "app", vec![file("1_wait.sql", wait)]).await;
     let run = client.migrations().apply_migrations(apply(&set, &shop.name)).await.unwrap().into_inner();
     until(async || fixture.runs_slow_statement(&database).await).await;
     let labels = [("team".to_owned(), "shop".to_owned())].into();
     let renamed = v1::Connection { display_name: "New name".to_owned(), labels, ..shop };
     update(&client, renamed, &["display_name", "labels"]).await.unwrap();
+    PostgresServer::shared().psql(&database, "CREATE TABLE renamed ()");
     let run = ended(&client, run).await;
     assert_eq!(run.state(), v1::OperationState::Succeeded, "{:?}", run.error);
 }

@@ -74,8 +74,8 @@ impl Restorer {
         let Some(first) = objects.first() else {
             return Ok(RestoreTarget::Empty);
         };
-        Err(Error::new(
-            Reason::TargetNotEmpty,
+        Err(Error::target_not_empty(
+            database.as_str(),
             format!(
                 "database {:?} holds {} objects, such as {:?}; restore into a new or an empty database",
                 database.as_str(),
@@ -135,8 +135,8 @@ impl Restorer {
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await {
             Ok(_) => {}
             Err(cause) if error::vendor_code(&cause) == Some(1007) => {
-                return Err(Error::new(
-                    Reason::TargetNotEmpty,
+                return Err(Error::target_not_empty(
+                    database.as_str(),
                     format!("database {:?} was made by somebody else meanwhile; check again", database.as_str()),
                 ));
             }

@@ -97,7 +97,7 @@ impl PostgresDump {
                 name.as_str(),
                 content.join(", ")
             );
-            return Err(Error::new(Reason::TargetNotEmpty, text).with_metadata("database", name.as_str()));
+            return Err(Error::target_not_empty(name.as_str(), text));
         }
         if !allowed {
             let user = super::super::capability::quoted(&self.dialer.place.username);
