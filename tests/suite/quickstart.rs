@@ -10,6 +10,8 @@ use std::{
 use dbkeeper::cli::quickstart::sample;
 use sqlx::{Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
+use crate::harness::process::binary;
+
 async fn number(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
 }
@@ -39,7 +41,7 @@ async fn the_sample_is_whole_and_its_migrations_go_up_and_down() {
 
 /// A quick start in a folder, on any free port.
 fn quickstart(data_dir: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+    let mut command = binary();
     command.arg("quickstart").arg("--data-dir").arg(data_dir).args(["--listen", "127.0.0.1:0"]).args(more);
     command
 }
@@ -147,7 +149,7 @@ fn its_commands_can_be_pasted_while_it_serves() {
     let mut running = Running::start(quickstart(&data_dir, &[]));
     let output = running.read_to("Every step was right.");
     let commands = commands(&output);
-    assert_eq!(commands.len(), 13, "{output}");
+    assert_eq!(commands.len(), 14, "{output}");
     for command in &commands {
         if command.ends_with("MonitorService/StreamMetrics") {
             paste_for_two_messages(command);
@@ -193,7 +195,7 @@ fn a_busy_port_is_told_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+    let mut command = binary();
     command.arg("quickstart").arg("--data-dir").arg(folder.path()).args(["--listen", &address, "--exit"]);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Channel};
 
-use crate::harness::server::in_time;
+use crate::harness::{process::binary, server::in_time};
 use dbkeeper::grpc::proto::v1::{
     Connection, CreateConnectionRequest, Engine, GetDatabaseRequest, ListConnectionsRequest,
     connection_service_client::ConnectionServiceClient, schema_service_client::SchemaServiceClient,
@@ -78,7 +78,7 @@ impl Collector {
 
 /// Starts the binary and reads the address that it logs, and goes on reading its log into `lines`.
 async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mutex<Vec<String>>>) -> (Child, String) {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_dbkeeper"))
+    let mut server = Command::from(binary())
         .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "debug", "--data-dir"])
         .arg(directory)
         .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))

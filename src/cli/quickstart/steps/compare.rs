@@ -33,6 +33,7 @@ pub(in crate::cli::quickstart) async fn compare(walk: &mut Walk<'_>) -> Result<(
     walk.show("SchemaService/StreamTables", &request)?;
     let restored_schema = schema(walk, request).await?;
     let request = v1::StreamTablesRequest { connection: walk.place.connection(), ..Default::default() };
+    walk.show("SchemaService/StreamTables", &request)?;
     let source_schema = schema(walk, request).await?;
 
     let source = contents::read(&walk.place.source_file()).await?;
