@@ -17,7 +17,7 @@ bench: setup ## Print the speed and memory ratios that the project promises (ARG
 	@scripts/bench.sh $(ARGS)
 
 soak: setup ## Run the long counts (kills, faults) in full
-	TEST_SOAK=1 cargo test --test suite -- --nocapture soak
+	TEST_SOAK=1 cargo test --test suite -- --nocapture soak hostile
 
 proto: ## Regenerate the code of the clients from proto/
 	@scripts/proto.sh

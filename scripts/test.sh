@@ -28,8 +28,17 @@ section() {
     }
 }
 
-# Most tests wait for a server more than they compute, so there are more of them than cores.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
+# Tests of a full disk mount a small one. Where sudo asks for a password it does so now, and not in the middle.
+if [ "$(id -u)" -ne 0 ]; then
+    sudo -n true 2> /dev/null || sudo -v
+    (while sleep 60; do sudo -n true; done) > /dev/null 2>&1 &
+    trap "kill $!" EXIT
+fi
+
+# Most tests wait for a server more than they compute, so there are more of them than cores. Beyond 16 the sessions of all of
+# them would come near what the servers of the tests allow.
+threads=$(($(nproc) * 2))
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((threads < 16 ? threads : 16))}
 
 section 'format' cargo fmt --check
 section 'contract' buf lint
