@@ -31,7 +31,7 @@ use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::harness::postgres::PostgresServer;
+use crate::harness::{postgres::PostgresServer, server::in_time};
 
 /// A server's parts up to the backup service, in a folder of their own.
 struct Stack {
@@ -124,10 +124,13 @@ impl Stack {
         self.folder.path().join("sqlite/default").join(database)
     }
 
-    /// Puts a program of ours before the engine's own.
-    fn replace_tool(&self, name: &str, script: &str) {
-        let path = self.folder.path().join("tools").join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    /// Puts a program of ours before the engine's own pg_dump.
+    fn replace_pg_dump(&self, server: &PostgresServer, script: &str) {
+        // Of the version of the server: the tool that is nearest to it is taken.
+        let version = server.psql("postgres", "SELECT split_part(current_setting('server_version'), ' ', 1)");
+        let told = format!("[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) {version}' && exit 0");
+        let path = self.folder.path().join("tools/pg_dump");
+        fs::write(&path, format!("#!/bin/sh\n{told}\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -281,11 +284,7 @@ async fn a_postgresql_database_goes_the_whole_way() {
 async fn a_tool_that_fails_publishes_nothing() {
     let (stack, server) = (Stack::new().await, PostgresServer::shared());
     let (connection, _) = stack.postgres(server).await;
-    stack.replace_tool(
-        "pg_dump",
-        "[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) 15.18' && exit 0
-         head -c 3000000 /dev/urandom; echo 'out of luck' >&2; exit 3",
-    );
+    stack.replace_pg_dump(server, "head -c 3000000 /dev/urandom; echo 'out of luck' >&2; exit 3");
     let (name, taken) = stack.back_up(&connection, "first").await;
     assert_eq!(reason(&taken), Some(Reason::ToolFailed));
     assert!(taken.error.unwrap().message.contains("out of luck"));
@@ -299,16 +298,15 @@ async fn a_tool_that_fails_publishes_nothing() {
 async fn a_cancelled_backup_leaves_nothing() {
     let (stack, server) = (Stack::new().await, PostgresServer::shared());
     let (connection, _) = stack.postgres(server).await;
-    stack.replace_tool(
-        "pg_dump",
-        "[ \"$1\" = --version ] && echo 'pg_dump (PostgreSQL) 15.18' && exit 0
-         head -c 9000000 /dev/urandom; exec sleep 600",
-    );
+    stack.replace_pg_dump(server, "head -c 9000000 /dev/urandom; exec sleep 600");
     let begun = stack.backups.create(&context(), &connection, None, None, false).await.unwrap().unwrap();
     let name = begun.spec.backup().unwrap().clone();
-    while stack.operations.get(&context(), &begun.id).await.unwrap().progress.done == 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    in_time(async {
+        while stack.operations.get(&context(), &begun.id).await.unwrap().progress.done == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     assert_eq!(stack.backups.delete(&context(), &name, false).await.unwrap_err().reason(), Reason::BackupInUse);
     stack.operations.cancel(&context(), &begun.id).await.unwrap();
     assert_eq!(stack.end(&begun.id).await.state, OperationState::Cancelled);

@@ -174,9 +174,17 @@ async fn a_database_that_is_down_first_is_told_and_its_recovery_noticed() {
     let scene = Scene::new();
     scene.databases.take_down();
     let mut stream = scene.subscribe(TICK);
-    for _ in 0..2 {
-        let event = next(&mut stream).await.event;
-        assert!(matches!(event, MetricEvent::Failure(failure) if failure.failure.reason == "DATABASE_UNREACHABLE"));
+    let mut failures = 0;
+    while failures < 2 {
+        match next(&mut stream).await.event {
+            MetricEvent::Failure(failure) => {
+                assert_eq!(failure.failure.reason, "DATABASE_UNREACHABLE");
+                failures += 1;
+            }
+            // Looks fail every millisecond; a loaded machine misses some.
+            MetricEvent::Gap { .. } => {}
+            MetricEvent::Sample(sample) => panic!("{sample:?}"),
+        }
     }
     let error = in_time(scene.metrics(Duration::ZERO)).await.unwrap_err();
     assert_eq!(error.reason(), Reason::DatabaseUnreachable);

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use super::{fixture, open};
-use crate::harness::mariadb::MariadbServer;
+use crate::harness::{mariadb::MariadbServer, server::in_time};
 
 async fn take(database: &Arc<dyn Database>) -> (Vec<u8>, DumpReport) {
     let dump = database.require_dump().unwrap();
@@ -123,9 +123,12 @@ async fn a_restore_that_is_cancelled_takes_away_what_it_made() {
     let (cancel, name) = (cancellation.clone(), target.clone());
     let feed = tokio::spawn(async move {
         writer.write_all(&bytes[..bytes.len() / 2]).await.unwrap();
-        while !exists(&name) {
-            tokio::task::yield_now().await;
-        }
+        in_time(async {
+            while !exists(&name) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         cancel.cancel();
         writer
     });

@@ -12,7 +12,7 @@ use dbkeeper::{
 use tokio_util::sync::CancellationToken;
 
 use super::open;
-use crate::harness::mariadb::MariadbServer;
+use crate::harness::{mariadb::MariadbServer, server::in_time};
 
 fn step(version: &str, direction: Direction, statements: &[&str]) -> MigrationStep {
     let statement = |text: &&str| Statement { text: (*text).to_owned(), line: 1, column: 1 };
@@ -24,6 +24,20 @@ fn step(version: &str, direction: Direction, statements: &[&str]) -> MigrationSt
         direction,
         statements: statements.iter().map(statement).collect(),
     }
+}
+
+/// What a query answers once it answers anything.
+async fn found(sql: &str) -> String {
+    in_time(async {
+        loop {
+            let found = MariadbServer::shared().sql("mysql", sql);
+            if !found.is_empty() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
 }
 
 async fn begin(database: &Arc<dyn Database>, operation: &OperationId) -> Box<dyn MigrationSession> {
@@ -135,17 +149,13 @@ async fn after_a_crash_a_definition_that_took_effect_is_not_repeated() {
         // What the journal holds while the last statement is at work.
         let blocker = std::thread::spawn({
             let name = name.clone();
-            move || MariadbServer::shared().sql(&name, "BEGIN; SELECT * FROM a; SELECT SLEEP(60)")
+            move || MariadbServer::shared().sql(&name, "BEGIN; SELECT * FROM a; SELECT SLEEP(600)")
         });
-        let sleeping = loop {
-            let sql = format!(
-                "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND INFO LIKE '%SLEEP(60)%' AND STATE = 'User sleep'"
-            );
-            let found = server.sql("mysql", &sql);
-            if !found.is_empty() {
-                break found;
-            }
-        };
+        let sleeping = found(&format!(
+            "SELECT ID FROM information_schema.PROCESSLIST
+             WHERE DB = '{name}' AND INFO LIKE '%SLEEP(600)%' AND STATE = 'User sleep'"
+        ))
+        .await;
         let mut session = begin_with(&database, &operation, &limits, stop).await;
         let run = tokio::spawn({
             let up = up.clone();
@@ -205,10 +215,11 @@ async fn a_cancelled_run_ends_its_statement_on_the_server() {
     let mut session = begin_with(&database, &OperationId::generate(), &MigrationLimits::default(), stop.clone()).await;
     let up = step("1", Direction::Up, &["CREATE TABLE a (id INT)", "INSERT INTO a SELECT SLEEP(600)"]);
     let watch = async {
-        let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep' AND INFO LIKE 'INSERT INTO a SELECT SLEEP(600)%'";
-        while MariadbServer::shared().sql("mysql", sql) == "0" {
-            tokio::task::yield_now().await;
-        }
+        let sql = format!(
+            "SELECT ID FROM information_schema.PROCESSLIST
+             WHERE DB = '{name}' AND STATE = 'User sleep' AND INFO LIKE 'INSERT INTO a SELECT SLEEP(600)%'"
+        );
+        found(&sql).await;
         stop.cancel();
     };
     let (outcome, ()) = tokio::join!(session.run_journaled(&up), watch);
@@ -238,17 +249,13 @@ async fn a_statement_that_runs_for_too_long_or_waits_for_a_lock_fails() {
     server.sql(&name, "CREATE TABLE a (id INT PRIMARY KEY); INSERT INTO a VALUES (1)");
     let holder = {
         let name = name.clone();
-        std::thread::spawn(move || MariadbServer::shared().sql(&name, "BEGIN; UPDATE a SET id = 2; SELECT SLEEP(61)"))
+        std::thread::spawn(move || MariadbServer::shared().sql(&name, "BEGIN; UPDATE a SET id = 2; SELECT SLEEP(601)"))
     };
-    let sql = format!(
-        "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND INFO LIKE '%SLEEP(61)%' AND STATE = 'User sleep'"
-    );
-    let held = loop {
-        let found = server.sql("mysql", &sql);
-        if !found.is_empty() {
-            break found;
-        }
-    };
+    let held = found(&format!(
+        "SELECT ID FROM information_schema.PROCESSLIST
+         WHERE DB = '{name}' AND INFO LIKE '%SLEEP(601)%' AND STATE = 'User sleep'"
+    ))
+    .await;
     let mut session = begin(&database, &OperationId::generate()).await;
     for statement in ["UPDATE a SET id = 3", "ALTER TABLE a ADD x INT"] {
         let error = session.run_journaled(&step("2", Direction::Up, &[statement])).await;

@@ -1,9 +1,16 @@
 //! Many subscribers of one database cost it no more than one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use dbkeeper::grpc::{client::Client, proto::v1};
-use futures::future::join_all;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 use v1::stream_metrics_response::Event;
 
@@ -32,19 +39,27 @@ async fn subscribe(client: &Client) -> Streaming<v1::StreamMetricsResponse> {
     client.monitor().stream_metrics(request).await.unwrap().into_inner()
 }
 
-/// The times of the next samples; a gap would mean that the test was too slow to read.
-async fn sample_times(stream: &mut Streaming<v1::StreamMetricsResponse>) -> Vec<(i64, i32)> {
-    let mut times = Vec::new();
-    while times.len() < SAMPLES {
-        match in_time(stream.message()).await.unwrap().unwrap().event {
-            Some(Event::Sample(sample)) => {
-                let time = sample.sample_time.unwrap();
-                times.push((time.seconds, time.nanos));
-            }
-            other => panic!("{other:?}"),
+/// What the subscribers see together.
+#[derive(Default)]
+struct Seen {
+    looks: Mutex<BTreeSet<(i64, i32)>>,
+    /// Subscribers that have got their samples.
+    served: AtomicUsize,
+}
+
+/// Reads until it is stopped, so that no look is made that nobody tells of.
+async fn read(mut stream: Streaming<v1::StreamMetricsResponse>, seen: Arc<Seen>, stop: CancellationToken) {
+    let mut samples = 0;
+    while let Some(message) = stop.run_until_cancelled(stream.message()).await {
+        let event = message.unwrap().unwrap().event;
+        let Some(Event::Sample(sample)) = event else { panic!("{event:?}") };
+        let time = sample.sample_time.unwrap();
+        seen.looks.lock().unwrap().insert((time.seconds, time.nanos));
+        samples += 1;
+        if samples == SAMPLES {
+            seen.served.fetch_add(1, Ordering::Relaxed);
         }
     }
-    times
 }
 
 /// How often each statement was run on a database that logs them: no other database of the server does.
@@ -69,15 +84,16 @@ async fn two_hundred_subscribers_are_one_sampler_at_the_database() {
     postgres.psql("postgres", &format!("ALTER DATABASE {database} SET log_statement = 'all'"));
     register(&client, "shop", settings(&PostgresFixture::new().target(&database))).await;
 
-    let mut streams = Vec::new();
+    let (seen, stop) = (Arc::new(Seen::default()), CancellationToken::new());
+    let mut readers = JoinSet::new();
     for _ in 0..SUBSCRIBERS {
-        streams.push(subscribe(&client).await);
+        readers.spawn(read(subscribe(&client).await, seen.clone(), stop.clone()));
     }
-    let seen = join_all(streams.iter_mut().map(sample_times)).await;
-    drop(streams);
-    let looks: BTreeSet<_> = seen.iter().flatten().collect();
-    assert!(seen.iter().all(|times| times.len() == SAMPLES));
-    // 200 subscribers took 600 samples out of a few looks.
+    until(async || seen.served.load(Ordering::Relaxed) == SUBSCRIBERS).await;
+    stop.cancel();
+    readers.join_all().await;
+    let looks = seen.looks.lock().unwrap().clone();
+    // 200 subscribers took 600 samples and more out of a few looks.
     assert!(looks.len() < SUBSCRIBERS, "each subscriber was looked for alone: {} looks", looks.len());
 
     // The sampler rests: nobody is left. Then no statement was run more often than there were looks, and one that was

@@ -4,13 +4,14 @@ use std::{
     fs::{self, File},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus, Stdio},
 };
 
 use dbkeeper::grpc::{client::Client, proto::v1};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tonic::Code;
+use tonic::{Code, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::{
     answer::assert_refused,
@@ -20,6 +21,7 @@ use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     harness::{
         postgres::PostgresServer,
+        process::binary,
         server::{TestServer, in_time},
     },
 };
@@ -35,7 +37,7 @@ impl Process {
     async fn start(data_directory: &Path) -> Self {
         let log = data_directory.with_extension("log");
         let output = File::create(&log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dbkeeper"));
+        let mut command = binary();
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "info", "--log-format", "json", "--data-dir"]);
         command.arg(data_directory);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
@@ -158,12 +160,21 @@ async fn a_call_under_way_keeps_its_database_until_it_has_ended() {
     };
     let holder = std::thread::spawn({
         let database = database.clone();
-        move || PostgresServer::shared().psql(&database, "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(1); COMMIT")
+        // It does not end well: its session is taken from it.
+        let sql = "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(600)";
+        move || std::panic::catch_unwind(|| PostgresServer::shared().psql(&database, sql))
     });
     until(async || locks("granted AND mode = 'AccessExclusiveLock'") == "1").await;
     let call = tokio::spawn(async move { client.schemas().list_tables(list).await });
     until(async || locks("NOT granted") == "1").await;
-    server.stop().await;
+    let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let stopping = tokio::spawn(server.stop());
+    in_time(async { while health.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {} }).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' \
+               AND datname = current_database() AND pid <> pg_backend_pid()";
+    postgres.psql(&database, end);
     in_time(call).await.unwrap().expect("a call that was under way is finished");
-    holder.join().unwrap();
+    in_time(stopping).await.unwrap();
+    assert!(holder.join().unwrap().is_err(), "the lock was held until the server was stopping");
 }

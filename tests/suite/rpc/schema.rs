@@ -58,6 +58,8 @@ async fn requests_that_cannot_be_right_are_refused_with_their_field() {
     let tables = |request| async { client.schemas().list_tables(request).await };
     let error = tables(v1::ListTablesRequest { name_pattern: "a\\".to_owned(), ..list.clone() }).await.unwrap_err();
     assert_field(&error, "name_pattern", "backslash");
+    let long = v1::ListTablesRequest { name_pattern: "a".repeat(256), ..list.clone() };
+    assert_field(&tables(long).await.unwrap_err(), "name_pattern", "1 to 255 characters");
     let error = tables(v1::ListTablesRequest { order_by: "bytes".to_owned(), ..list.clone() }).await.unwrap_err();
     assert_refused(&error, Code::InvalidArgument, "FILTER_INVALID");
     let two_days = Some(prost_types::Duration { seconds: 48 * 3600, nanos: 0 });

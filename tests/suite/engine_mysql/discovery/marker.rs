@@ -3,6 +3,7 @@
 use dbkeeper::engine::Engine;
 
 use super::*;
+use crate::harness::server::in_time;
 
 #[tokio::test]
 async fn the_marker_changes_with_definitions_and_while_one_runs() {
@@ -43,9 +44,12 @@ async fn the_marker_changes_with_definitions_and_while_one_runs() {
         .spawn()
         .unwrap();
     let count = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'CREATE TABLE held%'";
-    while server.sql(&name, count).is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    in_time(async {
+        while server.sql(&name, count).is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
     let under_way = [marker().await, marker().await];
     assert_ne!(under_way[0], under_way[1], "what is read meanwhile may be old soon");
     server.sql(&name, &format!("KILL {}", server.sql(&name, count)));

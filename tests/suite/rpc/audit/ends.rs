@@ -60,6 +60,9 @@ async fn an_outcome_that_cannot_be_written_is_told_as_unknown() {
     assert!(verify(&client, None).await.intact);
 }
 
+/// After so long a call waits for the store, on a loaded machine as well. Nothing tells a test when that is.
+const ENOUGH_TO_BEGIN: Duration = Duration::from_secs(3);
+
 /// A database that accepts and never says a word, and what tests a connection to it.
 async fn silent_database() -> (TcpListener, v1::TestConnectionRequest) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,13 +128,13 @@ async fn a_change_is_finished_though_its_caller_has_gone() {
     let mut intruder = Intruder::of(&server).await;
     // The store lets nobody write while the calls come and go.
     intruder.run("BEGIN IMMEDIATE").await.unwrap();
-    let hasty = client.clone().with_deadline(Duration::from_millis(300));
+    let hasty = client.clone().with_deadline(ENOUGH_TO_BEGIN);
     let error = hasty.connections().create_connection(create("late")).await.unwrap_err();
     assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled), "{error:?}");
     let left = client.clone();
     let request = create("left");
     let leaving = tokio::spawn(async move { left.connections().create_connection(request).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(ENOUGH_TO_BEGIN).await;
     leaving.abort();
     let _ = leaving.await;
     intruder.run("COMMIT").await.unwrap();
