@@ -101,7 +101,8 @@ async fn sound_end_of(
     append(transaction, key, end.place, None, &found).await
 }
 
-/// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it.
+/// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it: where anything lies
+/// beyond the head, somebody else put it there, for an event and its head are one write.
 async fn end_of(connection: &mut SqliteConnection, key: &AuditKey, account: &AccountId) -> Result<StoredPlace> {
     let (mut end, mut head) = (AuditPlace::START, None);
     for row in known_places(connection, account).await? {
@@ -113,7 +114,7 @@ async fn end_of(connection: &mut SqliteConnection, key: &AuditKey, account: &Acc
             end = place;
         }
     }
-    let genuine = head.map_or(end == AuditPlace::START, |head| head.genuine);
+    let genuine = head.map_or(end == AuditPlace::START, |head| head.genuine && head.place == end);
     Ok(StoredPlace { place: end, genuine })
 }
 
