@@ -10,6 +10,9 @@ pub const MAC_LENGTH: usize = 32;
 /// Authentication code of an event. It covers the event and the code of the event before.
 pub type Mac = [u8; MAC_LENGTH];
 
+/// Who acts where the server acts by itself.
+pub const SERVER_ACTOR: &str = "server";
+
 /// Who calls what. It holds names only, never a value that a caller could hide a secret in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditedCall {
@@ -19,7 +22,8 @@ pub struct AuditedCall {
     pub actor: String,
     /// Network address of the caller.
     pub address: String,
-    /// `dbkeeper.v1.ConnectionService/DeleteConnection`, or `dbkeeper.command/ExportMasterKey`. Empty for events of the server's own.
+    /// `dbkeeper.v1.ConnectionService/DeleteConnection`, or `dbkeeper.command/ExportMasterKey`. What the server did by itself is
+    /// `dbkeeper.server/SettleCredentials`; empty for its notes on the log.
     pub method: String,
     /// Id of the call.
     pub request_id: String,

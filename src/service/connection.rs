@@ -74,6 +74,7 @@ pub struct ConnectionService {
     history: Arc<StatusHistory>,
     readers: Arc<Readers>,
     removal: Option<Removal>,
+    record: Option<Arc<dyn rotation::ServerRecord>>,
     turns: rotation::Turns,
 }
 
@@ -82,13 +83,19 @@ impl ConnectionService {
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
         let history = Arc::new(StatusHistory::new(store.clone()));
         let readers = Arc::new(Readers::new(pools.clone(), store.clone()));
-        Self { store, vault, pools, history, readers, removal: None, turns: rotation::Turns::default() }
+        Self { store, vault, pools, history, readers, removal: None, record: None, turns: rotation::Turns::default() }
     }
 
     /// The same service, which can delete a connection with what depends on it.
     #[must_use]
     pub fn with_removal(self, operations: Operations, backups: Arc<BackupService>) -> Self {
         Self { removal: Some(Removal { operations, backups }), ..self }
+    }
+
+    /// The same service, which leaves a record of the rotations that it brings to their end.
+    #[must_use]
+    pub fn with_record(self, record: Arc<dyn rotation::ServerRecord>) -> Self {
+        Self { record: Some(record), ..self }
     }
 
     /// Where reads find their database: a replica, where the connection names some.
@@ -167,9 +174,9 @@ impl ConnectionService {
         expected: Option<u64>,
         validate_only: bool,
     ) -> Result<Connection> {
-        let _turn = self.turns.take(context.account(), id)?;
+        let turn = self.turns.take(context.account(), id)?;
         if !patch.sets_password() && !validate_only {
-            self.settle(context.account(), id).await?;
+            self.settle(&turn, &context.request_id).await?;
         }
         let current = self.store.connection(context.account(), id).await?;
         let revision = current.connection.revision;
@@ -226,9 +233,9 @@ impl ConnectionService {
                     tokio::try_join!(self.store.pending_credential(account, &id), self.store.connection(account, &id))?;
                 // A rotation that is under way or that cannot be settled leaves the stored password to be tested.
                 if pending.is_some()
-                    && let Ok(_turn) = self.turns.take(account, &id)
+                    && let Ok(turn) = self.turns.take(account, &id)
                 {
-                    if let Err(error) = self.settle(account, &id).await {
+                    if let Err(error) = self.settle(&turn, &context.request_id).await {
                         tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
                     }
                     record = self.store.connection(account, &id).await?;

@@ -14,7 +14,7 @@ use super::{Store, failed, from_stored, to_stored, unreadable};
 use crate::{
     model::{
         AccountId, RequestId, Result,
-        audit::{AuditEvent, AuditKind, AuditPlace, AuditRecord, AuditedCall, Mac},
+        audit::{AuditEvent, AuditKind, AuditPlace, AuditRecord, AuditedCall, Mac, SERVER_ACTOR},
     },
     vault::AuditKey,
 };
@@ -96,7 +96,7 @@ async fn sound_end_of(
     }
     tracing::error!(%account, sequence = end.place.sequence, "end of the audit log found altered");
     let call =
-        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
+        AuditedCall::new(account.clone(), SERVER_ACTOR.to_owned(), String::new(), String::new(), &RequestId::generate());
     let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
     append(transaction, key, end.place, None, &found).await
 }

@@ -37,6 +37,7 @@ mod operations;
 mod process;
 mod rates;
 pub(crate) mod rotation;
+mod rotation_settled;
 mod scenario;
 mod schema;
 mod seal;
