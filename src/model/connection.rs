@@ -289,6 +289,15 @@ pub struct Connection {
     pub credential_revision: u64,
 }
 
+impl Connection {
+    /// The database did not take the password when it was last looked at. Asking again and again would lock the user out.
+    pub fn refused_password(&self) -> bool {
+        let failure = self.health.as_ref().and_then(|health| health.failure.as_ref());
+        self.state == ConnectionState::Refused
+            && failure.is_some_and(|failure| failure.reason == Reason::CredentialsRejected.as_str())
+    }
+}
+
 /// Something that can be done with a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {

@@ -27,7 +27,7 @@ pub use pools::{OpenPool, PoolTotals};
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
-        AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestKey, Result, Timestamp,
+        AccountId, CallContext, ConnectionId, Error, ErrorKind, Permission, Reason, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
@@ -255,20 +255,22 @@ impl ConnectionService {
     }
 
     /// How a page of registered databases was when last seen, or, with `refresh`, is now, and the sequence from which a
-    /// watcher misses nothing.
+    /// watcher misses nothing. PERMISSION_MISSING where the caller may not test and asks for a refresh.
     pub async fn statuses(
         &self,
         context: &CallContext,
         list: &ListConnections,
         refresh: bool,
     ) -> Result<(Page<Connection>, u64)> {
+        if refresh {
+            context.caller.require(Permission::Operate)?;
+        }
         // Read first: a change between the two is told again rather than lost.
         let sequence = self.store.transition_sequence(context.account()).await?;
         let mut page = self.list(context, list).await?;
         if refresh {
-            let ids: Vec<ConnectionId> = page.items.iter().map(|connection| connection.id.clone()).collect();
-            page.items = stream::iter(ids)
-                .map(|id| self.refreshed(context, id))
+            page.items = stream::iter(page.items)
+                .map(|connection| self.refreshed(context, connection))
                 .buffered(PARALLEL_TESTS)
                 .filter_map(|connection| async { connection })
                 .collect()
@@ -287,12 +289,16 @@ impl ConnectionService {
         self.history.watch(context.account(), connection, after).await
     }
 
-    /// Tests one database; absent where it was deleted meanwhile.
-    async fn refreshed(&self, context: &CallContext, id: ConnectionId) -> Option<Connection> {
-        let record = self.store.connection(context.account(), &id).await.ok()?;
+    /// Tests one database; absent where it was deleted meanwhile. One that refused the password is left alone: a list that is
+    /// refreshed again and again would lock its user out.
+    async fn refreshed(&self, context: &CallContext, connection: Connection) -> Option<Connection> {
+        if connection.refused_password() {
+            return Some(connection);
+        }
+        let record = self.store.connection(context.account(), &connection.id).await.ok()?;
         // What the test finds stands in the status that is read next.
         let _ = self.pools.probe_registered(&record, false).await;
-        self.get(context, &id).await.ok()
+        self.get(context, &connection.id).await.ok()
     }
 
     /// What can be done with a database.

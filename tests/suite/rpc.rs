@@ -20,6 +20,7 @@ mod connections_delete;
 mod connections_full;
 mod connections_health;
 mod connections_list;
+mod connections_refresh;
 mod connections_refused;
 mod connections_replicas;
 mod connections_replicas_away;
