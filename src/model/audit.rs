@@ -159,6 +159,16 @@ pub struct AuditEvent {
     pub mac: Mac,
 }
 
+impl AuditEvent {
+    /// About how many bytes it takes in an answer.
+    pub fn approximate_bytes(&self) -> usize {
+        const FIXED: usize = 256;
+        let AuditRecord { call, versions, .. } = &self.record;
+        let names = [&call.resources, &call.parameters, versions].into_iter().flatten();
+        FIXED + call.actor.len() + call.method.len() + names.map(|name| name.len() + 4).sum::<usize>()
+    }
+}
+
 /// A place in the chain of an account: the last event of it, or the last that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditPlace {
