@@ -38,6 +38,12 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(3);
 /// Longest look at a database that is down: a silent one must not hide its own return.
 const RETRY_LIMIT: Duration = Duration::from_secs(5);
+/// Longest look where so many say nothing that each must be given up sooner, for all to have their turn.
+const LEAST_LIMIT: Duration = Duration::from_secs(1);
+/// In this time every database that says nothing is to have had its turn; with the pause between two looks it makes ten seconds.
+const ROUND: Duration = Duration::from_secs(7);
+/// Of so many looks at one that says nothing, one has the whole limit: it may be back and slow.
+const WHOLE_LOOK: u32 = 8;
 /// Looks at one host at one time. Callers have the other dials that a host gets.
 const PER_HOST: usize = 2;
 /// Looks at databases that are down at one time.
@@ -75,6 +81,8 @@ struct Entry {
     state: ConnectionState,
     due: Instant,
     running: bool,
+    /// Looks that it let pass in silence, one after the other.
+    silences: u32,
 }
 
 impl Entry {
@@ -225,7 +233,7 @@ impl Plan {
             Some(entry) if entry.running => {}
             Some(entry) if entry.host == host && entry.state == state => entry.revision = revision,
             _ => {
-                self.entries.insert(key, Entry { revision, host, state, due, running });
+                self.entries.insert(key, Entry { revision, host, state, due, running, silences: 0 });
             }
         }
     }
@@ -276,8 +284,15 @@ impl Plan {
     }
 
     fn limit(&self, key: &Key) -> Duration {
-        let down = self.entries.get(key).is_some_and(Entry::is_down);
-        if down { self.options.limit.min(RETRY_LIMIT) } else { self.options.limit }
+        let Some(entry) = self.entries.get(key).filter(|entry| entry.is_down()) else { return self.options.limit };
+        let whole = self.options.limit.min(RETRY_LIMIT);
+        if entry.silences % WHOLE_LOOK == 0 {
+            return whole;
+        }
+        // Each holds one of the places for all of its limit.
+        let silent = self.entries.values().filter(|entry| entry.is_down() && entry.silences > 0).count();
+        let share = ROUND.mul_f64(MAX_DOWN as f64 / silent.max(1) as f64);
+        whole.min(share.max(LEAST_LIMIT))
     }
 
     /// A look has ended: plans the next one.
@@ -298,6 +313,8 @@ impl Plan {
             return;
         };
         entry.state = looked.state;
+        let silent = looked.reason == Some(Reason::ConnectTimeout);
+        entry.silences = if silent { entry.silences.wrapping_add(1) } else { 0 };
         entry.due = match (looked.state, looked.reason) {
             (_, None) => next_turn(entry.due, self.options.interval, now),
             (ConnectionState::Online, Some(_)) => now + SECOND_LOOK,
@@ -358,5 +375,51 @@ mod tests {
         assert!(is_looked_at_soon(Offline, Some(Reason::DatabaseUnreachable)).await);
         assert!(is_looked_at_soon(Refused, Some(Reason::TooManyConnections)).await);
         assert!(!is_looked_at_soon(Refused, Some(Reason::CredentialsRejected)).await);
+    }
+
+    /// The longest time that any of so many silent databases, each on a host of its own, is not asked, where the moment of its
+    /// return is the worst.
+    async fn longest_wait(silent: usize) -> Duration {
+        let options = HealthOptions { interval: INTERVAL, parallel: 8, limit: Duration::from_secs(30) };
+        let mut plan = Plan::new(options);
+        for number in 0..silent {
+            let key = (AccountId::from_stored("a".to_owned()), ConnectionId::from_stored(format!("c{number}")));
+            plan.add(key, 1, (format!("10.0.0.{number}"), 5432), ConnectionState::Offline);
+        }
+        let mut now = Instant::now() + FIRST_LOOK;
+        let (end, settled) = (now + Duration::from_secs(300), now + Duration::from_secs(60));
+        let (mut under_way, mut begun) = (Vec::new(), HashMap::new());
+        let mut longest = Duration::ZERO;
+        while now < end {
+            under_way.retain(|(id, until): &(Id, Instant)| {
+                let over = *until <= now;
+                if over {
+                    let silence = Looked { state: ConnectionState::Offline, reason: Some(Reason::ConnectTimeout) };
+                    plan.ended(*id, Some(silence), now);
+                }
+                !over
+            });
+            for key in plan.due(now) {
+                if let Some(before) = begun.insert(key.clone(), now)
+                    && before > settled
+                {
+                    longest = longest.max(now.saturating_duration_since(before));
+                }
+                let (id, until) = (tokio::spawn(async {}).id(), now + plan.limit(&key));
+                plan.looks.insert(id, key);
+                under_way.push((id, until));
+            }
+            now += TICK;
+        }
+        assert_eq!(begun.len(), silent, "some were never asked");
+        longest
+    }
+
+    #[tokio::test]
+    async fn hundreds_that_say_nothing_are_each_asked_every_ten_seconds() {
+        for silent in [1, 64, 100, 200, 400] {
+            let wait = longest_wait(silent).await;
+            assert!(wait <= Duration::from_secs(10), "{silent}: {wait:?}");
+        }
     }
 }
