@@ -95,8 +95,13 @@ async fn sound_end_of(
         return Ok(end.place);
     }
     tracing::error!(%account, sequence = end.place.sequence, "end of the audit log found altered");
-    let call =
-        AuditedCall::new(account.clone(), SERVER_ACTOR.to_owned(), String::new(), String::new(), &RequestId::generate());
+    let call = AuditedCall::new(
+        account.clone(),
+        SERVER_ACTOR.to_owned(),
+        String::new(),
+        String::new(),
+        &RequestId::generate(),
+    );
     let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
     append(transaction, key, end.place, None, &found).await
 }
