@@ -107,7 +107,12 @@ async fn a_stale_etag_ends_nothing() {
         client.access().revoke_api_key(request).await.map(drop)
     };
     let rotate = async |etag: &str| -> Result<v1::IssuedApiKey, Status> {
-        let request = v1::RotateApiKeyRequest { name: name.clone(), etag: etag.to_owned(), ..Default::default() };
+        let request = v1::RotateApiKeyRequest {
+            name: name.clone(),
+            etag: etag.to_owned(),
+            overlap: Some(prost_types::Duration::default()),
+            ..Default::default()
+        };
         client.access().rotate_api_key(request).await.map(tonic::Response::into_inner)
     };
     for refused in [delete(STALE).await, revoke(STALE).await, rotate(STALE).await.map(drop)] {

@@ -52,7 +52,7 @@ async fn every_change_of_where_it_goes_asks_for_it_again() {
         ("host", v1::Connection { host: "db.elsewhere".to_owned(), ..made.clone() }),
         ("port", v1::Connection { port: 5433, ..made.clone() }),
         ("username", v1::Connection { username: "other".to_owned(), ..made.clone() }),
-        ("tls.mode", with_tls(v1::TlsSettings { mode: v1::TlsMode::Required.into(), ..seen.clone() })),
+        ("tls.mode", with_tls(v1::TlsSettings { mode: v1::TlsMode::VerifyCa.into(), ..seen.clone() })),
         ("tls.ca_pem", with_tls(v1::TlsSettings { ca_pem: new.0.clone(), ..seen.clone() })),
         ("tls.client_cert_pem", with_tls(v1::TlsSettings { client_cert_pem: new.0, ..seen.clone() })),
         ("tls.client_key_pem", with_tls(v1::TlsSettings { client_key_pem: new.1, ..seen.clone() })),
