@@ -18,9 +18,9 @@ use super::postgres::{self, PostgresServer, SUPERUSER};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 static TRANSACTION: LazyLock<PgBouncer> =
-    LazyLock::new(|| PgBouncer::start("transaction", &superuser(), SUPERUSER, PostgresServer::shared().port()));
+    LazyLock::new(|| PgBouncer::start("transaction", &superuser(), SUPERUSER, PostgresServer::shared().port(), ""));
 static SESSION: LazyLock<PgBouncer> =
-    LazyLock::new(|| PgBouncer::start("session", &superuser(), SUPERUSER, PostgresServer::shared().port()));
+    LazyLock::new(|| PgBouncer::start("session", &superuser(), SUPERUSER, PostgresServer::shared().port(), ""));
 
 /// A running pooler.
 pub(crate) struct PgBouncer {
@@ -43,12 +43,12 @@ impl PgBouncer {
 
     /// One of its own that knows one user, and checks passwords from its own list.
     pub(crate) fn of_user(name: &str, password: &str) -> Self {
-        Self::start("session", &user(name, password), name, PostgresServer::shared().port())
+        Self::start("session", &user(name, password), name, PostgresServer::shared().port(), "")
     }
 
-    /// One of its own in front of a port, behind which there need not be a server.
+    /// One of its own in front of a port, behind which there need not be a server: it soon tells its clients so.
     pub(crate) fn in_front_of(port: u16) -> Self {
-        Self::start("session", &superuser(), SUPERUSER, port)
+        Self::start("session", &superuser(), SUPERUSER, port, "server_login_retry = 1\nquery_wait_timeout = 1\n")
     }
 
     /// Where it listens.
@@ -73,7 +73,7 @@ impl PgBouncer {
         settings
     }
 
-    fn start(mode: &str, users: &str, administrator: &str, target: u16) -> Self {
+    fn start(mode: &str, users: &str, administrator: &str, target: u16, more: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
         let port = postgres::free_port();
@@ -82,7 +82,7 @@ impl PgBouncer {
             "[databases]\n* = host=127.0.0.1 port={target}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 10\n\
-             admin_users = {administrator}\nserver_login_retry = 1\n",
+             admin_users = {administrator}\n{more}",
             folder.join("users").display()
         );
         let configuration = postgres::write_file(&folder, "pgbouncer.ini", &configuration);
