@@ -183,6 +183,7 @@ async fn pages_of_keys_go_on_where_they_ended_and_belong_to_their_list() {
             let answer = page("accounts/shop", &token, show_revoked).await.unwrap();
             assert!(answer.api_keys.len() <= 2);
             found.extend(answer.api_keys.into_iter().map(|key| key.name));
+            assert!(found.len() <= expected, "a page came again: {found:?}");
             token = answer.next_page_token;
             if token.is_empty() {
                 break;
