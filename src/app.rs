@@ -197,7 +197,8 @@ impl Builder {
         let access = Arc::new(AccessService::new(store.clone(), pepper).with_other_ways(other_ways));
         access.ensure_admin_key(&config.data_dir).await?;
         let vault = Arc::new(vault);
-        let services = Services::build(config, store, vault, access.clone(), repository, process).await?;
+        let services =
+            Services::build(config, store, vault, access.clone(), audit.clone(), repository, process).await?;
         if store_was_lost {
             let found = services.backups.rebuild_all().await?;
             tracing::info!(found, "backups listed anew from the storage");

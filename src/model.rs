@@ -3,6 +3,7 @@
 //! backups, metrics and operations. Nothing here does any input or output.
 
 pub mod access;
+pub mod address;
 pub mod api_key;
 pub mod audit;
 pub mod backup;

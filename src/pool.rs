@@ -160,8 +160,10 @@ impl Pools {
     /// Dials settings that need not be registered, without a pool.
     pub async fn probe(&self, target: Target) -> Result<Probe> {
         let engine = self.engine(target.settings.engine)?.clone();
+        // Before the gate of the host, which others want as well.
+        let turn = self.inner.probes.turn(&target.account).await;
         let gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
-        self.inner.probes.probe(engine, target, gate).await
+        self.inner.probes.probe(engine, target, (turn, gate)).await
     }
 
     /// What a shutdown waits for; work that must end although its caller went away is run in it.

@@ -1,7 +1,17 @@
 //! What stands in the audit log like a call and did not come through the layers of the server.
 
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
 use super::{AuditService, AuditedCall, Result};
-use crate::grpc::audit::outcome_of;
+use crate::{grpc::audit::outcome_of, service::connection::rotation::ServerRecord};
+
+#[async_trait]
+impl ServerRecord for AuditService {
+    async fn recorded(&self, call: AuditedCall, work: BoxFuture<'_, Result<()>>) -> Result<()> {
+        recorded(self, call, work).await
+    }
+}
 
 /// Does something between its intent and its outcome in the audit log. It is not begun where the intent cannot be written.
 pub(super) async fn recorded<T>(

@@ -83,6 +83,7 @@ impl Services {
         store: &Store,
         vault: Arc<Vault>,
         access: Arc<AccessService>,
+        audit: Arc<AuditService>,
         repository_key: RepositoryKey,
         process: &Process,
     ) -> Result<Self> {
@@ -112,7 +113,7 @@ impl Services {
                 ..RepositorySettings::default()
             },
         ));
-        let connections = connections.with_removal(operations.clone(), backups.clone());
+        let connections = connections.with_removal(operations.clone(), backups.clone()).with_record(audit);
         let databases: Arc<dyn Databases> = connections.readers();
         let schemas = SchemaService::new(databases.clone(), tracker.clone(), backups.clone());
         let monitor = MonitorService::new(databases, MonitorOptions::default(), tracker.clone(), shutdown.clone());

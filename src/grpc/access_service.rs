@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     audit::{AuditAdapter, ExportStream},
-    call::unary,
+    call::{deletion, unary},
     convert::{
         access as convert, etag, required,
         token::{ListScope, Tokens},
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     model::{AccountId, Error, name},
-    service::{access::AccessService, account::AccountService},
+    service::{
+        access::AccessService,
+        account::{AccountService, DeleteAccount},
+    },
 };
 
 /// Answers for AccessService.
@@ -110,10 +113,14 @@ impl v1::access_service_server::AccessService for AccessAdapter {
     }
 
     async fn delete_account(&self, request: Request<v1::DeleteAccountRequest>) -> Result<Response<()>, Status> {
-        unary(request, async |context, message| {
+        deletion(request, async |context, message, removed| {
             let id = name::parse_account(&message.name, "name")?;
-            let expected = etag::revision_from_etag(&message.etag)?;
-            self.accounts.delete(&context, &id, expected, message.force, message.validate_only).await
+            let how = DeleteAccount {
+                expected: etag::revision_from_etag(&message.etag)?,
+                validate_only: message.validate_only,
+                force: message.force,
+            };
+            self.accounts.delete(&context, &id, how, &removed).await
         })
         .await
     }

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 
 use super::{
     layers::Authenticator,
-    rate::{RateLimit, counted, limited},
+    rate::{RateLimit, limited},
 };
 use crate::{
-    model::{Caller, ClientCertificate, ErrorKind, Result},
+    model::{Caller, ClientCertificate, ErrorKind, Result, address::counted},
     service::{access::AccessService, vault::SealedVault},
 };
 

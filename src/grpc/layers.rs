@@ -44,7 +44,7 @@ use super::{
     settings::ServerSettings,
     status,
 };
-use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId};
+use crate::model::{CallContext, ClientCertificate, Error, Reason, RequestId, address::counted};
 
 /// Services that answer without a caller, also while the vault is sealed.
 const OPEN_SERVICES: [&str; 3] =
@@ -120,7 +120,7 @@ impl EdgeService {
         let path = request.uri().path();
         let caller = forwarded::caller_address(self.peer.ip(), request.headers(), &self.edge.settings.trusted_proxies);
         self.peer.set_ip(caller);
-        let mut response = if let Err(wait) = self.edge.addresses.take(&rate::counted(caller), Instant::now()) {
+        let mut response = if let Err(wait) = self.edge.addresses.take(&counted(caller), Instant::now()) {
             let error = rate::limited("calls of an address", "this address calls more often than it may", wait);
             status::response(&error, &request_id)
         } else if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hash, RandomState},
-    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -84,14 +83,6 @@ fn wait(bucket: &Bucket, rate: f64) -> Duration {
     Duration::from_secs_f64(((1.0 - bucket.tokens) / rate).clamp(0.001, 3600.0))
 }
 
-/// An address as it is counted: whoever has one of IPv6 has the 64 bits below it too.
-pub(super) fn counted(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
-        address => address,
-    }
-}
-
 /// The error of a limit that is reached.
 pub(super) fn limited(subject: &str, description: &'static str, wait: Duration) -> Error {
     Error::new(Reason::RateLimited, format!("{description}; wait {} ms and repeat", wait.as_millis().max(1)))
@@ -138,12 +129,5 @@ mod tests {
         }
         let held: usize = limit.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(held <= SHARDS * MAX_BUCKETS, "{held}");
-    }
-
-    #[test]
-    fn an_address_counts_with_all_that_its_owner_has() {
-        let counted = |text: &str| super::counted(text.parse().unwrap()).to_string();
-        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(counted("::ffff:192.0.2.1"), "192.0.2.1");
     }
 }

@@ -10,6 +10,9 @@ pub const MAC_LENGTH: usize = 32;
 /// Authentication code of an event. It covers the event and the code of the event before.
 pub type Mac = [u8; MAC_LENGTH];
 
+/// Who acts where the server acts by itself.
+pub const SERVER_ACTOR: &str = "server";
+
 /// Who calls what. It holds names only, never a value that a caller could hide a secret in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditedCall {
@@ -19,7 +22,8 @@ pub struct AuditedCall {
     pub actor: String,
     /// Network address of the caller.
     pub address: String,
-    /// `dbkeeper.v1.ConnectionService/DeleteConnection`, or `dbkeeper.command/ExportMasterKey`. Empty for events of the server's own.
+    /// `dbkeeper.v1.ConnectionService/DeleteConnection`, or `dbkeeper.command/ExportMasterKey`. What the server did by itself is
+    /// `dbkeeper.server/SettleCredentials`; empty for its notes on the log.
     pub method: String,
     /// Id of the call.
     pub request_id: String,
@@ -153,6 +157,16 @@ pub struct AuditEvent {
     pub record: AuditRecord,
     /// Authenticates the event and all before it.
     pub mac: Mac,
+}
+
+impl AuditEvent {
+    /// About how many bytes it takes in an answer.
+    pub fn approximate_bytes(&self) -> usize {
+        const FIXED: usize = 256;
+        let AuditRecord { call, versions, .. } = &self.record;
+        let names = [&call.resources, &call.parameters, versions].into_iter().flatten();
+        FIXED + call.actor.len() + call.method.len() + names.map(|name| name.len() + 4).sum::<usize>()
+    }
 }
 
 /// A place in the chain of an account: the last event of it, or the last that was removed.

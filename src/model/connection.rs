@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    error::Error,
+    error::{Error, Reason},
     facts::FullTextIndex,
     id::{AccountId, ConnectionId},
     time::Timestamp,
@@ -287,6 +287,35 @@ pub struct Connection {
     pub revision: u64,
     /// Version of the credentials, from 1.
     pub credential_revision: u64,
+}
+
+impl Connection {
+    /// About how many bytes it takes in an answer.
+    pub fn approximate_bytes(&self) -> usize {
+        const FIXED: usize = 512;
+        let settings = &self.settings;
+        let failure = self.health.as_ref().and_then(|health| health.failure.as_ref());
+        let texts = [
+            settings.display_name.len(),
+            settings.host.len(),
+            settings.database.len(),
+            settings.username.len(),
+            settings.tls.ca_pem.len(),
+            settings.tls.client_cert_pem.len(),
+            settings.labels.iter().map(|(key, value)| key.len() + value.len() + 8).sum(),
+            settings.replicas.connections.len() * 80,
+            failure.map_or(0, |failure| failure.message.len() + failure.hint.len()),
+            self.server_version.len(),
+        ];
+        FIXED + texts.iter().sum::<usize>()
+    }
+
+    /// The database did not take the password when it was last looked at. Asking again and again would lock the user out.
+    pub fn refused_password(&self) -> bool {
+        let failure = self.health.as_ref().and_then(|health| health.failure.as_ref());
+        self.state == ConnectionState::Refused
+            && failure.is_some_and(|failure| failure.reason == Reason::CredentialsRejected.as_str())
+    }
 }
 
 /// Something that can be done with a database.

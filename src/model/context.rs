@@ -1,6 +1,7 @@
 //! Who calls, until when, and how the work learns that nobody waits any more.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -73,6 +74,8 @@ pub struct Caller {
     pub account: AccountId,
     /// Who it is, for the log and the record: `key/{id}`, `jwt/{subject}`, `certificate/{kind}:{name}`.
     pub principal: String,
+    /// Where it calls from; absent where it did not come over the network.
+    pub address: Option<IpAddr>,
     /// Its API key, where it called with one.
     pub key: Option<ApiKeyId>,
     /// How it proved who it is.
@@ -96,6 +99,7 @@ impl Caller {
         Self {
             account,
             principal: principal.into(),
+            address: None,
             key: None,
             method,
             role: grant.role,

@@ -5,23 +5,39 @@
 //! sleeps. Here it goes on at once, and the threads that serve calls compute nothing for it. A connection that was made here
 //! belongs here: one that a pool keeps is dialled elsewhere.
 
-use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, thread};
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    thread,
+};
 
-use tokio::{runtime, sync::oneshot};
+use tokio::{
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::{
     engine::{Engine, Probe, Target},
-    model::{Error, Result, connection::EngineKind},
+    model::{AccountId, Error, Result, connection::EngineKind},
 };
 
 /// Of so many pauses of a login one is made.
 const PAUSES: usize = 16;
+/// Looks that callers of one account may have under way at one time. A server that means no good can have a login compute for
+/// seconds, and all of them share this thread: the others of that account wait, and those of the next one do not.
+const PER_ACCOUNT: usize = 16;
 
 /// The thread. It ends, with what runs on it, when this is dropped.
 pub(super) struct ProbeThread {
     handle: runtime::Handle,
+    /// The turns of the accounts that look at something right now.
+    turns: Mutex<HashMap<AccountId, Arc<Semaphore>>>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -31,7 +47,17 @@ impl ProbeThread {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         thread::Builder::new().name("probe".to_owned()).spawn(move || runtime.block_on(stopped))?;
-        Ok(Self { handle, _stop: stop })
+        Ok(Self { handle, turns: Mutex::default(), _stop: stop })
+    }
+
+    /// Waits until an account may have one look more. The looks of the background are not counted here: they are bounded as a whole.
+    pub(super) async fn turn(&self, account: &AccountId) -> Option<OwnedSemaphorePermit> {
+        let turns = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turns| Arc::strong_count(turns) > 1);
+            turns.entry(account.clone()).or_insert_with(|| Arc::new(Semaphore::new(PER_ACCOUNT))).clone()
+        };
+        turns.acquire_owned().await.ok()
     }
 
     /// Looks at a database, and lets go of `gate` when that has ended. Dropping the future ends the look.

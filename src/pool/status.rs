@@ -13,7 +13,7 @@ use std::{
 use crate::{
     model::{
         AccountId, ConnectionId, Detail, Error, ErrorKind, Reason, Result, Timestamp,
-        connection::{Connection, ConnectionFailure, ConnectionHealth, ConnectionState},
+        connection::{Connection, ConnectionFailure, ConnectionHealth, ConnectionState, EngineKind},
     },
     store::{Store, connection::ConnectionRecord, connection_status::StatusRecord},
 };
@@ -118,7 +118,8 @@ impl Statuses {
         let known = known.filter(|seen| seen.is_of(&record.connection));
         let before = known.unwrap_or_else(|| Seen::of(&record.connection));
         let mut after = before.clone();
-        after.judgement.look(look.seen.as_ref().err().map(|error| down(error)), Instant::now());
+        let engine = record.connection.settings.engine;
+        after.judgement.look(look.seen.as_ref().err().map(|error| down(engine, error)), Instant::now());
         if let Ok(version) = &look.seen {
             after.server_version.clone_from(version);
         }
@@ -232,8 +233,10 @@ fn reason(health: &ConnectionHealth) -> Option<&str> {
     health.failure.as_ref().map(|failure| failure.reason.as_str())
 }
 
-fn down(error: &Error) -> ConnectionState {
-    if error.kind() == ErrorKind::Unavailable { ConnectionState::Offline } else { ConnectionState::Refused }
+/// A file that is not there refuses nobody: it may come back any moment, and to look for it costs nothing.
+fn down(engine: EngineKind, error: &Error) -> ConnectionState {
+    let away = engine == EngineKind::Sqlite && error.reason() == Reason::DatabaseUnknown;
+    if away || error.kind() == ErrorKind::Unavailable { ConnectionState::Offline } else { ConnectionState::Refused }
 }
 
 /// The state of a database by its looks: it takes two failures to go down and one success to come up.

@@ -10,10 +10,22 @@ use crate::{
         api_key::Account,
         name,
         page::{Page, PageRequest},
+        removal::Removed,
     },
     pool::Pools,
     store::{Store, request::Inserted},
 };
+
+/// How an account is deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteAccount {
+    /// The revision that it must have.
+    pub expected: Option<u64>,
+    /// Everything is checked and nothing deleted.
+    pub validate_only: bool,
+    /// Its connections go too.
+    pub force: bool,
+}
 
 /// Manages accounts.
 #[derive(Clone)]
@@ -43,14 +55,7 @@ impl AccountService {
         let id = id.unwrap_or_else(AccountId::generate);
         let account = Account { id, display_name, created: now, updated: now, revision: 1 };
         if validate_only {
-            return match self.store.account(&account.id).await {
-                Ok(_) => Err(Error::new(
-                    Reason::AccountExists,
-                    format!("{} exists; take another id", name::account(&account.id)),
-                )),
-                Err(error) if error.reason() == Reason::AccountNotFound => Ok(account),
-                Err(error) => Err(error),
-            };
+            return self.store.check_account_free(&account.id).await.map(|()| account);
         }
         match self.store.insert_account(context.account(), &account, request).await? {
             Inserted::New => Ok(account),
@@ -87,15 +92,16 @@ impl AccountService {
         self.store.rename_account(id, display_name, expected, validate_only).await
     }
 
-    /// Deletes an account and what belongs to it. Its keys are refused from then on; its pools are closed at once.
+    /// Deletes an account and what belongs to it. Its keys are refused from then on; its pools are closed at once. The
+    /// connections that go with it, or would, are noted in `removed`.
     pub async fn delete(
         &self,
         context: &CallContext,
         id: &AccountId,
-        expected: Option<u64>,
-        force: bool,
-        validate_only: bool,
+        how: DeleteAccount,
+        removed: &Removed,
     ) -> Result<()> {
+        let DeleteAccount { expected, validate_only, force } = how;
         visible(context, id)?;
         if id.as_str() == DEFAULT_ACCOUNT {
             return Err(Error::new(
@@ -104,6 +110,9 @@ impl AccountService {
             ));
         }
         let connections = self.store.delete_account(id, expected, force, validate_only).await;
+        for connection in connections.iter().flatten() {
+            removed.note(format!("{}/{}", name::account(id), name::connection(connection)));
+        }
         if validate_only {
             return connections.map(|_| ());
         }

@@ -21,7 +21,7 @@ use crate::{
         access::DEFAULT_ACCOUNT,
         audit::{
             AuditCompletion, AuditEvent, AuditFilter, AuditKind, AuditOutcome, AuditPlace, AuditRecord, AuditRemoval,
-            AuditVerification, AuditedCall,
+            AuditVerification, AuditedCall, SERVER_ACTOR,
         },
         page::{Page, PageRequest},
     },
@@ -241,7 +241,7 @@ impl AuditService {
 
 /// An event of the server's own.
 fn own(account: &AccountId) -> AuditedCall {
-    AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate())
+    AuditedCall::new(account.clone(), SERVER_ACTOR.to_owned(), String::new(), String::new(), &RequestId::generate())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -27,7 +27,7 @@ pub use pools::{OpenPool, PoolTotals};
 use crate::{
     engine::{Credentials, Probe, Target},
     model::{
-        AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestKey, Result, Timestamp,
+        AccountId, CallContext, ConnectionId, Error, ErrorKind, Permission, Reason, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
         page::{Page, PageRequest},
@@ -74,6 +74,7 @@ pub struct ConnectionService {
     history: Arc<StatusHistory>,
     readers: Arc<Readers>,
     removal: Option<Removal>,
+    record: Option<Arc<dyn rotation::ServerRecord>>,
     turns: rotation::Turns,
 }
 
@@ -82,13 +83,19 @@ impl ConnectionService {
     pub fn new(store: Store, vault: Arc<Vault>, pools: Pools) -> Self {
         let history = Arc::new(StatusHistory::new(store.clone()));
         let readers = Arc::new(Readers::new(pools.clone(), store.clone()));
-        Self { store, vault, pools, history, readers, removal: None, turns: rotation::Turns::default() }
+        Self { store, vault, pools, history, readers, removal: None, record: None, turns: rotation::Turns::default() }
     }
 
     /// The same service, which can delete a connection with what depends on it.
     #[must_use]
     pub fn with_removal(self, operations: Operations, backups: Arc<BackupService>) -> Self {
         Self { removal: Some(Removal { operations, backups }), ..self }
+    }
+
+    /// The same service, which leaves a record of the rotations that it brings to their end.
+    #[must_use]
+    pub fn with_record(self, record: Arc<dyn rotation::ServerRecord>) -> Self {
+        Self { record: Some(record), ..self }
     }
 
     /// Where reads find their database: a replica, where the connection names some.
@@ -167,9 +174,9 @@ impl ConnectionService {
         expected: Option<u64>,
         validate_only: bool,
     ) -> Result<Connection> {
-        let _turn = self.turns.take(context.account(), id)?;
+        let turn = self.turns.take(context.account(), id)?;
         if !patch.sets_password() && !validate_only {
-            self.settle(context.account(), id).await?;
+            self.settle(&turn, &context.request_id).await?;
         }
         let current = self.store.connection(context.account(), id).await?;
         let revision = current.connection.revision;
@@ -226,9 +233,9 @@ impl ConnectionService {
                     tokio::try_join!(self.store.pending_credential(account, &id), self.store.connection(account, &id))?;
                 // A rotation that is under way or that cannot be settled leaves the stored password to be tested.
                 if pending.is_some()
-                    && let Ok(_turn) = self.turns.take(account, &id)
+                    && let Ok(turn) = self.turns.take(account, &id)
                 {
-                    if let Err(error) = self.settle(account, &id).await {
+                    if let Err(error) = self.settle(&turn, &context.request_id).await {
                         tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
                     }
                     record = self.store.connection(account, &id).await?;
@@ -248,20 +255,22 @@ impl ConnectionService {
     }
 
     /// How a page of registered databases was when last seen, or, with `refresh`, is now, and the sequence from which a
-    /// watcher misses nothing.
+    /// watcher misses nothing. PERMISSION_MISSING where the caller may not test and asks for a refresh.
     pub async fn statuses(
         &self,
         context: &CallContext,
         list: &ListConnections,
         refresh: bool,
     ) -> Result<(Page<Connection>, u64)> {
+        if refresh {
+            context.caller.require(Permission::Operate)?;
+        }
         // Read first: a change between the two is told again rather than lost.
         let sequence = self.store.transition_sequence(context.account()).await?;
         let mut page = self.list(context, list).await?;
         if refresh {
-            let ids: Vec<ConnectionId> = page.items.iter().map(|connection| connection.id.clone()).collect();
-            page.items = stream::iter(ids)
-                .map(|id| self.refreshed(context, id))
+            page.items = stream::iter(page.items)
+                .map(|connection| self.refreshed(context, connection))
                 .buffered(PARALLEL_TESTS)
                 .filter_map(|connection| async { connection })
                 .collect()
@@ -280,12 +289,16 @@ impl ConnectionService {
         self.history.watch(context.account(), connection, after).await
     }
 
-    /// Tests one database; absent where it was deleted meanwhile.
-    async fn refreshed(&self, context: &CallContext, id: ConnectionId) -> Option<Connection> {
-        let record = self.store.connection(context.account(), &id).await.ok()?;
+    /// Tests one database; absent where it was deleted meanwhile. One that refused the password is left alone: a list that is
+    /// refreshed again and again would lock its user out.
+    async fn refreshed(&self, context: &CallContext, connection: Connection) -> Option<Connection> {
+        if connection.refused_password() {
+            return Some(connection);
+        }
+        let record = self.store.connection(context.account(), &connection.id).await.ok()?;
         // What the test finds stands in the status that is read next.
         let _ = self.pools.probe_registered(&record, false).await;
-        self.get(context, &id).await.ok()
+        self.get(context, &connection.id).await.ok()
     }
 
     /// What can be done with a database.

@@ -3,7 +3,7 @@
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Store, failed, from_stored, is_duplicate,
+    Store, failed, from_stored,
     request::{Inserted, remember},
     to_stored,
 };
@@ -51,7 +51,14 @@ impl Store {
         Ok(())
     }
 
-    /// Makes an account. ACCOUNT_EXISTS where its id is taken. The request belongs to `caller`, which makes it.
+    /// ACCOUNT_EXISTS where an id is taken, or was that of an account that is no more: its audit log goes on, and its folder of
+    /// SQLite databases may still be there, and both would be the new account's.
+    pub async fn check_account_free(&self, id: &AccountId) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        check_free(&mut transaction, id).await
+    }
+
+    /// Makes an account. ACCOUNT_EXISTS where its id is taken or was in use. The request belongs to `caller`, which makes it.
     pub async fn insert_account(
         &self,
         caller: &AccountId,
@@ -63,6 +70,7 @@ impl Store {
         if earlier != Inserted::New {
             return Ok(earlier);
         }
+        check_free(&mut transaction, &account.id).await?;
         sqlx::query("INSERT INTO accounts (id, display_name, created, updated, revision) VALUES ($1, $2, $3, $4, $5)")
             .bind(account.id.as_str())
             .bind(&account.display_name)
@@ -71,7 +79,7 @@ impl Store {
             .bind(to_stored(account.revision))
             .execute(&mut *transaction)
             .await
-            .map_err(|cause| if is_duplicate(&cause) { exists(&account.id) } else { failed(cause) })?;
+            .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(Inserted::New)
     }
@@ -158,6 +166,16 @@ impl Store {
     }
 }
 
+async fn check_free(transaction: &mut Transaction<'static, Sqlite>, id: &AccountId) -> Result<()> {
+    if count(transaction, "SELECT COUNT(*) FROM accounts WHERE id = $1", id).await? > 0 {
+        return Err(exists(id));
+    }
+    if count(transaction, "SELECT COUNT(*) FROM audit_heads WHERE account = $1", id).await? > 0 {
+        return Err(was_in_use(id));
+    }
+    Ok(())
+}
+
 fn check_unused(id: &AccountId, connections: usize, backups: i64, running: i64, force: bool) -> Result<()> {
     let mut faults = Vec::new();
     if connections > 0 && !force {
@@ -221,6 +239,15 @@ fn read(row: &SqliteRow) -> sqlx::Result<Account> {
 
 fn not_found(id: &AccountId) -> Error {
     Error::not_found(Reason::AccountNotFound, "account", name::account(id))
+}
+
+fn was_in_use(id: &AccountId) -> Error {
+    let text = format!(
+        "{} was deleted, and its audit log stays: a new account of this id would take it over, and the folder of its SQLite \
+         databases; take another id",
+        name::account(id)
+    );
+    Error::new(Reason::AccountExists, text).with(Detail::Resource { kind: "account", name: name::account(id) })
 }
 
 fn exists(id: &AccountId) -> Error {

@@ -54,8 +54,9 @@ impl StoredKey {
 pub struct KeyChange<'a> {
     /// The revision that the caller has seen.
     pub expected: Option<u64>,
-    /// Refuse to leave the account without a key that manages it.
-    pub keep_admin: bool,
+    /// Refuse to leave the account without a key that manages it. Where the caller's address is known and the key manages it
+    /// from there, another that does so from there must stay.
+    pub keep_admin: Option<Option<IpAddr>>,
     /// Make the checks only.
     pub dry: bool,
     /// The caller's account and its request_id, where a repeat must be told.
@@ -163,10 +164,14 @@ impl Store {
             return Err(Error::etag_mismatch("API key", name::api_key(account, id)));
         }
         let now = Timestamp::now();
-        let administered = stored.key.administers(now);
+        let before = stored.key.clone();
         change(&mut stored)?;
-        if rules.keep_admin && administered && !stored.key.administers(now) {
-            check_administered(&mut transaction, account, id, now).await?;
+        if let Some(address) = rules.keep_admin {
+            let from = address.filter(|address| before.allows(*address));
+            let manages = |key: &ApiKey| key.administers(now) && from.is_none_or(|address| key.allows(address));
+            if manages(&before) && !manages(&stored.key) {
+                check_administered(&mut transaction, (account, id), from, manages).await?;
+            }
         }
         if rules.dry {
             return Ok(Some(stored));
@@ -226,12 +231,12 @@ async fn write(transaction: &mut Transaction<'static, Sqlite>, stored: &StoredKe
     Ok(())
 }
 
-/// Refuses where no other key manages the account.
+/// Refuses where no other key than the one that leaves manages the account.
 async fn check_administered(
     transaction: &mut Transaction<'static, Sqlite>,
-    account: &AccountId,
-    leaving: &ApiKeyId,
-    now: Timestamp,
+    (account, leaving): (&AccountId, &ApiKeyId),
+    from: Option<IpAddr>,
+    manages: impl Fn(&ApiKey) -> bool,
 ) -> Result<()> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "{COLUMNS} WHERE account = $1 AND id <> $2 AND revoked IS NULL AND role = $3"
@@ -243,14 +248,19 @@ async fn check_administered(
     .await
     .map_err(failed)?;
     for row in &rows {
-        if read(row)?.key.administers(now) {
+        if manages(&read(row)?.key) {
             return Ok(());
         }
     }
-    Err(Error::new(
-        Reason::LastAdminKey,
-        format!("no other key manages {}; make another with the role admin first", name::account(account)),
-    ))
+    let account = name::account(account);
+    let text = match from {
+        Some(address) => format!(
+            "no other key manages {account} from {address}, where this call comes from; make another with the role admin \
+             first, without cidrs or with ones that hold this address"
+        ),
+        None => format!("no other key manages {account}; make another with the role admin first"),
+    };
+    Err(Error::new(Reason::LastAdminKey, text))
 }
 
 fn ranges_text(key: &ApiKey) -> Result<String> {

@@ -14,7 +14,7 @@ use super::{Store, failed, from_stored, to_stored, unreadable};
 use crate::{
     model::{
         AccountId, RequestId, Result,
-        audit::{AuditEvent, AuditKind, AuditPlace, AuditRecord, AuditedCall, Mac},
+        audit::{AuditEvent, AuditKind, AuditPlace, AuditRecord, AuditedCall, Mac, SERVER_ACTOR},
     },
     vault::AuditKey,
 };
@@ -95,13 +95,19 @@ async fn sound_end_of(
         return Ok(end.place);
     }
     tracing::error!(%account, sequence = end.place.sequence, "end of the audit log found altered");
-    let call =
-        AuditedCall::new(account.clone(), "server".to_owned(), String::new(), String::new(), &RequestId::generate());
+    let call = AuditedCall::new(
+        account.clone(),
+        SERVER_ACTOR.to_owned(),
+        String::new(),
+        String::new(),
+        &RequestId::generate(),
+    );
     let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
     append(transaction, key, end.place, None, &found).await
 }
 
-/// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it.
+/// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it: where anything lies
+/// beyond the head, somebody else put it there, for an event and its head are one write.
 async fn end_of(connection: &mut SqliteConnection, key: &AuditKey, account: &AccountId) -> Result<StoredPlace> {
     let (mut end, mut head) = (AuditPlace::START, None);
     for row in known_places(connection, account).await? {
@@ -113,7 +119,7 @@ async fn end_of(connection: &mut SqliteConnection, key: &AuditKey, account: &Acc
             end = place;
         }
     }
-    let genuine = head.map_or(end == AuditPlace::START, |head| head.genuine);
+    let genuine = head.map_or(end == AuditPlace::START, |head| head.genuine && head.place == end);
     Ok(StoredPlace { place: end, genuine })
 }
 

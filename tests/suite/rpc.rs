@@ -4,6 +4,7 @@
 //! hold what one service promises, bad input included.
 
 mod access;
+mod access_checks;
 mod accounts;
 mod alter;
 mod answer;
@@ -17,12 +18,17 @@ mod certificates;
 mod connections;
 mod connections_change;
 mod connections_delete;
+mod connections_fair;
 mod connections_full;
 mod connections_health;
+mod connections_large;
 mod connections_list;
+mod connections_password;
+mod connections_refresh;
 mod connections_refused;
 mod connections_replicas;
 mod connections_replicas_away;
+mod connections_return;
 mod ddl;
 mod definition;
 mod difference;
@@ -37,9 +43,12 @@ mod operations;
 mod process;
 mod rates;
 pub(crate) mod rotation;
+mod rotation_settled;
 mod scenario;
 mod schema;
 mod seal;
+mod soak_sigterm;
+mod store_full;
 pub(crate) mod support;
 mod targets;
 mod tls;

@@ -134,6 +134,10 @@ fn classify_server(error: PgDatabaseError, place: &Place) -> Error {
             format!("the server stopped the statement: {said}"),
             "raise pool.statement_timeout or relieve the server".to_owned(),
         ),
+        // A pooler says so of a server behind it that it does not reach; it says the same of settings that it does not know.
+        code if code.starts_with("08") && !said.contains("startup parameter") => {
+            return place.unreachable(&said).with_metadata("sql_state", code).caused_by(error);
+        }
         "57P01" | "57P02" | "57P03" => {
             return place.unreachable(&said).with_metadata("sql_state", code).caused_by(error);
         }

@@ -66,7 +66,7 @@ impl Edge {
         let slots = if policy.server_streaming { &self.stream_slots } else { &self.unary_slots };
         let slot = take_slot(slots, policy)?;
         let deadline = deadline::of(headers, policy, &self.settings)?;
-        let caller = match unknown {
+        let mut caller = match unknown {
             Some(caller) => caller.with_permission(policy.permission),
             None => {
                 tokio::select! {
@@ -76,6 +76,7 @@ impl Edge {
                 }
             }
         };
+        caller.address = Some(origin.peer.ip());
         self.callers
             .take(caller.principal.as_str(), Instant::now())
             .map_err(|wait| rate::limited(&caller.principal, "this caller calls more often than it may", wait))?;

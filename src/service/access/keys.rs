@@ -2,7 +2,7 @@
 //!
 //! Two rules hold throughout. Nobody gives what they do not hold: a key that is made, widened or given a new secret may do
 //! nothing that its maker may not. And nobody locks themselves out: the last key that manages the caller's own account
-//! stays.
+//! stays, and so does the last one that does so from where the caller is.
 
 use std::time::Duration;
 
@@ -263,7 +263,8 @@ impl AccessService {
 
 /// The administrators of the server may take the last key of another account, not of their own.
 fn rules(context: &CallContext, account: &AccountId, expected: Option<u64>, dry: bool) -> KeyChange<'static> {
-    KeyChange { expected, keep_admin: context.account() == account, dry, request: None }
+    let keep_admin = (context.account() == account).then_some(context.caller.address);
+    KeyChange { expected, keep_admin, dry, request: None }
 }
 
 fn check_within(context: &CallContext, key: &ApiKey) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
+use tokio::time::Instant;
+
 use super::ConnectionService;
 use crate::{
     model::{
@@ -16,8 +18,30 @@ use crate::{
     service::replicas::ReplicaStatus,
 };
 
-/// Longest that the database is asked.
+/// Longest that the database and its replicas are asked.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Until when everything is asked, and how long that is.
+#[derive(Clone, Copy)]
+struct Limit {
+    until: Instant,
+    span: Duration,
+}
+
+impl Limit {
+    fn from_now(span: Duration) -> Self {
+        Self { until: Instant::now() + span, span }
+    }
+
+    async fn hold<T>(self, ask: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout_at(self.until, ask).await.unwrap_or_else(|_| Err(self.passed()))
+    }
+
+    fn passed(self) -> Error {
+        let span = humantime::format_duration(self.span);
+        Error::new(Reason::DatabaseUnreachable, format!("the database did not answer within {span}"))
+    }
+}
 
 /// TLS of a connection as it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,16 +117,15 @@ impl ConnectionService {
         let (complete, total, last) = self.store.backup_counts(account, id).await?;
         let mut details =
             ConnectionDetails { backups: BackupSummary { complete, total, last }, ..ConnectionDetails::default() };
-        let limit = context.time_left(LIMIT);
-        let lease = match tokio::time::timeout(limit, self.pools.database(account, id)).await {
-            Ok(Ok(lease)) => Some(lease),
-            Ok(Err(error)) => details.miss("database", &error),
-            Err(_) => details.miss("database", &silent(limit)),
+        let limit = Limit::from_now(context.time_left(LIMIT));
+        let asked = async {
+            let lease = limit.hold(self.pools.database(account, id)).await;
+            if let Some(lease) = details.take("database", lease) {
+                Box::pin(self.ask(context, &connection, &lease, limit, &mut details)).await;
+            }
         };
-        if let Some(lease) = lease {
-            Box::pin(self.ask(context, &connection, &lease, limit, &mut details)).await;
-        }
-        details.replicas = self.readers.replicas(account, id).await?;
+        let ((), replicas) = tokio::join!(asked, limit.hold(self.readers.replicas(account, id)));
+        details.replicas = details.take("replicas", replicas).unwrap_or_default();
         details.pool = self.pools.figures(account, id);
         // Asking is a look as well: what it found belongs to the answer.
         (details.last_test, details.last_failure) = self.store.last_looks(account, id).await?;
@@ -122,7 +145,7 @@ impl ConnectionService {
         context: &CallContext,
         connection: &Connection,
         lease: &Lease,
-        limit: Duration,
+        limit: Limit,
         details: &mut ConnectionDetails,
     ) {
         let server = connection.settings.engine != EngineKind::Sqlite;
@@ -203,14 +226,22 @@ impl ConnectionDetails {
 }
 
 /// Asks, for so long and no longer than the connection stays as it is.
-async fn timed<T>(limit: Duration, lease: &Lease, ask: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(limit, lease.run(ask)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(silent(limit)),
-    }
+async fn timed<T>(limit: Limit, lease: &Lease, ask: impl Future<Output = Result<T>>) -> Result<T> {
+    limit.hold(lease.run(ask)).await
 }
 
-fn silent(limit: Duration) -> Error {
-    let limit = humantime::format_duration(limit);
-    Error::new(Reason::DatabaseUnreachable, format!("the database did not answer within {limit}"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_later_has_no_more_time_than_what_was_asked_first() {
+        let limit = Limit { until: Instant::now(), span: Duration::from_secs(3600) };
+        let patience = Duration::from_secs(60);
+        for _ in 0..2 {
+            let asked = limit.hold(std::future::pending::<Result<()>>());
+            let error = tokio::time::timeout(patience, asked).await.expect("the time is over").unwrap_err();
+            assert!(error.message().contains("within 1h"), "{error}");
+        }
+    }
 }

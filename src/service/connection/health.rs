@@ -38,10 +38,19 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(3);
 /// Longest look at a database that is down: a silent one must not hide its own return.
 const RETRY_LIMIT: Duration = Duration::from_secs(5);
+/// In this time every database that says nothing is to have had its turn, however many there are. Places are taken at ticks, so
+/// that a round takes longer than it reckons with.
+const ROUND: Duration = Duration::from_secs(6);
+/// But no look is shorter than this.
+const LEAST_LIMIT: Duration = Duration::from_secs(1);
+/// Of so many looks that are cut short, one has time for a database that is back and slow.
+const SLOW_TURN: u32 = 16;
+/// How much time.
+const SLOW_LIMIT: Duration = Duration::from_secs(3);
 /// Looks at one host at one time. Callers have the other dials that a host gets.
 const PER_HOST: usize = 2;
 /// Looks at databases that are down at one time.
-const MAX_DOWN: usize = 64;
+const MAX_DOWN: u32 = 64;
 /// Between two looks at databases of one host that is down: hundreds of them need not all knock.
 const DOWN_SPACING: Duration = Duration::from_millis(100);
 
@@ -75,6 +84,8 @@ struct Entry {
     state: ConnectionState,
     due: Instant,
     running: bool,
+    /// Looks that it let pass in silence, one after the other.
+    silences: u32,
 }
 
 impl Entry {
@@ -106,7 +117,7 @@ struct Plan {
     hosts: HashMap<Host, HostState>,
     looks: HashMap<Id, Key>,
     steady: usize,
-    down: usize,
+    down: u32,
 }
 
 impl HealthChecks {
@@ -225,7 +236,7 @@ impl Plan {
             Some(entry) if entry.running => {}
             Some(entry) if entry.host == host && entry.state == state => entry.revision = revision,
             _ => {
-                self.entries.insert(key, Entry { revision, host, state, due, running });
+                self.entries.insert(key, Entry { revision, host, state, due, running, silences: 0 });
             }
         }
     }
@@ -276,8 +287,17 @@ impl Plan {
     }
 
     fn limit(&self, key: &Key) -> Duration {
-        let down = self.entries.get(key).is_some_and(Entry::is_down);
-        if down { self.options.limit.min(RETRY_LIMIT) } else { self.options.limit }
+        let Some(entry) = self.entries.get(key).filter(|entry| entry.is_down()) else { return self.options.limit };
+        let whole = self.options.limit.min(RETRY_LIMIT);
+        // Each of these holds one of the places for all of its limit.
+        let silent = self.entries.values().filter(|entry| entry.is_down() && entry.silences > 0).count();
+        let fair = ROUND * MAX_DOWN / u32::try_from(silent.max(1)).unwrap_or(u32::MAX);
+        if entry.silences == 0 || fair >= whole {
+            return whole;
+        }
+        // Each begins to count somewhere else, or all would have theirs at once.
+        let turn = entry.silences.wrapping_add(number(key));
+        whole.min(fair.max(if turn.is_multiple_of(SLOW_TURN) { SLOW_LIMIT } else { LEAST_LIMIT }))
     }
 
     /// A look has ended: plans the next one.
@@ -298,6 +318,8 @@ impl Plan {
             return;
         };
         entry.state = looked.state;
+        let silent = looked.reason == Some(Reason::ConnectTimeout);
+        entry.silences = if silent { entry.silences.wrapping_add(1) } else { 0 };
         entry.due = match (looked.state, looked.reason) {
             (_, None) => next_turn(entry.due, self.options.interval, now),
             (ConnectionState::Online, Some(_)) => now + SECOND_LOOK,
@@ -324,9 +346,14 @@ fn next_turn(due: Instant, interval: Duration, now: Instant) -> Instant {
 
 /// The share of an interval after which a database has its turn: the same for each, spread over all.
 fn share(key: &Key) -> f64 {
+    f64::from(number(key)) / f64::from(u32::MAX)
+}
+
+/// A number that is always the same for a database, and spread over all numbers.
+fn number(key: &Key) -> u32 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    u32::try_from(hasher.finish() >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -358,5 +385,51 @@ mod tests {
         assert!(is_looked_at_soon(Offline, Some(Reason::DatabaseUnreachable)).await);
         assert!(is_looked_at_soon(Refused, Some(Reason::TooManyConnections)).await);
         assert!(!is_looked_at_soon(Refused, Some(Reason::CredentialsRejected)).await);
+    }
+
+    /// The longest time that any of so many silent databases, each on a host of its own, is not asked, where the moment of its
+    /// return is the worst.
+    async fn longest_wait(silent: usize) -> Duration {
+        let options = HealthOptions { interval: INTERVAL, parallel: 8, limit: Duration::from_secs(30) };
+        let mut plan = Plan::new(options);
+        for number in 0..silent {
+            let key = (AccountId::from_stored("a".to_owned()), ConnectionId::from_stored(format!("c{number}")));
+            plan.add(key, 1, (format!("10.0.0.{number}"), 5432), ConnectionState::Offline);
+        }
+        let mut now = Instant::now() + FIRST_LOOK;
+        let (end, settled) = (now + Duration::from_secs(300), now + Duration::from_secs(60));
+        let (mut under_way, mut begun) = (Vec::new(), HashMap::new());
+        let mut longest = Duration::ZERO;
+        while now < end {
+            under_way.retain(|(id, until): &(Id, Instant)| {
+                let over = *until <= now;
+                if over {
+                    let silence = Looked { state: ConnectionState::Offline, reason: Some(Reason::ConnectTimeout) };
+                    plan.ended(*id, Some(silence), now);
+                }
+                !over
+            });
+            for key in plan.due(now) {
+                if let Some(before) = begun.insert(key.clone(), now)
+                    && before > settled
+                {
+                    longest = longest.max(now.saturating_duration_since(before));
+                }
+                let (id, until) = (tokio::spawn(async {}).id(), now + plan.limit(&key));
+                plan.looks.insert(id, key);
+                under_way.push((id, until));
+            }
+            now += TICK;
+        }
+        assert_eq!(begun.len(), silent, "some were never asked");
+        longest
+    }
+
+    #[tokio::test]
+    async fn hundreds_that_say_nothing_are_each_asked_every_ten_seconds() {
+        for silent in [1, 64, 100, 200, 300] {
+            let wait = longest_wait(silent).await;
+            assert!(wait <= Duration::from_secs(10), "{silent}: {wait:?}");
+        }
     }
 }

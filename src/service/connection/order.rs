@@ -113,8 +113,8 @@ impl ConnectionOrder {
             let after = self.read(after)?;
             matching.retain(|(places, _)| self.compare(places, &after) == Ordering::Greater);
         }
-        matching.truncate(request.size as usize + 1);
-        let page = Page::cut(matching, request.size, |(places, _)| places.iter().map(Place::to_string).collect());
+        let key = |(places, _): &(Vec<Place>, Connection)| places.iter().map(Place::to_string).collect();
+        let page = Page::cut_to_bytes(matching, request.size, key, |(_, connection)| connection.approximate_bytes());
         let items = page.items.into_iter().map(|(_, connection)| connection).collect();
         Ok(Page { items, next: page.next, total: Some(total) })
     }

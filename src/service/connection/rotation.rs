@@ -10,13 +10,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 use secrecy::SecretString;
+use tracing::Instrument;
 
 use super::{ConnectionService, Secrets};
 use crate::{
     engine::{Credentials, Target, password},
     model::{
-        AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestKey, Result, connection::Connection,
+        AccountId, CallContext, ConnectionId, Error, ErrorKind, Reason, RequestId, RequestKey, Result,
+        audit::{AuditedCall, SERVER_ACTOR},
+        connection::Connection,
         name,
     },
     pool::{CLIENT_KEY_FIELD, PASSWORD_FIELD},
@@ -26,6 +31,16 @@ use crate::{
     },
     vault::SecretScope,
 };
+
+/// Under which method the log tells that a rotation was brought to its end.
+const SETTLE: &str = "dbkeeper.server/SettleCredentials";
+
+/// The record of what the server does without having been called for it.
+#[async_trait]
+pub trait ServerRecord: Send + Sync {
+    /// Does something between its intent and its outcome in the audit log. It is not begun where the intent cannot be written.
+    async fn recorded(&self, call: AuditedCall, work: BoxFuture<'_, Result<()>>) -> Result<()>;
+}
 
 /// What is asked for.
 #[derive(Default)]
@@ -44,8 +59,11 @@ pub struct Rotation {
 #[derive(Clone, Default)]
 pub(super) struct Turns(Arc<Mutex<HashSet<(AccountId, ConnectionId)>>>);
 
-/// The turn of one of them, for as long as it lives.
-pub(super) struct Turn {
+/// The turn of one of them, until the last copy of it is gone.
+#[derive(Clone)]
+pub(super) struct Turn(Arc<Taken>);
+
+struct Taken {
     turns: Turns,
     place: (AccountId, ConnectionId),
 }
@@ -58,11 +76,11 @@ impl Turns {
         if !taken.insert(place.clone()) {
             return Err(busy(connection));
         }
-        Ok(Turn { turns: self.clone(), place })
+        Ok(Turn(Arc::new(Taken { turns: self.clone(), place })))
     }
 }
 
-impl Drop for Turn {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.turns.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
     }
@@ -76,7 +94,7 @@ impl ConnectionService {
             return self.get(context, id).await;
         }
         let turn = self.turns.take(account, id)?;
-        self.settle(account, id).await?;
+        self.settle(&turn, &context.request_id).await?;
         // What was settled may have been this very call, cut short by a crash.
         if self.store.earlier_request(account, rotation.request.as_ref()).await?.is_some() {
             return self.get(context, id).await;
@@ -115,8 +133,8 @@ impl ConnectionService {
         let mut open = 0;
         for (account, id) in self.store.connections_with_pending_credentials().await? {
             // One that is being changed is settled by the call that changes it.
-            let Ok(_turn) = self.turns.take(&account, &id) else { continue };
-            match self.settle(&account, &id).await {
+            let Ok(turn) = self.turns.take(&account, &id) else { continue };
+            match self.settle(&turn, &RequestId::generate()).await {
                 Ok(()) => tracing::info!(connection = %id, "rotation of credentials settled"),
                 Err(error) => {
                     open += 1;
@@ -127,20 +145,48 @@ impl ConnectionService {
         Ok(open)
     }
 
-    /// Settles what an earlier rotation of a connection has left open, so that the store tells the truth. A turn must be held.
-    pub(super) async fn settle(&self, account: &AccountId, id: &ConnectionId) -> Result<()> {
+    /// Settles what an earlier rotation of a connection has left open, so that the store tells the truth. Like the rotation
+    /// itself it comes to its end although the caller goes away. `request` is the call that it is done for.
+    pub(super) async fn settle(&self, turn: &Turn, request: &RequestId) -> Result<()> {
+        let (account, id) = &turn.0.place;
         let Some(pending) = self.store.pending_credential(account, id).await? else { return Ok(()) };
-        let record = self.store.connection(account, id).await?;
+        let (service, turn, request) = (self.clone(), turn.clone(), request.clone());
+        let work = async move {
+            let _turn = turn;
+            service.settle_pending(&pending, &request).await
+        };
+        self.pools.tracker().spawn(work.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    async fn settle_pending(&self, pending: &PendingCredential, request: &RequestId) -> Result<()> {
+        let record = self.store.connection(&pending.account, &pending.connection).await?;
         if record.connection.credential_revision + 1 != pending.credential_revision {
             // The caller has given other credentials meanwhile; those hold.
-            return self.store.abandon_pending_credential(&pending).await;
+            return self.store.abandon_pending_credential(pending).await;
         }
-        let new = self.with_pending(&record, &pending)?;
+        let new = self.with_pending(&record, pending)?;
         match self.pools.probe(new).await {
-            Ok(_) => self.commit(&pending).await,
-            Err(error) if refused(&error) => self.carry_out(&record, &pending).await,
+            Ok(_) => self.recorded(pending, request, self.commit(pending)).await,
+            Err(error) if refused(&error) => self.recorded(pending, request, self.carry_out(&record, pending)).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Changes the database or the store, and leaves that in the audit log of the account as an act of the server's own: the call
+    /// that asked for it ended long ago, or is one that only looks.
+    async fn recorded(
+        &self,
+        pending: &PendingCredential,
+        request: &RequestId,
+        work: impl Future<Output = Result<()>> + Send,
+    ) -> Result<()> {
+        let Some(record) = &self.record else { return work.await };
+        let (account, actor) = (pending.account.clone(), SERVER_ACTOR.to_owned());
+        let call = AuditedCall {
+            resources: vec![name::connection(&pending.connection)],
+            ..AuditedCall::new(account, actor, String::new(), SETTLE.to_owned(), request)
+        };
+        record.recorded(call, Box::pin(work)).await
     }
 
     /// Tells the database, finds out by a login whether it has heard, and brings the store to the same.

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use secrecy::ExposeSecret;
+
 use super::{
     Secrets,
     input::{Change, ConnectionInput, ConnectionPatch, PoolInput, ReplicaInput, TlsInput},
@@ -185,6 +187,11 @@ pub(super) fn check_password_given_again(current: &Connection, patch: &Connectio
         Change::Username(username) if *username != settings.username => Some("username"),
         Change::TlsMode(mode) if *mode != Some(settings.tls.mode) => Some("tls.mode"),
         Change::TlsCa(pem) if *pem != settings.tls.ca_pem => Some("tls.ca_pem"),
+        Change::TlsClientCert(pem) if *pem != settings.tls.client_cert_pem => Some("tls.client_cert_pem"),
+        // What it was cannot be compared; to take away what is not there changes nothing.
+        Change::TlsClientKey(key) if current.client_key_set || !key.expose_secret().is_empty() => {
+            Some("tls.client_key_pem")
+        }
         _ => None,
     });
     match moved {

@@ -18,7 +18,7 @@ use super::{
     wrong_key,
 };
 use crate::{
-    model::{Detail, Error, Reason, Result, audit::AuditedCall, vault::SealReason},
+    model::{Detail, Error, Reason, Result, address::counted, audit::AuditedCall, vault::SealReason},
     store::Store,
     vault::{KeySource, KeyTrouble, MasterKeys, Vault},
 };
@@ -181,7 +181,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Wrong keys by address.
+/// Wrong keys by address, which counts with all that its owner has.
 #[derive(Default)]
 struct Attempts(HashMap<Option<IpAddr>, Failed>);
 
@@ -192,7 +192,8 @@ struct Failed {
 
 impl Attempts {
     fn check(&self, peer: Option<IpAddr>, now: Instant) -> Result<()> {
-        let left = self.0.get(&peer).map_or(Duration::ZERO, |failed| failed.until.saturating_duration_since(now));
+        let left =
+            self.0.get(&peer.map(counted)).map_or(Duration::ZERO, |failed| failed.until.saturating_duration_since(now));
         if left.is_zero() {
             return Ok(());
         }
@@ -205,6 +206,7 @@ impl Attempts {
     }
 
     fn failed(&mut self, peer: Option<IpAddr>, now: Instant) -> Duration {
+        let peer = peer.map(counted);
         if self.0.len() >= MAX_ADDRESSES && !self.0.contains_key(&peer) {
             let first = self.0.iter().min_by_key(|(_, failed)| failed.until).map(|(peer, _)| *peer);
             first.map(|first| self.0.remove(&first));
@@ -233,6 +235,16 @@ mod tests {
             attempts.check(other, now).unwrap();
             now += Duration::from_secs(seconds);
         }
+    }
+
+    #[test]
+    fn whoever_has_one_address_of_ipv6_waits_with_all_of_them() {
+        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        attempts.failed(address("2001:db8:1:2::1"), now);
+        attempts.check(address("2001:db8:1:2:ffff::9"), now).unwrap_err();
+        assert_eq!(attempts.failed(address("2001:db8:1:2:ffff::9"), now), FIRST_PAUSE * 2);
+        attempts.check(address("2001:db8:1:3::1"), now).unwrap();
     }
 
     #[test]

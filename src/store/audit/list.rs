@@ -64,7 +64,8 @@ impl Store {
             Ok((row::event(row, account), outcome))
         });
         let events = listed.collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(events, page.size, |(event, _)| vec![event.sequence.to_string()]))
+        let key = |(event, _): &ListedEvent| vec![event.sequence.to_string()];
+        Ok(Page::cut_to_bytes(events, page.size, key, |(event, _)| event.approximate_bytes()))
     }
 
     /// The outcome of the call behind an intent, where it has one.

@@ -17,8 +17,10 @@ use super::postgres::{self, PostgresServer, SUPERUSER};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-static TRANSACTION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("transaction", &superuser(), SUPERUSER));
-static SESSION: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start("session", &superuser(), SUPERUSER));
+static TRANSACTION: LazyLock<PgBouncer> =
+    LazyLock::new(|| PgBouncer::start("transaction", &superuser(), SUPERUSER, PostgresServer::shared().port(), ""));
+static SESSION: LazyLock<PgBouncer> =
+    LazyLock::new(|| PgBouncer::start("session", &superuser(), SUPERUSER, PostgresServer::shared().port(), ""));
 
 /// A running pooler.
 pub(crate) struct PgBouncer {
@@ -41,7 +43,12 @@ impl PgBouncer {
 
     /// One of its own that knows one user, and checks passwords from its own list.
     pub(crate) fn of_user(name: &str, password: &str) -> Self {
-        Self::start("session", &user(name, password), name)
+        Self::start("session", &user(name, password), name, PostgresServer::shared().port(), "")
+    }
+
+    /// One of its own in front of a port, behind which there need not be a server: it soon tells its clients so.
+    pub(crate) fn in_front_of(port: u16) -> Self {
+        Self::start("session", &superuser(), SUPERUSER, port, "server_login_retry = 1\nquery_wait_timeout = 1\n")
     }
 
     /// Where it listens.
@@ -66,18 +73,16 @@ impl PgBouncer {
         settings
     }
 
-    fn start(mode: &str, users: &str, administrator: &str) -> Self {
-        let server = PostgresServer::shared();
+    fn start(mode: &str, users: &str, administrator: &str, target: u16, more: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
         let port = postgres::free_port();
         postgres::write_file(&folder, "users", users);
         let configuration = format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n\
+            "[databases]\n* = host=127.0.0.1 port={target}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 10\n\
-             admin_users = {administrator}\n",
-            server.port(),
+             admin_users = {administrator}\n{more}",
             folder.join("users").display()
         );
         let configuration = postgres::write_file(&folder, "pgbouncer.ini", &configuration);

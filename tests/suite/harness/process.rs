@@ -4,11 +4,12 @@ use std::{
     env,
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use dbkeeper::grpc::client::Client;
+use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
@@ -84,6 +85,23 @@ impl ServerProcess {
         let mut child = self.child.take().expect("a server runs");
         child.kill().expect("our own child can be killed");
         child.wait().expect("our own child can be awaited");
+    }
+
+    /// Tells the server to stop, as a supervisor does.
+    pub(crate) fn terminate(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process id")).expect("a process id");
+        kill_process(pid, Signal::TERM).expect("our own child takes a signal");
+    }
+
+    /// Waits for the end of a server that was told to stop.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a server runs");
+        loop {
+            if let Some(status) = child.try_wait().expect("the child can be asked") {
+                return status;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
     }
 
     /// Id of the process that runs.

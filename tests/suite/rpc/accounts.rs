@@ -131,7 +131,21 @@ async fn an_account_in_use_is_deleted_by_force_alone_and_its_keys_end_with_it() 
     let told = in_time(watching.message()).await.expect("and ends nothing");
     assert!(told.is_some());
 
-    delete(&root, "accounts/tenant", true).await.unwrap();
+    let forced = |validate_only| {
+        let name = "accounts/tenant".to_owned();
+        let request = v1::DeleteAccountRequest { name, force: true, validate_only, ..Default::default() };
+        let client = root.clone();
+        async move { client.access().delete_account(request).await.unwrap() }
+    };
+    for validate_only in [true, false] {
+        let answer = forced(validate_only).await;
+        let removed: Vec<_> = answer.metadata().get_all("dbkeeper-removed").iter().collect();
+        assert_eq!(removed, ["accounts/tenant/connections/files"]);
+    }
+    let of_method = v1::ListAuditEventsRequest { method: "DeleteAccount".to_owned(), ..Default::default() };
+    let told = root.access().list_audit_events(of_method).await.unwrap().into_inner().audit_events;
+    assert!(told[0].resources.contains(&"accounts/tenant/connections/files".to_owned()), "{:?}", told[0]);
+    assert!(told[0].parameters.contains(&"removed:1".to_owned()), "{:?}", told[0]);
     let error = tenant.access().who_am_i(v1::WhoAmIRequest {}).await.unwrap_err();
     assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
     assert_refused(&end_of(watching).await, Code::Unauthenticated, "CREDENTIALS_ENDED");
@@ -143,8 +157,24 @@ async fn an_account_in_use_is_deleted_by_force_alone_and_its_keys_end_with_it() 
         let error = delete(&root, "accounts/default", force).await.unwrap_err();
         assert_refused(&error, Code::FailedPrecondition, "ACCOUNT_IN_USE");
     }
-    make_account(&root, "tenant").await;
-    let error = tenant.access().who_am_i(v1::WhoAmIRequest {}).await.unwrap_err();
+    // Its audit log stays, and so does the folder of its SQLite databases: nobody else is to have them.
+    for validate_only in [true, false] {
+        let again = v1::CreateAccountRequest {
+            account_id: "tenant".to_owned(),
+            account: Some(v1::Account { display_name: "Another".to_owned(), ..Default::default() }),
+            validate_only,
+            ..Default::default()
+        };
+        let error = root.access().create_account(again).await.unwrap_err();
+        assert_refused(&error, Code::AlreadyExists, "ACCOUNT_EXISTS");
+        assert_says(&error, "take another id");
+    }
+    // An id under which nothing was ever recorded can be used again; the keys of the first one stay dead.
+    make_account(&root, "unused").await;
+    let (_, text) = issue(&root, "accounts/unused", key_of(Role::Viewer, false)).await;
+    delete(&root, "accounts/unused", false).await.unwrap();
+    make_account(&root, "unused").await;
+    let error = server.client_with(&text).access().who_am_i(v1::WhoAmIRequest {}).await.unwrap_err();
     assert_refused(&error, Code::Unauthenticated, "API_KEY_INVALID");
 }
 

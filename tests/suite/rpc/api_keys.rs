@@ -270,6 +270,17 @@ async fn the_last_admin_key_stays() {
     let narrowed = v1::ApiKey { name: own.clone(), scopes, ..Default::default() };
     assert_refused(&update(&client, narrowed, &[]).await.unwrap_err(), Code::FailedPrecondition, "LAST_ADMIN_KEY");
     assert_eq!(get(&client, &own).await.state(), v1::ApiKeyState::Active);
+    // Neither is it kept from where it is used; another that is good elsewhere only does not help.
+    let elsewhere = v1::ApiKey { cidrs: vec!["192.0.2.0/24".to_owned()], ..key_of(Role::Admin, true) };
+    issue(&client, DEFAULT, elsewhere.clone()).await;
+    let moved = v1::ApiKey { name: own.clone(), cidrs: elsewhere.cidrs, ..Default::default() };
+    for outcome in [update(&client, moved.clone(), &["cidrs"]).await.map(drop), revoke(&client, &own).await.map(drop)] {
+        let error = outcome.unwrap_err();
+        assert_refused(&error, Code::FailedPrecondition, "LAST_ADMIN_KEY");
+        assert_says(&error, "127.0.0.1");
+    }
+    let here = v1::ApiKey { cidrs: vec!["127.0.0.0/8".to_owned()], ..moved };
+    update(&client, here, &["cidrs"]).await.expect("it can still be used from here");
 
     let (_, text) = issue(&client, DEFAULT, key_of(Role::Admin, true)).await;
     revoke(&client, &own).await.expect("another key manages the account now");

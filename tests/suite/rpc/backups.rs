@@ -185,18 +185,18 @@ async fn a_backup_goes_to_its_own_engine_alone() {
 }
 
 /// A small file system that is full soon. It is mounted as root, or through the sudo that `make test` needs anyway.
-struct SmallDisk {
+pub(super) struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    fn new(size: &str) -> Self {
+    pub(super) fn new(size: &str) -> Self {
         let folder = TempDir::new().unwrap();
         run(&["mount", "-t", "tmpfs", "-o", &format!("size={size},mode=0777"), "tmpfs"], folder.path());
         Self { folder }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 }

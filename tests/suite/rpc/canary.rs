@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dbkeeper::grpc::{client::Client, proto::v1};
 use tonic::{Response, Status};
 
-use super::support::{succeeded, until};
+use super::support::{succeeded, until, viewer};
 use crate::harness::{
     mariadb::MariadbServer,
     postgres::PostgresServer,
@@ -27,9 +27,13 @@ use crate::harness::{
 const RIGHT: &str = "canary-right-5e1f7a90c3";
 const WRONG: &str = "canary-wrong-b84d02e6f1";
 const LATER: &str = "canary-later-0d9c63b27e";
+/// The password that a rotation gives, and one that cannot be given.
+const ROTATED: &str = "canary-rotated-93d1c7e5a0";
+const UNUSABLE: &str = "canary unusable 4b7e";
 const CLIENT_KEY: &str = "-----BEGIN PRIVATE KEY-----\ncanary-client-key-71aa\n-----END PRIVATE KEY-----\n";
 const MASTER_KEY: &str = "dbkeeper-master-key:1:1:canary-master-key-2b6d";
-const CANARIES: [&str; 5] = [RIGHT, WRONG, LATER, "canary-client-key-71aa", "canary-master-key-2b6d"];
+const CANARIES: [&str; 7] =
+    [RIGHT, WRONG, LATER, ROTATED, UNUSABLE, "canary-client-key-71aa", "canary-master-key-2b6d"];
 
 /// All that callers were told.
 #[derive(Default)]
@@ -163,6 +167,59 @@ async fn use_secrets(client: &Client, told: &mut Told, id: &str, registration: v
     told.hear(connections.list_connection_statuses(request).await);
 }
 
+/// A restore, for which a tool is given the password, and a rotation, which gives the database another one.
+async fn restore_and_rotate(client: &Client, told: &mut Told, id: &str, database: &str) {
+    let name = format!("connections/{id}");
+    let restore = v1::RestoreBackupRequest {
+        name: format!("{name}/backups/number-1"),
+        connection: name.clone(),
+        target_database: format!("{database}_restored"),
+        ..Default::default()
+    };
+    let operation = told.hear(client.backups().restore_backup(restore).await).expect("the restore begins");
+    told.0.push_str(&format!("{:?}\n", succeeded(client, operation).await));
+    let rotation = |password: &str| v1::RotateCredentialsRequest {
+        name: name.clone(),
+        new_password: password.to_owned(),
+        request_id: format!("rotate-{id}-{}", password.len()),
+        ..Default::default()
+    };
+    let mut connections = client.connections();
+    assert!(told.hear(connections.rotate_credentials(rotation(UNUSABLE)).await).is_none());
+    for _ in 0..2 {
+        told.hear(connections.rotate_credentials(rotation(ROTATED)).await).expect("it is rotated");
+    }
+    let target = Some(v1::test_connection_request::Target::Name(name));
+    let tested = told.hear(connections.test_connection(v1::TestConnectionRequest { target }).await);
+    assert!(tested.expect("it is tested").connected);
+}
+
+/// The secrets of API keys that are made and rotated. They are told in the first answer and in no other.
+async fn key_secrets(client: &Client, told: &mut Told) -> Vec<String> {
+    let mut access = client.access();
+    let create = v1::CreateApiKeyRequest {
+        parent: "accounts/default".to_owned(),
+        api_key: Some(viewer("canary")),
+        request_id: "make-key".to_owned(),
+        ..Default::default()
+    };
+    let made = access.create_api_key(create.clone()).await.expect("the key is made").into_inner();
+    told.hear(access.create_api_key(create).await).expect("the repeat is answered");
+    let name = made.api_key.expect("the key").name;
+    let rotate =
+        v1::RotateApiKeyRequest { name: name.clone(), request_id: "rotate-key".to_owned(), ..Default::default() };
+    let rotated = access.rotate_api_key(rotate.clone()).await.expect("the key is rotated").into_inner();
+    told.hear(access.rotate_api_key(rotate).await).expect("the repeat is answered");
+    told.hear(access.get_api_key(v1::GetApiKeyRequest { name }).await).expect("the key is told");
+    let texts = [made.key, rotated.key];
+    for text in &texts {
+        let caller = client.clone().with_key(&text.clone().into()).expect("a printable key");
+        told.hear(caller.access().who_am_i(v1::WhoAmIRequest {}).await);
+    }
+    // The secret is the long part: the id before it is public, and so is the checksum behind it.
+    texts.iter().map(|text| text.split('_').nth(2).expect("a secret").to_owned()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_found_anywhere() {
     let (postgres, mariadb) = (PostgresServer::shared(), MariadbServer::shared());
@@ -195,6 +252,7 @@ async fn no_secret_is_found_anywhere() {
             watch.programs().contains(tool)
         })
         .await;
+        restore_and_rotate(&client, &mut told, id, &databases[usize::from(id == "mariadb")]).await;
     }
     let mut vault = client.vault();
     let rotation = told.hear(vault.rotate_master_key(v1::RotateMasterKeyRequest::default()).await).expect("it begins");
@@ -209,6 +267,7 @@ async fn no_secret_is_found_anywhere() {
     secrets.extend(CANARIES.iter().map(|canary| STANDARD.encode(canary).trim_end_matches('=').to_owned()));
     secrets.extend(CANARIES.iter().map(hex::encode));
     secrets.extend([admin_key, master_key]);
+    secrets.extend(key_secrets(&client, &mut told).await);
 
     let log = server.log();
     assert!(log.contains("\"TRACE\""), "the log has not all that there is");

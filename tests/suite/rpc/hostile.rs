@@ -4,6 +4,7 @@ mod crowds;
 mod malformed;
 mod message;
 mod parsers;
+mod soak_identifiers;
 
 use std::env;
 

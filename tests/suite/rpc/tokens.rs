@@ -27,6 +27,12 @@ use crate::harness::server::TestServer;
 
 const ISSUER: &str = "https://id.example";
 
+/// Modulus of the RSA key of RFC 7515, A.2, of which everybody knows the public half.
+const RSA_MODULUS: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yR\
+    T-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXB\
+    dQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9ia\
+    GNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+
 /// A key of the provider.
 struct Signer {
     kid: &'static str,
@@ -318,4 +324,64 @@ async fn a_provider_that_is_down_keeps_tokens_out_and_nobody_else() {
     let server = server_at(&format!("http://{nobody}/keys")).await;
     let error = who(&server, &token).await.unwrap_err();
     assert_refused(&error, Code::Unavailable, "IDENTITY_PROVIDER_UNAVAILABLE");
+}
+
+/// A DER value of a kind.
+fn der(kind: u8, body: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(body.len()).unwrap().to_be_bytes();
+    let length = match body.len() {
+        0..0x80 => vec![low],
+        0x80..0x100 => vec![0x81, low],
+        _ => vec![0x82, high, low],
+    };
+    [&[kind], &length[..], body].concat()
+}
+
+/// The public key as it lies about in files, in PEM.
+fn public_key_pem(modulus: &[u8]) -> String {
+    let key = der(0x30, &[der(0x02, &[&[0], modulus].concat()), der(0x02, &[1, 0, 1])].concat());
+    let rsa_encryption = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+    let der = der(0x30, &[der(0x30, rsa_encryption), der(0x03, &[&[0], &key[..]].concat())].concat());
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_rsa_key_is_no_shared_secret() {
+    let signer = Signer::new("one");
+    let rsa = json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": RSA_MODULUS, "e": "AQAB"});
+    let keys = json!({"keys": [&rsa, signer.jwk()]}).to_string();
+    let server = TestServer::start_with(|config| {
+        configure(config);
+        let file = config.data_dir.join("jwks.json");
+        fs::write(&file, &keys).unwrap();
+        config.access.jwt.jwks_file = Some(file);
+    })
+    .await;
+    who(&server, &signer.sign(&claims(&["admin"]))).await.expect("the keys are read");
+    let modulus = URL_SAFE_NO_PAD.decode(RSA_MODULUS).unwrap();
+    let (pem, jwk) = (public_key_pem(&modulus), rsa.to_string());
+    let secrets: [(&str, &[u8]); 6] = [
+        ("the PEM", pem.as_bytes()),
+        ("the PEM without its last line end", pem.trim_end().as_bytes()),
+        ("the modulus", &modulus),
+        ("the text of the modulus", RSA_MODULUS.as_bytes()),
+        ("the JWK", jwk.as_bytes()),
+        ("the key set", keys.as_bytes()),
+    ];
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    for (what, secret) in secrets {
+        for (alg, kid) in [("HS256", Some("rsa")), ("HS256", None), ("RS256", Some("rsa"))] {
+            let mut header = json!({"alg": alg, "typ": "JWT"});
+            if let Some(kid) = kid {
+                header["kid"] = json!(kid);
+            }
+            let signed = format!("{}.{}", encode(&header), encode(&claims(&["admin"])));
+            let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+            let tag = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+            let error = who(&server, &format!("{signed}.{tag}")).await.expect_err(what);
+            assert_eq!(error.code(), Code::Unauthenticated, "{what}, {alg}: {error:?}");
+        }
+    }
 }

@@ -5,17 +5,27 @@ use crate::model::connection::TlsMode;
 
 /// Longest packet of a login.
 const LOGIN_PACKET: usize = 64 << 10;
+/// Longest answer after it that comes in one piece: what fits into one packet, as far as MariaDB lets one grow by default. No row
+/// that dbkeeper reads comes near it, and the driver joins packets by copying them, so that each byte more would cost three.
+const ANSWER: usize = 16 << 20;
+/// Length of a packet that goes on in the next one.
+const CONTINUED: usize = 0x00ff_ffff;
 /// Turns of the driver that a login over TLS takes at least: the request for TLS, the handshake, the user. The answers to
 /// the first statements of ours are short, so that a few turns more do no harm.
 const TURNS: u32 = 6;
 /// Bit of the capabilities with which the driver asks for TLS.
 const TLS_BIT: u8 = 0x08;
 
-/// Watches one login.
+/// Watches one login, and in clear the lengths of answers after it.
 pub(in crate::engine::reach) struct MysqlGuard {
     mode: TlsMode,
     stage: Stage,
+    /// The packet that is coming in: its head, and of the login its body.
     packet: Vec<u8>,
+    /// Bytes of the packet that are still to come and are not kept.
+    skip: usize,
+    /// Length of the packets so far that make one answer.
+    joined: usize,
     /// Bytes of the server before the login is done.
     total: usize,
     /// How often the driver has spoken after the server.
@@ -33,20 +43,31 @@ enum Stage {
     Clear,
     /// The driver logs in, and what is said cannot be read here.
     Encrypted,
-    /// The user is in, or the server has refused it.
-    Done,
+    /// The user is in, and what is said cannot be read here.
+    Unreadable,
+    /// In clear; the user is in, or the server has refused it.
+    Answers,
 }
 
 impl MysqlGuard {
     pub(super) fn new(mode: TlsMode) -> Self {
-        let (packet, first) = (Vec::new(), Vec::new());
-        Self { mode, stage: Stage::Greeting, packet, total: 0, turns: 0, server_spoke: false, first }
+        Self {
+            mode,
+            stage: Stage::Greeting,
+            packet: Vec::new(),
+            skip: 0,
+            joined: 0,
+            total: 0,
+            turns: 0,
+            server_spoke: false,
+            first: Vec::new(),
+        }
     }
 
     pub(super) fn sent(&mut self, bytes: &[u8]) {
         self.turns += u32::from(std::mem::take(&mut self.server_spoke));
         if self.stage == Stage::Encrypted && self.turns > TURNS {
-            self.stage = Stage::Done;
+            self.stage = Stage::Unreadable;
         }
         // The first packet is a request for TLS of 32 bytes, or the login itself, which is longer.
         if self.stage == Stage::Clear && self.first.len() < 6 {
@@ -62,12 +83,11 @@ impl MysqlGuard {
 
     pub(super) fn received(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
         self.server_spoke = true;
-        if self.stage == Stage::Done {
-            return Ok(());
-        }
-        self.total += bytes.len();
-        if self.total > LOGIN_BYTES {
-            return Err(Refusal::TooMuch);
+        if !matches!(self.stage, Stage::Unreadable | Stage::Answers) {
+            self.total += bytes.len();
+            if self.total > LOGIN_BYTES {
+                return Err(Refusal::TooMuch);
+            }
         }
         while !bytes.is_empty() && matches!(self.stage, Stage::Greeting | Stage::Clear) {
             let wanted = if self.packet.len() < 4 { 4 } else { 4 + self.length() };
@@ -82,6 +102,31 @@ impl MysqlGuard {
                 self.packet.clear();
             }
         }
+        if self.stage == Stage::Answers { self.measure(bytes) } else { Ok(()) }
+    }
+
+    /// Adds up the lengths of packets that the driver joins.
+    fn measure(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            let taken = (4 - self.packet.len()).min(bytes.len() - skipped);
+            self.packet.extend_from_slice(&bytes[skipped..skipped + taken]);
+            bytes = &bytes[skipped + taken..];
+            if self.packet.len() < 4 {
+                continue;
+            }
+            let length = self.length();
+            self.packet.clear();
+            self.joined += length;
+            if self.joined > ANSWER {
+                return Err(Refusal::TooMuch);
+            }
+            if length < CONTINUED {
+                self.joined = 0;
+            }
+            self.skip = length;
+        }
         Ok(())
     }
 
@@ -93,7 +138,7 @@ impl MysqlGuard {
         let body = &self.packet[4..];
         if self.stage == Stage::Greeting {
             // An error in place of a greeting goes to the driver, which words it.
-            self.stage = if body.first() == Some(&0xff) { Stage::Done } else { Stage::Clear };
+            self.stage = if body.first() == Some(&0xff) { Stage::Answers } else { Stage::Clear };
             return self.check_plugin(greeted_plugin(body));
         }
         match body {
@@ -101,7 +146,7 @@ impl MysqlGuard {
             // Asks for another login; without a name, for that of MySQL before 4.1.
             [0xfe] => return Err(Refusal::OldPassword),
             [0xfe, named @ ..] => return self.check_plugin(named.split(|byte| *byte == 0).next().unwrap_or_default()),
-            [0x00 | 0xff, ..] => self.stage = Stage::Done,
+            [0x00 | 0xff, ..] => self.stage = Stage::Answers,
             _ => {}
         }
         Ok(())
@@ -133,7 +178,7 @@ fn greeted_plugin(greeting: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{MysqlGuard, Refusal, greeted_plugin};
+    use super::{CONTINUED, MysqlGuard, Refusal, greeted_plugin};
     use crate::model::connection::TlsMode;
 
     fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
@@ -183,6 +228,23 @@ mod tests {
         assert_eq!(said(TlsMode::Disabled, &native, &storm), Err(Refusal::TooMuch));
         let large = packet(3, &[1; 100_000]).repeat(20);
         assert_eq!(said(TlsMode::Disabled, &native, &[ok, large].concat()), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_in_clear_is_bounded_however_many_packets_it_is_in() {
+        let mut guard = MysqlGuard::new(TlsMode::Disabled);
+        guard.received(&greeting("mysql_native_password")).unwrap();
+        guard.sent(&packet(1, &[0xff; 60]));
+        guard.received(&packet(2, b"\0\0\0\x02\0\0\0")).unwrap();
+        let whole = packet(1, &vec![1; CONTINUED]);
+        let end = packet(2, b"");
+        // Each answer begins anew, and the size of the pieces does not matter.
+        for size in [whole.len(), 16 << 10, 4099] {
+            let answer = [&whole[..], &end].concat();
+            answer.chunks(size).try_for_each(|piece| guard.received(piece)).unwrap();
+        }
+        guard.received(&whole).unwrap();
+        assert_eq!(guard.received(&whole[..4]), Err(Refusal::TooMuch));
     }
 
     #[test]

@@ -214,6 +214,26 @@ async fn a_log_that_was_cut_short_does_not_heal_by_going_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_somebody_put_behind_the_end_is_told_and_stops_nothing() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    call(&client, "before").await;
+    let mut intruder = Intruder::of(&server).await;
+    intruder
+        .run(
+            "INSERT INTO audit_events SELECT account, 3, time, kind, 0, actor, address, method, request_id, resources,
+                 parameters, code, reason, versions, left_out, mac FROM audit_events WHERE sequence = 2",
+        )
+        .await
+        .unwrap();
+    call(&client, "after").await;
+    assert_bad(&verify(&client, None).await, 3, AuditProblem::Altered);
+    let told = events(&client).await;
+    assert_eq!(told.iter().map(|event| event.sequence).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
+    assert_eq!(told[3].kind(), v1::AuditEventKind::Damage);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_refuses_changes_of_what_was_written() {
     let server = TestServer::start().await;
     for number in 0..3 {

@@ -133,7 +133,8 @@ class AccessServiceServicer(object):
 
     def CreateAccount(self, request, context):
         """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
-        ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+        ALREADY_EXISTS (ACCOUNT_EXISTS, also where an account of this id was deleted and has an audit
+        log, which the new one would take over; REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,7 +168,10 @@ class AccessServiceServicer(object):
         refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
         Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
         (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
-        have not ended, and always for `accounts/default`.
+        have not ended, and always for `accounts/default`. The connections that went with it stand in the response
+        metadata, one `dbkeeper-removed` for each, 100 at most, and their number in `dbkeeper-removed-count`; with
+        validate_only, those that would go. The audit log of the caller has the first 50 and the number. The
+        audit log of the account stays in the store, so that its id cannot be used again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,8 @@ class AccessServiceStub:
         dbkeeper.v1.access_service_pb2.Account,
     ]
     """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
-    ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+    ALREADY_EXISTS (ACCOUNT_EXISTS, also where an account of this id was deleted and has an audit
+    log, which the new one would take over; REQUEST_ID_REUSED).
     """
 
     GetAccount: grpc.UnaryUnaryMultiCallable[
@@ -71,7 +72,10 @@ class AccessServiceStub:
     refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
     (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
-    have not ended, and always for `accounts/default`.
+    have not ended, and always for `accounts/default`. The connections that went with it stand in the response
+    metadata, one `dbkeeper-removed` for each, 100 at most, and their number in `dbkeeper-removed-count`; with
+    validate_only, those that would go. The audit log of the caller has the first 50 and the number. The
+    audit log of the account stays in the store, so that its id cannot be used again.
     """
 
     CreateApiKey: grpc.UnaryUnaryMultiCallable[
@@ -176,7 +180,8 @@ class AccessServiceAsyncStub:
         dbkeeper.v1.access_service_pb2.Account,
     ]
     """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
-    ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+    ALREADY_EXISTS (ACCOUNT_EXISTS, also where an account of this id was deleted and has an audit
+    log, which the new one would take over; REQUEST_ID_REUSED).
     """
 
     GetAccount: grpc.aio.UnaryUnaryMultiCallable[
@@ -209,7 +214,10 @@ class AccessServiceAsyncStub:
     refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
     Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
     (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
-    have not ended, and always for `accounts/default`.
+    have not ended, and always for `accounts/default`. The connections that went with it stand in the response
+    metadata, one `dbkeeper-removed` for each, 100 at most, and their number in `dbkeeper-removed-count`; with
+    validate_only, those that would go. The audit log of the caller has the first 50 and the number. The
+    audit log of the account stays in the store, so that its id cannot be used again.
     """
 
     CreateApiKey: grpc.aio.UnaryUnaryMultiCallable[
@@ -318,7 +326,8 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.access_service_pb2.Account, collections.abc.Awaitable[dbkeeper.v1.access_service_pb2.Account]]:
         """Makes an account. It has no key yet: CreateApiKey makes one. Errors: INVALID_ARGUMENT;
-        ALREADY_EXISTS (ACCOUNT_EXISTS, REQUEST_ID_REUSED).
+        ALREADY_EXISTS (ACCOUNT_EXISTS, also where an account of this id was deleted and has an audit
+        log, which the new one would take over; REQUEST_ID_REUSED).
         """
 
     @abc.abstractmethod
@@ -359,7 +368,10 @@ class AccessServiceServicer(metaclass=abc.ABCMeta):
         refused from then on, and their streams end with CREDENTIALS_ENDED. The databases themselves, and SQLite files, are not touched.
         Errors: NOT_FOUND (ACCOUNT_NOT_FOUND); ABORTED (ETAG_MISMATCH); FAILED_PRECONDITION
         (ACCOUNT_IN_USE) while it has connections and force is not given, backups, or operations that
-        have not ended, and always for `accounts/default`.
+        have not ended, and always for `accounts/default`. The connections that went with it stand in the response
+        metadata, one `dbkeeper-removed` for each, 100 at most, and their number in `dbkeeper-removed-count`; with
+        validate_only, those that would go. The audit log of the caller has the first 50 and the number. The
+        audit log of the account stays in the store, so that its id cannot be used again.
         """
 
     @abc.abstractmethod

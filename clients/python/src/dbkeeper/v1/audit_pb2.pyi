@@ -193,7 +193,8 @@ class AuditEvent(google.protobuf.message.Message):
     """Network address that the call came from."""
     method: builtins.str
     """`dbkeeper.v1.ConnectionService/DeleteConnection`; `dbkeeper.command/ExportMasterKey` and its like
-    for a command that was run on the server's machine.
+    for a command that was run on the server's machine; `dbkeeper.server/SettleCredentials` where the server, as the
+    actor `server`, brought a rotation of a password to its end that a crash or a lost database had left open.
     """
     request_id: builtins.str
     """Id of the call, as in the log and in errors."""
@@ -299,7 +300,7 @@ class ListAuditEventsRequest(google.protobuf.message.Message):
     METHOD_FIELD_NUMBER: builtins.int
     RESOURCE_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    """Most to return, capped at 1000; a page that grows too large is cut before that. 0: 50. Negative: INVALID_ARGUMENT."""
     page_token: builtins.str
     """next_page_token of the page before. Empty: the first page."""
     actor: builtins.str

@@ -838,7 +838,7 @@ class ListConnectionsRequest(google.protobuf.message.Message):
     FILTER_FIELD_NUMBER: builtins.int
     ORDER_BY_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    """Most to return, capped at 1000; a page that grows too large is cut before that. 0: 50. Negative: INVALID_ARGUMENT."""
     page_token: builtins.str
     """next_page_token of the page before. Empty: the first page."""
     filter: builtins.str
@@ -1105,13 +1105,16 @@ class ListConnectionStatusesRequest(google.protobuf.message.Message):
     FILTER_FIELD_NUMBER: builtins.int
     REFRESH_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Most to return, capped at 1000. 0: 50. Negative: INVALID_ARGUMENT."""
+    """Most to return, capped at 1000; a page that grows too large is cut before that. 0: 50. Negative: INVALID_ARGUMENT."""
     page_token: builtins.str
     """next_page_token of the page before. Empty: the first page."""
     filter: builtins.str
     """As in ListConnections."""
     refresh: builtins.bool
-    """Test the databases of the page now, 5 at a time. Else what was last seen."""
+    """Test the databases of the page now, 5 at a time. Else what was last seen. Needs PERMISSION_OPERATE, as
+    TestConnection does. A database that refused the password when it was last looked at is told as it was seen then: use
+    TestConnection for it, so that a list that is refreshed again and again does not lock its user out.
+    """
     def __init__(
         self,
         *,

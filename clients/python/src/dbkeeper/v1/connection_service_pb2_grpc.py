@@ -156,7 +156,8 @@ class ConnectionServiceServicer(object):
     def TestConnection(self, request, context):
         """Dials and authenticates on a connection of its own, for registered settings or
         for settings that are not registered yet. A database that refuses is an answer
-        with connected = false, not an error of the call.
+        with connected = false, not an error of the call. Where a rotation of the password was left open, it is brought to its end
+        first, which is recorded as an act of the server's own (`dbkeeper.server/SettleCredentials`); else the test changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +166,8 @@ class ConnectionServiceServicer(object):
     def ListConnectionStatuses(self, request, context):
         """Lists how the registered databases were when they were last looked at, or, with
         refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+        Errors: INVALID_ARGUMENT for a page size, page token or filter that cannot be used; PERMISSION_DENIED
+        (PERMISSION_MISSING) for a refresh without PERMISSION_OPERATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

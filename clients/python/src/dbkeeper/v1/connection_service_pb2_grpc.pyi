@@ -79,7 +79,8 @@ class ConnectionServiceStub:
     ]
     """Dials and authenticates on a connection of its own, for registered settings or
     for settings that are not registered yet. A database that refuses is an answer
-    with connected = false, not an error of the call.
+    with connected = false, not an error of the call. Where a rotation of the password was left open, it is brought to its end
+    first, which is recorded as an act of the server's own (`dbkeeper.server/SettleCredentials`); else the test changes nothing.
     """
 
     ListConnectionStatuses: grpc.UnaryUnaryMultiCallable[
@@ -88,6 +89,8 @@ class ConnectionServiceStub:
     ]
     """Lists how the registered databases were when they were last looked at, or, with
     refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+    Errors: INVALID_ARGUMENT for a page size, page token or filter that cannot be used; PERMISSION_DENIED
+    (PERMISSION_MISSING) for a refresh without PERMISSION_OPERATE.
     """
 
     RotateCredentials: grpc.UnaryUnaryMultiCallable[
@@ -203,7 +206,8 @@ class ConnectionServiceAsyncStub:
     ]
     """Dials and authenticates on a connection of its own, for registered settings or
     for settings that are not registered yet. A database that refuses is an answer
-    with connected = false, not an error of the call.
+    with connected = false, not an error of the call. Where a rotation of the password was left open, it is brought to its end
+    first, which is recorded as an act of the server's own (`dbkeeper.server/SettleCredentials`); else the test changes nothing.
     """
 
     ListConnectionStatuses: grpc.aio.UnaryUnaryMultiCallable[
@@ -212,6 +216,8 @@ class ConnectionServiceAsyncStub:
     ]
     """Lists how the registered databases were when they were last looked at, or, with
     refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+    Errors: INVALID_ARGUMENT for a page size, page token or filter that cannot be used; PERMISSION_DENIED
+    (PERMISSION_MISSING) for a refresh without PERMISSION_OPERATE.
     """
 
     RotateCredentials: grpc.aio.UnaryUnaryMultiCallable[
@@ -339,7 +345,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.TestConnectionResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.TestConnectionResponse]]:
         """Dials and authenticates on a connection of its own, for registered settings or
         for settings that are not registered yet. A database that refuses is an answer
-        with connected = false, not an error of the call.
+        with connected = false, not an error of the call. Where a rotation of the password was left open, it is brought to its end
+        first, which is recorded as an act of the server's own (`dbkeeper.server/SettleCredentials`); else the test changes nothing.
         """
 
     @abc.abstractmethod
@@ -350,6 +357,8 @@ class ConnectionServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse, collections.abc.Awaitable[dbkeeper.v1.connection_service_pb2.ListConnectionStatusesResponse]]:
         """Lists how the registered databases were when they were last looked at, or, with
         refresh, how they are now. Its sequence is where WatchConnectionStatuses goes on without a loss.
+        Errors: INVALID_ARGUMENT for a page size, page token or filter that cannot be used; PERMISSION_DENIED
+        (PERMISSION_MISSING) for a refresh without PERMISSION_OPERATE.
         """
 
     @abc.abstractmethod

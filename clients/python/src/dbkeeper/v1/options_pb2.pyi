@@ -81,7 +81,7 @@ few may see (DownloadBackup, ExportAuditEvents). Other reads leave none.
 """
 outcome_follows: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.MethodOptions, builtins.bool]
 """True where the answer of an audited call does not wait until its outcome is on the
-disk: methods that change nothing, whose record tells that somebody logged in. The
+disk: methods that change nothing themselves, whose record tells that somebody logged in. The
 log tells such an outcome from the answer on; a server that is killed in the moment
 behind it tells it as unknown.
 """

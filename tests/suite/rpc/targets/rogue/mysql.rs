@@ -27,6 +27,7 @@ pub(super) async fn rogues() -> Vec<Rogue> {
         Rogue::start("tls stripped", ENCRYPTED, &["TLS_UNAVAILABLE"], tls_stripped).await,
         Rogue::start("lure to tls", CLEAR, &["CREDENTIALS_REJECTED"], lures_to_tls).await,
         Rogue::start("storm of packets", CLEAR, &["DATABASE_UNREACHABLE"], storm).await,
+        Rogue::start("endless answer", CLEAR, &["DATABASE_UNREACHABLE"], endless_answer).await,
         Rogue::start("silence", CLEAR, &["CONNECT_TIMEOUT"], silence).await,
         Rogue::start("local infile", CLEAR, given_up, local_infile).await,
     ]
@@ -122,6 +123,15 @@ async fn storm(mut wire: TcpStream, loot: Loot) {
     greet(&mut wire, "mysql_native_password", WITH_TLS).await;
     loot.read(&mut wire).await;
     loot.flood(&mut wire, &packet(2, &vec![1; 0x00ff_ffff])).await;
+}
+
+/// Lets anybody in and answers the first statement with one packet that goes on for ever.
+async fn endless_answer(mut wire: TcpStream, loot: Loot) {
+    greet(&mut wire, "mysql_native_password", WITH_TLS).await;
+    loot.read(&mut wire).await;
+    send(&mut wire, 2, b"\0\0\0\x02\0\0\0").await;
+    loot.read(&mut wire).await;
+    loot.flood(&mut wire, &packet(1, &vec![1; 0x00ff_ffff])).await;
 }
 
 async fn silence(mut wire: TcpStream, loot: Loot) {
