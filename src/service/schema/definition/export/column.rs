@@ -76,7 +76,7 @@ impl Export {
         use NeutralType as T;
         let Ok(written) = self.dialect.written_type(neutral) else { return };
         let live = column.data_type.to_ascii_lowercase();
-        let has_sizes = matches!(neutral, T::Bytes | T::Text { length: None } | T::Time { .. } | T::Timestamp { .. });
+        let has_sizes = matches!(neutral, T::Bytes | T::Text { length: None });
         let (object, is_changed) = match self.dialect.engine() {
             EngineKind::Sqlite => (format!("table {}", table.name), self.dialect.neutral_type(&live).is_none()),
             EngineKind::Mysql => (
