@@ -6,7 +6,7 @@ mod settle;
 mod view;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, Quote, WrittenType, aliased},
+    engine::dialect::{Altered, Created, Dialect, Kept, Quote, WrittenType, aliased},
     model::{
         connection::EngineKind,
         schema::{
@@ -98,7 +98,7 @@ impl Dialect for MysqlDialect {
         create::create(definition)
     }
 
-    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+    fn alter(&self, difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
         Some(alter::alter(difference))
     }
 

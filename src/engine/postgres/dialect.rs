@@ -4,12 +4,12 @@ mod alter;
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, WrittenType, aliased, names, settle},
+    engine::dialect::{Altered, Created, Dialect, Kept, WrittenType, aliased, names, settle},
     model::{
         connection::EngineKind,
         schema::{
-            ChangedTable, NeutralType, ObjectName, SECOND_DIGITS, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
-            TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
+            ChangedTable, NeutralType, ObjectName, SECOND_DIGITS, SchemaChange, Table, TableKind, Trigger,
+            TriggerEvent, TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
         },
     },
 };
@@ -73,7 +73,7 @@ impl Dialect for PostgresDialect {
         )
     }
 
-    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+    fn alter(&self, difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
         Some(alter::alter(difference))
     }
 

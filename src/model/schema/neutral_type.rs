@@ -213,7 +213,18 @@ mod tests {
         ] {
             assert_eq!(NeutralType::parse(text).expect(text).to_string(), text);
         }
-        for text in ["int7", "uint", "text(x)", "text()", "boolean(1)", "varchar(3)", "decimal(1,2,3)", "time(7)", "timestamp(1,2)", ""] {
+        for text in [
+            "int7",
+            "uint",
+            "text(x)",
+            "text()",
+            "boolean(1)",
+            "varchar(3)",
+            "decimal(1,2,3)",
+            "time(7)",
+            "timestamp(1,2)",
+            "",
+        ] {
             assert_eq!(NeutralType::parse(text), None, "{text}");
         }
     }

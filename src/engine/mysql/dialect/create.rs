@@ -239,7 +239,8 @@ fn value(
     };
     let mut text = String::new();
     if let Some(default) = &column.default {
-        let write = DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment: &moment, uuid: "(uuid())" };
+        let write =
+            DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment: &moment, uuid: "(uuid())" };
         let written = draft.default_value(&format!("{field}.default"), object, default, &write);
         // A long text takes an expression only.
         let is_literal = matches!(default, DefaultValue::Literal(_));

@@ -47,7 +47,9 @@ pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> 
         T::Text { length: None } => WrittenType::plain("text"),
         T::Bytes => WrittenType::plain("bytea"),
         T::Date => WrittenType::plain("date"),
-        T::Time { zoned: false, digits } => WrittenType::plain(format!("time{} without time zone", in_brackets(digits))),
+        T::Time { zoned: false, digits } => {
+            WrittenType::plain(format!("time{} without time zone", in_brackets(digits)))
+        }
         T::Time { zoned: true, digits } => WrittenType::plain(format!("time{} with time zone", in_brackets(digits))),
         T::Timestamp { zoned, digits } => {
             let zone = if zoned { "with" } else { "without" };
