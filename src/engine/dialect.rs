@@ -8,8 +8,9 @@ pub mod names;
 mod read_sql;
 pub(in crate::engine) mod settle;
 
+pub(crate) use self::create::order::mentions;
 pub use self::{
-    alter::{AlterScript, Altered, Effect, TableLock},
+    alter::{AlterScript, Altered, DeclaredColumn, DeclaredTable, DeclaredTables, Effect, Kept, Remade, TableLock},
     create::{CreateStatement, Created, Made, Unsupported},
     expression::MeantDefault,
 };
@@ -189,8 +190,8 @@ pub trait Dialect: Send + Sync {
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition;
 
     /// The statements that change a schema, in their order. Both sides are settled and have passed their checks. Absent where the
-    /// engine has none.
-    fn alter(&self, _difference: &SchemaDifference) -> Option<Altered> {
+    /// engine has none. What is made anew is declared as it was, as far as that is known.
+    fn alter(&self, _difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
         None
     }
 }

@@ -10,7 +10,7 @@ use super::{
     time::Timestamp,
 };
 
-/// A line that asks to run a script without a transaction.
+/// A line that asks to run a script without a transaction. It stands before the first statement.
 pub const NO_TRANSACTION: &str = "-- dbkeeper: no-transaction";
 
 /// How SQL is cut into statements.

@@ -46,7 +46,7 @@ pub use self::{
         MysqlColumn, MysqlPartition, MysqlPartitioning, MysqlTable, MysqlView, SecurityContext, TimePeriod,
         VersioningRole,
     },
-    neutral_type::NeutralType,
+    neutral_type::{NeutralType, SECOND_DIGITS},
     object::{
         CollationObject, DomainCheck, DomainType, Extension, ForeignServer, ObjectDetails, ObjectKind, Publication,
         PublishedTable, RangeType, ScheduledEvent, SchemaNamespace, SchemaObject, SequenceObject, TypeAttribute,

@@ -1,8 +1,10 @@
 //! What the writers of all engines say about the change of a schema.
 
+mod declared;
 mod rows;
 mod staying;
 
+pub use self::declared::{DeclaredColumn, DeclaredTable, DeclaredTables, Kept};
 pub(in crate::engine) use self::{
     rows::{effect_on_rows, lost},
     staying::StayingTable,
@@ -32,6 +34,8 @@ pub struct Effect {
     pub data_loss: String,
     /// With which rows it fails, as a sentence; empty: it does not depend on rows.
     pub may_fail: String,
+    /// Others wait until further changes of the same transaction have read or written rows.
+    pub lock_lasts: bool,
 }
 
 /// Statements that are run together.
@@ -46,6 +50,25 @@ pub struct AlterScript {
     pub transactional: bool,
 }
 
+/// What is dropped, or said again whole, and comes out of a definition alone, so that it loses whatever a definition does not say of
+/// it. Names are those before or after the change, in the words in which a live database tells what has no place in a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remade {
+    /// A table with all that it has: its name with its schema.
+    Table(String),
+    /// A column that is dropped, and with it whatever stands on it.
+    Column {
+        /// Name of its table, with the schema.
+        table: String,
+        /// Its name.
+        column: String,
+    },
+    /// A part: `view b`, `function f`, `foreign key a (c)`, or `column a.c` where it gets another type.
+    Part(String),
+    /// A column that is said again with the type that it has: `column a.c`.
+    Retold(String),
+}
+
 /// The change of a schema in the statements of an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Altered {
@@ -55,9 +78,8 @@ pub struct Altered {
     ///
     /// [`SchemaDifference::changes`]: crate::model::schema::difference::SchemaDifference::changes
     pub effects: Vec<Effect>,
-    /// What is dropped and made again, with which goes whatever a definition does not say of it:
-    /// `table a`, `view b`, `column a.c`, or `function f`.
-    pub remade: Vec<String>,
+    /// What is made again out of a definition alone.
+    pub remade: Vec<Remade>,
     /// What the engine cannot express, the first 50 of it. Its fields are paths in the target.
     pub unsupported: Vec<Unsupported>,
     /// How much more cannot be expressed.

@@ -34,7 +34,7 @@ pub(super) fn read(dialect: &(dyn Dialect + '_), text: &str, field: &str) -> Res
         let reader = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || read_all(dialect, text));
         let read = reader.map_err(Error::internal)?.join();
         let read = read.map_err(|_| Error::internal("the reader of SQL panicked"))?;
-        read.map_err(|fault| fault.told(field))
+        read.map_err(|fault| fault.placed(text).told(field))
     })
 }
 
@@ -45,6 +45,18 @@ struct Fault {
 }
 
 impl Fault {
+    /// The parser has no place for the end of a text.
+    fn placed(self, text: &str) -> Self {
+        if self.place.line > 0 {
+            return self;
+        }
+        let text = text.trim_end();
+        let (line, last) = text.lines().enumerate().last().unwrap_or_default();
+        let count = |number: usize| u64::try_from(number + 1).unwrap_or(u64::MAX);
+        let place = Location { line: count(line), column: count(last.chars().count()) };
+        Self { place, ..self }
+    }
+
     fn told(self, field: &str) -> Error {
         let Location { line, column } = self.place;
         Error::invalid_field(field, format!("line {line}, column {column}: {}", self.problem))

@@ -6,7 +6,7 @@ mod settle;
 mod view;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, Quote, WrittenType, aliased},
+    engine::dialect::{Altered, Created, Dialect, Kept, Quote, WrittenType, aliased},
     model::{
         connection::EngineKind,
         schema::{
@@ -98,7 +98,7 @@ impl Dialect for MysqlDialect {
         create::create(definition)
     }
 
-    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+    fn alter(&self, difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
         Some(alter::alter(difference))
     }
 
@@ -146,9 +146,9 @@ impl Dialect for MysqlDialect {
             "tinytext" | "text" | "mediumtext" | "longtext" => T::Text { length: None },
             "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => T::Bytes,
             "date" => T::Date,
-            "time" => T::Time { zoned: false },
-            "datetime" => T::Timestamp { zoned: false },
-            "timestamp" => T::Timestamp { zoned: true },
+            "time" => T::time(false).with_second_digits(T::second_digits(&numbers, 0)),
+            "datetime" => T::timestamp(false).with_second_digits(T::second_digits(&numbers, 0)),
+            "timestamp" => T::timestamp(true).with_second_digits(T::second_digits(&numbers, 0)),
             "uuid" => T::Uuid,
             "json" => T::Json { parsed: true },
             _ => return None,

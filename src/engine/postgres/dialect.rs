@@ -4,12 +4,12 @@ mod alter;
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, WrittenType, aliased, names, settle},
+    engine::dialect::{Altered, Created, Dialect, Kept, WrittenType, aliased, names, settle},
     model::{
         connection::EngineKind,
         schema::{
-            ChangedTable, NeutralType, ObjectName, SchemaChange, Table, TableKind, Trigger, TriggerEvent,
-            TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
+            ChangedTable, NeutralType, ObjectName, SECOND_DIGITS, SchemaChange, Table, TableKind, Trigger,
+            TriggerEvent, TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
         },
     },
 };
@@ -73,7 +73,7 @@ impl Dialect for PostgresDialect {
         )
     }
 
-    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
+    fn alter(&self, difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
         Some(alter::alter(difference))
     }
 
@@ -88,6 +88,7 @@ impl Dialect for PostgresDialect {
     fn neutral_type(&self, data_type: &str) -> Option<NeutralType> {
         use NeutralType as T;
         let (word, numbers) = NeutralType::split(data_type);
+        let second_digits = T::second_digits(&numbers, SECOND_DIGITS);
         Some(match word.as_str() {
             "boolean" => T::Boolean,
             "smallint" => T::Integer { bits: 16, unsigned: false },
@@ -102,10 +103,10 @@ impl Dialect for PostgresDialect {
             "text" => T::Text { length: None },
             "bytea" => T::Bytes,
             "date" => T::Date,
-            "time without time zone" => T::Time { zoned: false },
-            "time with time zone" => T::Time { zoned: true },
-            "timestamp without time zone" => T::Timestamp { zoned: false },
-            "timestamp with time zone" => T::Timestamp { zoned: true },
+            "time without time zone" => T::time(false).with_second_digits(second_digits),
+            "time with time zone" => T::time(true).with_second_digits(second_digits),
+            "timestamp without time zone" => T::timestamp(false).with_second_digits(second_digits),
+            "timestamp with time zone" => T::timestamp(true).with_second_digits(second_digits),
             "uuid" => T::Uuid,
             "json" => T::Json { parsed: false },
             "jsonb" => T::Json { parsed: true },
@@ -210,7 +211,7 @@ fn type_name(to: NeutralType) -> Option<String> {
         T::Decimal { digits: None } => "numeric".to_owned(),
         T::Text { length: None } => "text".to_owned(),
         T::Text { length: Some(length) } => format!("character varying({length})"),
-        T::Timestamp { zoned: true } => "timestamp with time zone".to_owned(),
+        T::Timestamp { zoned: true, .. } => "timestamp with time zone".to_owned(),
         T::Json { parsed: true } => "jsonb".to_owned(),
         _ => return None,
     })

@@ -5,7 +5,7 @@ pub(in crate::engine::sqlite) mod create;
 mod settle;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, WrittenType},
+    engine::dialect::{Altered, Created, Dialect, Kept, WrittenType},
     model::{
         connection::EngineKind,
         schema::{
@@ -40,8 +40,8 @@ impl Dialect for SqliteDialect {
         create::create(definition)
     }
 
-    fn alter(&self, difference: &SchemaDifference) -> Option<Altered> {
-        Some(alter::alter(difference))
+    fn alter(&self, difference: &SchemaDifference, kept: Kept<'_>) -> Option<Altered> {
+        Some(alter::alter(difference, kept))
     }
 
     fn moves_columns(&self) -> bool {
@@ -83,8 +83,8 @@ impl Dialect for SqliteDialect {
             "bool" | "boolean" => Some(T::Boolean),
             "decimal" | "numeric" => Some(T::Decimal { digits }),
             "date" => Some(T::Date),
-            "time" => Some(T::Time { zoned: false }),
-            "datetime" | "timestamp" => Some(T::Timestamp { zoned: false }),
+            "time" => Some(T::time(false)),
+            "datetime" | "timestamp" => Some(T::timestamp(false)),
             "uuid" => Some(T::Uuid),
             "json" => Some(T::Json { parsed: true }),
             _ => None,

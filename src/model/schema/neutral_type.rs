@@ -1,5 +1,8 @@
 //! Types of columns as every engine means them.
 
+/// Most digits of a second that all engines keep, and what they keep where a definition says nothing.
+pub const SECOND_DIGITS: u8 = 6;
+
 /// What a column holds, apart from how an engine writes it. What only one engine has is none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeutralType {
@@ -42,11 +45,15 @@ pub enum NeutralType {
     Time {
         /// With an offset.
         zoned: bool,
+        /// Digits of a second, at most [`SECOND_DIGITS`].
+        digits: u8,
     },
     /// A moment.
     Timestamp {
         /// It is a point in time; otherwise it is what a clock on some wall shows.
         zoned: bool,
+        /// Digits of a second, at most [`SECOND_DIGITS`].
+        digits: u8,
     },
     /// A UUID.
     Uuid,
@@ -60,8 +67,33 @@ pub enum NeutralType {
 impl NeutralType {
     /// What [`NeutralType::parse`] reads.
     pub const FORMS: &'static str = "boolean, int8, int16, int24, int32, int64, uint8, uint16, uint24, uint32, uint64, \
-         decimal, decimal(p,s), float32, float64, money, char(n), text, text(n), bytes, date, time, time_tz, timestamp, \
-         timestamp_tz, uuid, json, json_text";
+         decimal, decimal(p,s), float32, float64, money, char(n), text, text(n), bytes, date, time, time(n), time_tz, \
+         time_tz(n), timestamp, timestamp(n), timestamp_tz, timestamp_tz(n), uuid, json, json_text";
+
+    /// A time of day with all digits of a second.
+    pub const fn time(zoned: bool) -> Self {
+        Self::Time { zoned, digits: SECOND_DIGITS }
+    }
+
+    /// A moment with all digits of a second.
+    pub const fn timestamp(zoned: bool) -> Self {
+        Self::Timestamp { zoned, digits: SECOND_DIGITS }
+    }
+
+    /// A type of times with this many digits of a second; any other stays what it is.
+    pub fn with_second_digits(self, digits: u8) -> Self {
+        match self {
+            Self::Time { zoned, .. } => Self::Time { zoned, digits },
+            Self::Timestamp { zoned, .. } => Self::Timestamp { zoned, digits },
+            other => other,
+        }
+    }
+
+    /// The digits of a second that an engine writes in brackets, such as the 3 of `time(3)`.
+    pub fn second_digits(numbers: &[u32], unsaid: u8) -> u8 {
+        let said = numbers.first().and_then(|digits| u8::try_from(*digits).ok());
+        said.unwrap_or(unsaid).min(SECOND_DIGITS)
+    }
 
     /// Reads what [`std::fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
@@ -79,10 +111,10 @@ impl NeutralType {
             ("text", [length]) => Self::Text { length: Some(*length) },
             ("bytes", []) => Self::Bytes,
             ("date", []) => Self::Date,
-            ("time", []) => Self::Time { zoned: false },
-            ("time_tz", []) => Self::Time { zoned: true },
-            ("timestamp", []) => Self::Timestamp { zoned: false },
-            ("timestamp_tz", []) => Self::Timestamp { zoned: true },
+            ("time", digits) => Self::time(false).with_second_digits(Self::said_digits(digits)?),
+            ("time_tz", digits) => Self::time(true).with_second_digits(Self::said_digits(digits)?),
+            ("timestamp", digits) => Self::timestamp(false).with_second_digits(Self::said_digits(digits)?),
+            ("timestamp_tz", digits) => Self::timestamp(true).with_second_digits(Self::said_digits(digits)?),
             ("uuid", []) => Self::Uuid,
             ("json", []) => Self::Json { parsed: true },
             ("json_text", []) => Self::Json { parsed: false },
@@ -91,6 +123,15 @@ impl NeutralType {
         };
         // Brackets that hold anything but these numbers are no form of ours.
         (text.contains('(') != numbers.is_empty()).then_some(found)
+    }
+
+    /// No number says all digits of a second.
+    fn said_digits(numbers: &[u32]) -> Option<u8> {
+        match numbers {
+            [] => Some(SECOND_DIGITS),
+            [digits] => u8::try_from(*digits).ok().filter(|digits| *digits <= SECOND_DIGITS),
+            _ => None,
+        }
     }
 
     fn integer(word: &str) -> Option<Self> {
@@ -126,12 +167,17 @@ impl std::fmt::Display for NeutralType {
             Self::Text { length: Some(length) } => write!(f, "text({length})"),
             Self::Bytes => write!(f, "bytes"),
             Self::Date => write!(f, "date"),
-            Self::Time { zoned } => write!(f, "time{}", if *zoned { "_tz" } else { "" }),
-            Self::Timestamp { zoned } => write!(f, "timestamp{}", if *zoned { "_tz" } else { "" }),
+            Self::Time { zoned, digits } => write_time(f, "time", *zoned, *digits),
+            Self::Timestamp { zoned, digits } => write_time(f, "timestamp", *zoned, *digits),
             Self::Uuid => write!(f, "uuid"),
             Self::Json { parsed } => write!(f, "json{}", if *parsed { "" } else { "_text" }),
         }
     }
+}
+
+fn write_time(f: &mut std::fmt::Formatter<'_>, word: &str, zoned: bool, digits: u8) -> std::fmt::Result {
+    write!(f, "{word}{}", if zoned { "_tz" } else { "" })?;
+    if digits == SECOND_DIGITS { Ok(()) } else { write!(f, "({digits})") }
 }
 
 #[cfg(test)]
@@ -159,13 +205,26 @@ mod tests {
             "time_tz",
             "timestamp",
             "timestamp_tz",
+            "time(0)",
+            "timestamp_tz(3)",
             "uuid",
             "json",
             "json_text",
         ] {
             assert_eq!(NeutralType::parse(text).expect(text).to_string(), text);
         }
-        for text in ["int7", "uint", "text(x)", "text()", "boolean(1)", "varchar(3)", "decimal(1,2,3)", ""] {
+        for text in [
+            "int7",
+            "uint",
+            "text(x)",
+            "text()",
+            "boolean(1)",
+            "varchar(3)",
+            "decimal(1,2,3)",
+            "time(7)",
+            "timestamp(1,2)",
+            "",
+        ] {
             assert_eq!(NeutralType::parse(text), None, "{text}");
         }
     }

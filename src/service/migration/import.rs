@@ -75,9 +75,29 @@ impl Source<'_> {
     }
 
     fn script(&self, sql: &str, first_line: u32, transactional: bool) -> MigrationScript {
-        let transactional = transactional && !sql.lines().any(|line| line.trim() == NO_TRANSACTION);
+        let transactional = transactional && !head(sql).any(|line| line.trim() == NO_TRANSACTION);
         MigrationScript { file: self.name.file.to_owned(), first_line, sql: sql.to_owned(), transactional }
     }
+}
+
+/// The lines before the first statement. Further down a line may stand within a string or a body, which only the splitter of an engine
+/// tells, and a file is of none yet.
+fn head(sql: &str) -> impl Iterator<Item = &str> {
+    let is_comment = |line: &str| line.is_empty() || line.starts_with("--") || line.starts_with('#');
+    let mut is_in_block = false;
+    sql.lines().take_while(move |line| {
+        let line = line.trim();
+        let begins_block = !is_in_block && line.starts_with("/*");
+        if !is_in_block && !begins_block {
+            return is_comment(line);
+        }
+        let Some((_, behind)) = line.split_once("*/") else {
+            is_in_block = true;
+            return true;
+        };
+        is_in_block = false;
+        is_comment(behind.trim())
+    })
 }
 
 fn read_sources<'a>(files: &'a [MigrationFile], problems: &mut Problems) -> Vec<Source<'a>> {

@@ -28,7 +28,7 @@ pub fn statements(script: &MigrationScript, dialect: Dialect, in_transaction: bo
             statement.line,
             statement.column,
             "the migration runs in one transaction and must not begin or end one; take this statement out, or \
-             add the line `-- dbkeeper: no-transaction`",
+             add the line `-- dbkeeper: no-transaction` before the first statement",
         )),
         None => Ok(statements),
     }

@@ -1,9 +1,10 @@
 //! A schema from any of its forms, in the statements of an engine.
 
 pub(super) mod export;
+pub(super) mod unsaid;
 mod yaml;
 
-use self::export::TableSizes;
+use self::{export::TableSizes, unsaid::Unsaid};
 use super::SchemaService;
 use crate::{
     engine::{
@@ -61,13 +62,13 @@ pub(super) struct ReadSchema {
     pub(super) engine: Option<EngineKind>,
     /// How large the tables of a live database are.
     pub(super) sizes: TableSizes,
-    /// What is in the definition, and would be written in another form than a live database has it in.
-    pub(super) reworded: Vec<Unmapped>,
+    /// What is to be known of a live database beside that.
+    pub(super) unsaid: Unsaid,
 }
 
 impl ReadSchema {
-    fn given(definition: SchemaDefinition, field: String, engine: Option<EngineKind>) -> Self {
-        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new(), reworded: Vec::new() }
+    pub(super) fn given(definition: SchemaDefinition, field: String, engine: Option<EngineKind>) -> Self {
+        Self { definition, unmapped: Vec::new(), field, engine, sizes: TableSizes::new(), unsaid: Unsaid::default() }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What has to change for one schema to become another, and the scripts that do it.
 
+mod lost;
+
+use self::lost::Known;
 use super::{
     SchemaService, SchemaSource, TableSize,
     definition::{self, ReadSchema, export::TableSizes},
@@ -7,7 +10,7 @@ use super::{
 use crate::{
     engine::{
         Dialect, Engines,
-        dialect::{AlterScript, Altered, Effect, Unsupported},
+        dialect::{AlterScript, Altered, Effect, Kept, Unsupported},
         migrate::HISTORY_TABLE,
     },
     model::{
@@ -15,14 +18,14 @@ use crate::{
         connection::EngineKind,
         migration::NO_TRANSACTION,
         schema::{
-            definition::{SchemaDefinition, Unmapped, folded},
+            definition::{SchemaDefinition, Unmapped},
             difference::{Change, Renames, SchemaDifference, Warning},
         },
     },
 };
 
-/// Most parts that would be lost that one error names.
-const MAX_LOST: usize = 50;
+/// Longest text of a script, which is as much as the file of a migration may have.
+const MAX_SCRIPT: usize = 1 << 20;
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,8 +69,10 @@ pub struct Difference {
     pub changes: Vec<ToldChange>,
     /// What makes them.
     pub up: Vec<MigrationScript>,
-    /// What takes them back.
+    /// What takes them back; empty where that is refused.
     pub down: Vec<MigrationScript>,
+    /// Why there are no scripts that take the changes back.
+    pub down_refused: Vec<String>,
     /// What may have to be a rename.
     pub warnings: Vec<Warning>,
     /// What of the source was not compared.
@@ -106,55 +111,27 @@ fn compare(
     target.definition.check(&target.field)?;
     let (from, to) = (dialect.settled(&source.definition), dialect.settled(&target.definition));
     let renames = renames.resolved(&from, &to, dialect.default_schema(), "renames")?;
-    let (up, altered) = written(dialect, from.clone(), to.clone(), &renames, &target.field)?;
-    let (_, reverted) = written(dialect, to, from, &renames.swapped(), &source.field)?;
-    let known: Vec<Unmapped> = source.unmapped.iter().chain(&source.reworded).cloned().collect();
-    for scripts in [&altered, &reverted] {
-        refuse_loss(scripts, &known, dialect.engine(), &source.field)?;
-    }
+    let declared = &source.unsaid.declared;
+    let (up, altered) = written(dialect, from.clone(), to.clone(), &renames, Kept::Source(declared), &target.field)?;
+    let (_, reverted) = written(dialect, to, from, &renames.swapped(), Kept::Target(declared), &source.field)?;
+    let lost = Known::of(&source).lost_by(&altered.remade);
+    definition::refuse(&lost, 0, dialect.engine(), &source.field)?;
+    let up_scripts = scripts(altered.scripts).map_err(|reason| Error::invalid_field(&target.field, reason))?;
+    let (down, down_refused) = match down(reverted, [&source, &target]) {
+        Ok(scripts) => (scripts, Vec::new()),
+        Err(reasons) => (Vec::new(), reasons),
+    };
     let warnings = up.warnings();
     Ok(Difference {
         engine: dialect.engine(),
         changes: told(up, altered.effects, &source.sizes),
-        up: altered.scripts.into_iter().map(MigrationScript::of).collect(),
-        down: reverted.scripts.into_iter().map(MigrationScript::of).collect(),
+        up: up_scripts,
+        down,
+        down_refused,
         warnings,
         source_unmapped: source.unmapped,
         target_unmapped: target.unmapped,
     })
-}
-
-/// What is made again from its definition alone loses whatever the definition does not say.
-fn refuse_loss(altered: &Altered, unmapped: &[Unmapped], engine: EngineKind, field: &str) -> Result<()> {
-    let lost: Vec<Unsupported> = altered
-        .remade
-        .iter()
-        .flat_map(|remade| {
-            unmapped.iter().filter(move |found| is_part_of(&found.object, remade)).map(move |found| (remade, found))
-        })
-        .map(|(remade, found)| Unsupported {
-            field: "unmapped".to_owned(),
-            object: remade.clone(),
-            feature: format!(
-                "would be made anew and lose the {} ({}); make this change by hand",
-                found.object, found.reason
-            ),
-        })
-        .take(MAX_LOST)
-        .collect();
-    definition::refuse(&lost, 0, engine, field)
-}
-
-/// True where what has no place in a definition is of a table or view that is named as [`Altered::remade`] does.
-fn is_part_of(object: &str, remade: &str) -> bool {
-    let (object, remade) = (folded(object), folded(remade));
-    let object = ["option of ", "type of "].iter().find_map(|part| object.strip_prefix(part)).unwrap_or(&object);
-    let of_table = |name: &str| {
-        ["foreign key ", "unique constraint "].iter().any(|kind| object.starts_with(&format!("{kind}{name} (")))
-            || object.starts_with(&format!("check {name}."))
-            || object == format!("primary key of {name}")
-    };
-    object == remade || remade.strip_prefix("table ").is_some_and(of_table)
 }
 
 /// The table that applied migrations are noted in is in every database that has any, and is of no schema: a script that drops it
@@ -176,11 +153,12 @@ fn written(
     from: SchemaDefinition,
     to: SchemaDefinition,
     renames: &Renames,
+    kept: Kept<'_>,
     field: &str,
 ) -> Result<(SchemaDifference, Altered)> {
     let difference = SchemaDifference::between(from, to, renames, dialect.moves_columns());
     let altered = dialect
-        .alter(&difference)
+        .alter(&difference, kept)
         .ok_or_else(|| Error::unsupported(dialect.engine().as_str(), "generated changes of schemas"))?;
     definition::refuse(&altered.unsupported, altered.more_unsupported, dialect.engine(), field)?;
     match altered.is_too_large {
@@ -201,24 +179,33 @@ fn told(difference: SchemaDifference, effects: Vec<Effect>, sizes: &TableSizes) 
     changes.map(|((change, effect), size)| ToldChange { change, effect, size }).collect()
 }
 
+/// The scripts that take the changes back, or why there are none. Whoever wants the changes does not go without them for that.
+fn down(reverted: Altered, sides: [&ReadSchema; 2]) -> std::result::Result<Vec<MigrationScript>, Vec<String>> {
+    let lost: Vec<Unsupported> = sides.into_iter().flat_map(|side| Known::of(side).lost_by(&reverted.remade)).collect();
+    match lost.is_empty() {
+        true => scripts(reverted.scripts).map_err(|reason| vec![reason]),
+        false => Err(lost.iter().map(|found| format!("{} {}", found.object, found.feature)).collect()),
+    }
+}
+
+/// Scripts as migrations. One that is too long for a file cannot be cut without knowing what of it belongs together.
+fn scripts(scripts: Vec<AlterScript>) -> std::result::Result<Vec<MigrationScript>, String> {
+    let scripts: Vec<MigrationScript> = scripts.into_iter().map(MigrationScript::of).collect();
+    match scripts.iter().find(|script| script.content.len() > MAX_SCRIPT) {
+        None => Ok(scripts),
+        Some(script) => Err(format!(
+            "the script {:?} would come to {} bytes, and a migration takes {MAX_SCRIPT}; compare fewer tables at a time: a \
+             connection takes a schema and a name_pattern",
+            script.script.title,
+            script.content.len()
+        )),
+    }
+}
+
 impl MigrationScript {
     fn of(script: AlterScript) -> Self {
         let mark = if script.transactional { String::new() } else { format!("{NO_TRANSACTION}\n") };
         let content = format!("-- {}\n{mark}{}\n", script.title, script.statements.join("\n"));
         Self { script, content }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_part_of;
-
-    #[test]
-    fn what_goes_with_a_table_is_told_by_its_name() {
-        for object in ["option of table T", "foreign key t (a)", "option of unique constraint t (a, b)", "check t.ck"] {
-            assert!(is_part_of(object, "table t"), "{object}");
-            assert!(!is_part_of(object, "table t2") && !is_part_of(object, "view t"), "{object}");
-        }
-        assert!(is_part_of("option of view v", "view V"));
     }
 }

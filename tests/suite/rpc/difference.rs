@@ -2,11 +2,17 @@
 //!
 //! That the scripts do what they say is proved with random schemas in `schema_difference`.
 
+mod across;
 mod backups;
 mod bad_input;
+mod declared;
+mod identity;
+mod locks;
 mod lost;
 mod postgres;
 mod same;
+mod scripts;
+mod seconds;
 
 use dbkeeper::grpc::{
     client::Client,
@@ -40,6 +46,26 @@ async fn ask(client: &Client, request: v1::DiffSchemasRequest) -> Result<v1::Dif
 async fn difference(client: &Client, source: Source, target: Source) -> v1::DiffSchemasResponse {
     let request = v1::DiffSchemasRequest { source: side(source), target: side(target), ..Default::default() };
     ask(client, request).await.unwrap()
+}
+
+fn sql(engine: v1::Engine, text: &str) -> Source {
+    Source::Sql(v1::SqlSource { engine: engine.into(), text: text.to_owned() })
+}
+
+/// Makes a database by statements under an id, and returns its name.
+async fn database(client: &Client, fixture: &impl Fixture, id: &str, sql: &str) -> String {
+    let database = fixture.create_database().await;
+    fixture.run(&database, sql).await;
+    register(client, id, settings(&fixture.target(&database))).await;
+    database
+}
+
+/// Runs scripts statement by statement with a driver that is not dbkeeper's.
+async fn run_scripts(fixture: &impl Fixture, database: &str, scripts: &[v1::DifferenceScript]) {
+    for script in scripts {
+        let statements: Vec<&str> = script.statements.iter().map(String::as_str).collect();
+        fixture.run_each(database, &statements).await;
+    }
 }
 
 /// Makes a database of a definition under an id, and returns its name.

@@ -204,8 +204,13 @@ pub(super) fn column(dice: &mut Dice, abilities: Abilities, name: &str) -> Colum
         ENUM | DOMAIN | COMPOSITE => declared_type(name),
         "active" => ColumnType::Neutral(T::Boolean),
         "token" => ColumnType::Neutral(T::Uuid),
-        "day" => ColumnType::Neutral(*dice.one(&[T::Date, T::Timestamp { zoned: false }])),
-        TOUCHED => ColumnType::Neutral(T::Timestamp { zoned: true }),
+        "day" => ColumnType::Neutral(*dice.one(&[
+            T::Date,
+            T::timestamp(false),
+            T::timestamp(false).with_second_digits(0),
+            T::timestamp(false).with_second_digits(3),
+        ])),
+        TOUCHED => ColumnType::Neutral(T::timestamp(true)),
         _ if is_text => ColumnType::Neutral(T::Text { length: *dice.one(&[None, Some(40), Some(80)]) }),
         _ if DECIMALS.contains(&name) => {
             ColumnType::Neutral(T::Decimal { digits: *dice.one(&[Some((10, 2)), Some((12, 4)), Some((12, 2))]) })

@@ -101,8 +101,14 @@ pub(in crate::engine) fn lost(from: &ColumnType, to: &ColumnType) -> Option<&'st
         | (T::Float { bits: 64 }, T::Float { bits: 32 }) => Some("digits beyond those of a binary number"),
         (T::Timestamp { .. } | T::Text { .. } | T::PaddedText { .. }, T::Date) => Some("the time of day"),
         (T::Timestamp { .. } | T::Text { .. } | T::PaddedText { .. }, T::Time { .. }) => Some("the day"),
-        (T::Timestamp { zoned: true }, T::Timestamp { zoned: false })
-        | (T::Time { zoned: true }, T::Time { zoned: false }) => Some("their time zone"),
+        (T::Timestamp { zoned: true, .. }, T::Timestamp { zoned: false, .. })
+        | (T::Time { zoned: true, .. }, T::Time { zoned: false, .. }) => Some("their time zone"),
+        (T::Timestamp { digits: before, .. }, T::Timestamp { digits: after, .. })
+        | (T::Time { digits: before, .. }, T::Time { digits: after, .. })
+            if before > after =>
+        {
+            Some("digits of their seconds")
+        }
         _ => None,
     }
 }
@@ -169,6 +175,8 @@ mod tests {
             ("float64", "int64", Some("the digits behind the point")),
             ("timestamp", "date", Some("the time of day")),
             ("timestamp_tz", "timestamp", Some("their time zone")),
+            ("timestamp", "timestamp(3)", Some("digits of their seconds")),
+            ("time(0)", "time", None),
             ("text", "int32", None),
             ("int32", "boolean", Some("every number but 0 and 1")),
             ("text", "decimal(10,2)", Some("digits behind the point")),

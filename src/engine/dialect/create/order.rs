@@ -71,12 +71,52 @@ fn is_of_word(character: char) -> bool {
 }
 
 /// True where a text has a name as a word of its own; both are folded.
-pub(in crate::engine) fn mentions(query: &str, name: &str) -> bool {
+pub(crate) fn mentions(query: &str, name: &str) -> bool {
     query.match_indices(name).any(|(start, _)| {
         let before = query[..start].chars().next_back();
         let after = query[start + name.len()..].chars().next();
         !before.is_some_and(is_of_word) && !after.is_some_and(is_of_word)
     })
+}
+
+/// Names that are looked for in texts, all at once. Both are folded.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Names {
+    words: HashSet<String>,
+    /// Names that are no words are looked for one by one.
+    others: Vec<String>,
+}
+
+impl Names {
+    /// True where a text has one of the names as a word of its own.
+    pub(in crate::engine) fn is_any_in(&self, text: &str) -> bool {
+        if self.words.is_empty() && self.others.is_empty() {
+            return false;
+        }
+        text.split(|part| !is_of_word(part)).any(|word| self.words.contains(word))
+            || self.others.iter().any(|name| mentions(text, name))
+    }
+}
+
+impl Extend<String> for Names {
+    fn extend<T: IntoIterator<Item = String>>(&mut self, names: T) {
+        for name in names {
+            match name.chars().all(is_of_word) {
+                true => {
+                    self.words.insert(name);
+                }
+                false => self.others.push(name),
+            }
+        }
+    }
+}
+
+impl FromIterator<String> for Names {
+    fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
+        let mut all = Self::default();
+        all.extend(names);
+        all
+    }
 }
 
 /// Places by what they need, else in their own order. Of a circle the one that was met first comes last.
@@ -107,7 +147,7 @@ fn sorted(count: usize, needs: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{mentions, sorted};
+    use super::{Names, mentions, sorted};
 
     #[test]
     fn what_is_needed_comes_first_and_a_circle_ends() {
@@ -119,5 +159,8 @@ mod tests {
     fn a_name_is_found_as_a_word_alone() {
         assert!(mentions("select * from \"sales\"", "sales") && mentions("sales", "sales"));
         assert!(!mentions("select * from sales_2024", "sales") && !mentions("from presales", "sales"));
+        let names: Names = ["sales", "two words"].into_iter().map(str::to_owned).collect();
+        assert!(names.is_any_in("select * from \"sales\"") && names.is_any_in("from \"two words\""));
+        assert!(!names.is_any_in("select * from sales_2024, two_words") && !Names::default().is_any_in(""));
     }
 }

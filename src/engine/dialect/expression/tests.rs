@@ -11,8 +11,8 @@ const TEXT: Option<T> = Some(T::Text { length: None });
 const SHORT: Option<T> = Some(T::Text { length: Some(2) });
 const INTEGER: Option<T> = Some(T::Integer { bits: 32, unsigned: false });
 const FLOAT: Option<T> = Some(T::Float { bits: 64 });
-const MOMENT: Option<T> = Some(T::Timestamp { zoned: false });
-const TIME: Option<T> = Some(T::Time { zoned: false });
+const MOMENT: Option<T> = Some(T::timestamp(false));
+const TIME: Option<T> = Some(T::time(false));
 
 fn held(name: &str) -> Option<T> {
     match name {

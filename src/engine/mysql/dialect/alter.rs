@@ -16,14 +16,14 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            AlterScript, Altered, Made,
+            AlterScript, Altered, Made, Remade,
             alter::StayingTable,
             create::{Draft, PlannedTable, order},
         },
     },
     model::schema::{
         definition::folded,
-        difference::{Change, SchemaDifference, TableChange},
+        difference::{Change, SchemaDifference},
     },
 };
 
@@ -37,8 +37,8 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     keys.drop(&mut draft, difference);
     drop_tables(&mut draft, difference);
     rename_tables(&mut draft, &staying);
-    for table in &staying {
-        table::alter(&mut draft, table, &keys.left_without_index(table));
+    for (place, table) in staying.iter().enumerate() {
+        table::alter(&mut draft, table, &keys.left_without_index(place));
     }
     create_tables(&mut draft, difference, &planned);
     keys.add(&mut draft);
@@ -48,32 +48,21 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     let script = AlterScript { title: "change the schema", statements, transactional: false };
     Altered {
         scripts: if script.statements.is_empty() { Vec::new() } else { vec![script] },
-        effects: difference.changes.iter().map(|change| effect::effect(change, &staying)).collect(),
-        remade: remade(difference),
+        effects: effect::all(difference, &staying),
+        remade: remade(difference, &staying),
         unsupported: written.unsupported,
         more_unsupported: written.more_unsupported,
         is_too_large: written.is_too_large,
     }
 }
 
-/// Views with another query, and columns that are said again whole for another attribute than their type.
-fn remade(difference: &SchemaDifference) -> Vec<String> {
-    let mut remade = Vec::new();
-    for change in &difference.changes {
-        match change {
-            Change::ReplaceView { to: view, .. } => remade.push(format!("view {}", view.name)),
-            Change::AlterTable { table, change: TableChange::AlterColumn { from, to } }
-                if from.column_type.is_same(&to.column_type) =>
-            {
-                remade.push(format!("column {}.{}", table.name, to.name));
-            }
-            Change::AlterTable { table, change: TableChange::MoveColumn { column, .. } } => {
-                remade.push(format!("column {}.{column}", table.name));
-            }
-            _ => {}
-        }
-    }
-    remade
+/// Views with another query, and columns that are said again whole.
+fn remade(difference: &SchemaDifference, staying: &[StayingTable<'_, '_>]) -> Vec<Remade> {
+    let views = difference.changes.iter().filter_map(|change| match change {
+        Change::ReplaceView { to: view, .. } => Some(Remade::Part(format!("view {}", view.name))),
+        _ => None,
+    });
+    views.chain(staying.iter().flat_map(table::remade)).collect()
 }
 
 /// The server looks at what a view reads when it is made, so that one with another query goes before the tables change.

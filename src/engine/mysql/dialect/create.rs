@@ -67,14 +67,19 @@ pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> 
         T::Text { length: None } => "longtext".to_owned(),
         T::Bytes => "longblob".to_owned(),
         T::Date => "date".to_owned(),
-        T::Time { zoned: false } => "time(6)".to_owned(),
-        T::Time { zoned: true } => return Err("has the type time_tz; a time of day has no zone here".to_owned()),
-        T::Timestamp { zoned: false } => "datetime(6)".to_owned(),
-        T::Timestamp { zoned: true } => "timestamp(6)".to_owned(),
+        T::Time { zoned: false, digits } => format!("time{}", in_brackets(digits)),
+        T::Time { zoned: true, .. } => return Err("has the type time_tz; a time of day has no zone here".to_owned()),
+        T::Timestamp { zoned: false, digits } => format!("datetime{}", in_brackets(digits)),
+        T::Timestamp { zoned: true, digits } => format!("timestamp{}", in_brackets(digits)),
         // MariaDB has a type for it and MySQL has none.
         T::Uuid => "char(36)".to_owned(),
         T::Json { .. } => "json".to_owned(),
     }))
+}
+
+/// The digits of a second as the server tells them: none where there are none.
+fn in_brackets(digits: u8) -> String {
+    if digits == 0 { String::new() } else { format!("({digits})") }
 }
 
 pub(super) fn create(definition: &SchemaDefinition) -> Created {
@@ -225,15 +230,17 @@ fn value(
         }
         return " AUTO_INCREMENT".to_owned();
     }
+    // The server wants as many digits of a second as the column keeps.
     let moment = match inlined.neutral() {
-        Some(NeutralType::Timestamp { .. }) => "CURRENT_TIMESTAMP(6)",
-        Some(NeutralType::Date) => "(CURRENT_DATE)",
-        Some(NeutralType::Time { .. }) => "(CURRENT_TIME(6))",
-        _ => "(CURRENT_TIMESTAMP(6))",
+        Some(NeutralType::Timestamp { digits, .. }) => format!("CURRENT_TIMESTAMP{}", in_brackets(digits)),
+        Some(NeutralType::Date) => "(CURRENT_DATE)".to_owned(),
+        Some(NeutralType::Time { digits, .. }) => format!("(CURRENT_TIME{})", in_brackets(digits)),
+        _ => "(CURRENT_TIMESTAMP(6))".to_owned(),
     };
     let mut text = String::new();
     if let Some(default) = &column.default {
-        let write = DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment, uuid: "(uuid())" };
+        let write =
+            DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment: &moment, uuid: "(uuid())" };
         let written = draft.default_value(&format!("{field}.default"), object, default, &write);
         // A long text takes an expression only.
         let is_literal = matches!(default, DefaultValue::Literal(_));
@@ -249,7 +256,7 @@ fn value(
             let lack = "is touched on update, which takes the type timestamp or timestamp_tz";
             draft.refuse(&format!("{field}.touched_on_update"), object, lack);
         }
-        text += " ON UPDATE CURRENT_TIMESTAMP(6)";
+        text += &format!(" ON UPDATE {moment}");
     }
     text
 }

@@ -26,7 +26,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Cuts the circles out of what the catalog says: a default or a check waits for what it needs, a view is made twice.
+    /// Cuts the circles out of what the catalog says: a default or a check waits for what it needs, a view is made twice. It ends,
+    /// because each cut sets something apart, makes a view twice or gives something up that was not so before.
     pub(super) fn new(found: &[Need]) -> Self {
         let mut plan = Self::default();
         loop {
@@ -70,7 +71,7 @@ impl Plan {
         let mut needs = BTreeSet::new();
         for (one, other) in found {
             let (place, needed) = (self.place(one), self.place(other));
-            if place == needed || self.given_up.contains(&place) {
+            if place == needed {
                 continue;
             }
             needs.extend([&place, &needed].into_iter().filter_map(of_table));
@@ -84,6 +85,7 @@ impl Plan {
             let step = if self.placeholders.contains(&needed) { Step::Placeholder } else { needed.step };
             needs.insert((place, Place { step, ..needed }));
         }
+        needs.retain(|(place, _)| !self.given_up.contains(place));
         needs
     }
 
@@ -105,7 +107,8 @@ impl Plan {
             self.apart.extend(parts);
             return;
         }
-        if let Some(view) = circle.iter().filter(|place| place.step == Step::View).min() {
+        let is_whole = |place: &&Place| place.step == Step::View && !self.placeholders.contains(*place);
+        if let Some(view) = circle.iter().filter(is_whole).min() {
             self.placeholders.insert(view.clone());
             return;
         }
@@ -166,6 +169,11 @@ fn sorted<'a>(all: &'a BTreeSet<Place>, needs: &'a BTreeSet<Need>) -> Vec<&'a Pl
             }
         }
     }
+    // What was given up may stand in a circle with its own table.
+    let placed: HashSet<&Place> = order.iter().copied().collect();
+    let rest = all.iter().filter(|place| place.step.is_needed() && !placed.contains(place));
+    let rest: Vec<&Place> = rest.collect();
+    order.extend(rest);
     order.extend(last);
     order
 }
@@ -242,5 +250,17 @@ mod tests {
         let (order, plan) = arranged(&[one.clone(), two.clone()], &[(one.clone(), two.clone()), (two, one)]);
         assert_eq!(order, ["Routine one", "Routine two"]);
         assert_eq!(plan.skipped[0].subject, "the order of s.one and s.two");
+    }
+
+    /// A view that is made twice and needs a type that needs it: the circle goes on through its first form, which cannot be cut.
+    #[test]
+    fn a_circle_through_a_placeholder_ends() {
+        let (view, made_of) = (place(Step::View, "v"), place(Step::Type, "t"));
+        let placeholder = place(Step::Placeholder, "v");
+        let found = [(view.clone(), made_of.clone()), (made_of.clone(), view.clone())];
+        let (mut order, plan) = arranged(&[view, made_of, placeholder], &found);
+        assert_eq!(plan.skipped.len(), 1, "{:?}", plan.skipped);
+        order.sort();
+        assert_eq!(order, ["Placeholder v", "Type t", "View v"]);
     }
 }

@@ -8,6 +8,8 @@ mod cast;
 mod column;
 mod constraint;
 mod effect;
+mod identity;
+mod remade;
 mod staying;
 mod types;
 mod view;
@@ -21,7 +23,7 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            AlterScript, Altered,
+            AlterScript, Altered, Remade,
             create::{Draft, PlannedTable, foreign_key},
             names,
         },
@@ -76,7 +78,7 @@ struct Alter<'a> {
     types: TypePlans<'a>,
     scripts: Scripts,
     /// Views that are dropped and made again, and functions that are replaced.
-    remade: Vec<String>,
+    remade: Vec<Remade>,
 }
 
 pub(super) fn alter(difference: &SchemaDifference) -> Altered {
@@ -88,7 +90,8 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     let staying = Staying::all(difference, &planned, &types);
     let mut alter = Alter { difference, draft, types, scripts: Scripts::default(), remade: Vec::new() };
     alter.all(&planned, &staying);
-    let effects = effect::all(difference, &staying, &alter.types);
+    let effects = effect::all(difference, &staying, &alter.types, &alter.new_names());
+    alter.remade.extend(remade::remade(&staying, &alter.types));
     let Alter { draft, scripts, remade, .. } = alter;
     let created = draft.finish();
     Altered {
@@ -230,7 +233,7 @@ impl<'a> Alter<'a> {
         }
         self.remade.extend(touched.iter().map(|(table, column)| {
             let function = names::function_name(&column.name, PostgresDialect.max_name_length());
-            format!("function {}", full_name(&table.table.schema, &function))
+            Remade::Part(format!("function {}", full_name(&table.table.schema, &function)))
         }));
         // The functions may be there from other tables.
         create::create_triggers(&mut self.draft, &touched, "CREATE OR REPLACE FUNCTION");

@@ -15,7 +15,7 @@ use crate::{
         },
     },
     model::schema::{
-        NeutralType, ObjectName,
+        NeutralType, ObjectName, SECOND_DIGITS,
         definition::{
             CheckDefinition, ColumnDefinition, ColumnType, Identity, IndexDefinition, SchemaDefinition,
             TableDefinition, TypeDefinition, TypeShape, ViewDefinition,
@@ -47,14 +47,23 @@ pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> 
         T::Text { length: None } => WrittenType::plain("text"),
         T::Bytes => WrittenType::plain("bytea"),
         T::Date => WrittenType::plain("date"),
-        T::Time { zoned: false } => WrittenType::plain("time without time zone"),
-        T::Time { zoned: true } => WrittenType::plain("time with time zone"),
-        T::Timestamp { zoned: false } => WrittenType::plain("timestamp without time zone"),
-        T::Timestamp { zoned: true } => WrittenType::plain("timestamp with time zone"),
+        T::Time { zoned: false, digits } => {
+            WrittenType::plain(format!("time{} without time zone", in_brackets(digits)))
+        }
+        T::Time { zoned: true, digits } => WrittenType::plain(format!("time{} with time zone", in_brackets(digits))),
+        T::Timestamp { zoned, digits } => {
+            let zone = if zoned { "with" } else { "without" };
+            WrittenType::plain(format!("timestamp{} {zone} time zone", in_brackets(digits)))
+        }
         T::Uuid => WrittenType::plain("uuid"),
         T::Json { parsed: true } => WrittenType::plain("jsonb"),
         T::Json { parsed: false } => WrittenType::plain("json"),
     })
+}
+
+/// The digits of a second as the server tells them: nothing where it keeps all.
+fn in_brackets(digits: u8) -> String {
+    if digits == SECOND_DIGITS { String::new() } else { format!("({digits})") }
 }
 
 /// The narrowest signed type with that many bits.
@@ -302,8 +311,8 @@ fn value_of(draft: &mut Draft<'_>, field: &str, object: &str, column: &ColumnDef
     };
     let moment = match neutral {
         Some(NeutralType::Date) => "CURRENT_DATE",
-        Some(NeutralType::Time { zoned: false }) => "LOCALTIME",
-        Some(NeutralType::Time { zoned: true }) => "CURRENT_TIME",
+        Some(NeutralType::Time { zoned: false, .. }) => "LOCALTIME",
+        Some(NeutralType::Time { zoned: true, .. }) => "CURRENT_TIME",
         _ => "now()",
     };
     let write = DefaultWriter { neutral, boolean: ["false", "true"], moment, uuid: "gen_random_uuid()" };

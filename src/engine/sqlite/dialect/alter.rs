@@ -12,14 +12,20 @@ mod table;
 use std::collections::HashSet;
 
 use self::table::Way;
-use super::{SqliteDialect, create};
+use super::{
+    SqliteDialect,
+    create::{self, Declaration},
+};
 use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            AlterScript, Altered, Made,
+            AlterScript, Altered, Kept, Made, Remade,
             alter::StayingTable,
-            create::{Draft, order},
+            create::{
+                Draft,
+                order::{self, Names},
+            },
         },
     },
     model::schema::{
@@ -28,7 +34,7 @@ use crate::{
     },
 };
 
-pub(super) fn alter(difference: &SchemaDifference) -> Altered {
+pub(super) fn alter(difference: &SchemaDifference, kept: Kept<'_>) -> Altered {
     let mut draft = Draft::new(&SqliteDialect, &difference.target);
     draft.refuse_schemas();
     let planned = draft.tables();
@@ -48,7 +54,7 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
     staying.iter().for_each(|table| rename_table(&mut draft, table, &mut names));
     ways.iter().for_each(|(table, _)| table::rename_columns(&mut draft, table));
     for (table, _) in ways.iter().filter(|(_, way)| *way == Way::InPlace) {
-        table::change_in_place(&mut draft, table);
+        table::change_in_place(&mut draft, table, kept);
     }
     if is_any_anew {
         // The new table takes the old one's name, and whatever names that one means it still.
@@ -58,13 +64,13 @@ pub(super) fn alter(difference: &SchemaDifference) -> Altered {
         refuse_lost_parts(&mut draft, &anew, &mut names);
         for table in anew {
             let name = names.take(&table.after.table.name);
-            table::make_anew(&mut draft, table, &name);
+            table::make_anew(&mut draft, table, &name, kept);
         }
         draft.make(Made::Table, "legacy_alter_table", "PRAGMA legacy_alter_table = OFF;".to_owned());
     }
     let new: HashSet<String> = created_tables(difference);
     for table in planned.iter().filter(|table| new.contains(&folded(&table.table.full_name()))) {
-        create::create_table(&mut draft, table);
+        create::create_table(&mut draft, table, &Declaration::coming(table.table, kept));
     }
     for table in planned.iter().filter(|table| new.contains(&folded(&table.table.full_name()))) {
         create::create_indexes(&mut draft, table);
@@ -89,12 +95,12 @@ fn remade(
     difference: &SchemaDifference,
     ways: &[(&StayingTable<'_, '_>, Way)],
     views: &HashSet<String>,
-) -> Vec<String> {
+) -> Vec<Remade> {
     let anew = ways.iter().filter(|(_, way)| *way == Way::Anew);
-    let tables = anew
-        .flat_map(|(table, _)| [format!("table {}", table.former.name), format!("table {}", table.after.table.name)]);
+    let names = |table: &StayingTable<'_, '_>| [table.former.name.clone(), table.after.table.name.clone()];
+    let tables = anew.flat_map(|(table, _)| names(table).map(Remade::Table));
     let target = difference.target.views.iter().map(|view| view.name.as_str());
-    let views = target.filter(|name| views.contains(&folded(name))).map(|name| format!("view {name}"));
+    let views = target.filter(|name| views.contains(&folded(name))).map(|name| Remade::Part(format!("view {name}")));
     tables.chain(views).collect()
 }
 
@@ -111,9 +117,10 @@ fn views_in_the_way(difference: &SchemaDifference) -> HashSet<String> {
     if names.is_empty() {
         return names;
     }
+    let mut sought: Names = names.iter().cloned().collect();
     for (_, view) in order::views(&difference.source) {
-        let query = folded(&view.query);
-        if names.iter().any(|name| order::mentions(&query, name)) {
+        if sought.is_any_in(&folded(&view.query)) {
+            sought.extend([folded(&view.name)]);
             names.insert(folded(&view.name));
         }
     }

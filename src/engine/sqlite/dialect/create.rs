@@ -3,12 +3,14 @@
 //! Tables are STRICT, so that a column holds what it is declared as; what STRICT has no type for is held to by a check.
 //! Comments stand inside of the statements, whose text SQLite keeps.
 
+use std::collections::HashMap;
+
 use super::SqliteDialect;
 use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Created, Made, WrittenType, collation,
+            Created, Kept, Made, WrittenType, collation,
             create::{
                 DefaultWriter, Draft, Inlined, InlinedBase, PlannedTable, column_object, foreign_key, key, order, terms,
             },
@@ -19,7 +21,7 @@ use crate::{
         NeutralType,
         definition::{
             ColumnDefinition, ColumnType, DefaultValue, GeneratedValue, Identity, SchemaDefinition, TableDefinition,
-            ViewDefinition,
+            ViewDefinition, folded,
         },
     },
 };
@@ -65,13 +67,63 @@ pub(super) fn written_type(neutral: NeutralType) -> Result<WrittenType, String> 
     })
 }
 
+/// What a table of a live database is declared as beside what a definition says of it. Columns are told by their folded names.
+#[derive(Debug, Default)]
+pub(super) struct Declaration {
+    /// It is STRICT; absent: it is if it can be.
+    is_strict: Option<bool>,
+    /// The words that columns are declared with.
+    types: HashMap<String, String>,
+    /// Their defaults as SQLite tells them.
+    defaults: HashMap<String, String>,
+}
+
+impl Declaration {
+    /// One that says nothing of any column.
+    pub(super) fn new(is_strict: Option<bool>) -> Self {
+        Self { is_strict, ..Self::default() }
+    }
+
+    /// That of a table that comes back.
+    pub(super) fn coming(table: &TableDefinition, kept: Kept<'_>) -> Self {
+        let Some(declared) = kept.coming(&table.object_name()) else { return Self::default() };
+        let mut declaration = Self::new(Some(declared.is_strict));
+        for column in &table.columns {
+            let found = declared.column(&column.name);
+            let data_type = found.map(|found| found.data_type.as_str());
+            declaration.take(&column.name, data_type, found.and_then(|found| found.default.as_deref()));
+        }
+        declaration
+    }
+
+    pub(super) fn take(&mut self, column: &str, data_type: Option<&str>, default: Option<&str>) {
+        let column = folded(column);
+        self.types.extend(data_type.map(|data_type| (column.clone(), data_type.to_owned())));
+        self.defaults.extend(default.map(|default| (column, default.to_owned())));
+    }
+
+    /// The word for the type of a column. One that is more than a word and its numbers is a name in quotes.
+    fn type_of(&self, column: &str) -> Option<String> {
+        let declared = self.types.get(&folded(column))?;
+        let is_plain = |part: char| part.is_alphanumeric() || "_ (),+-.".contains(part);
+        let is_written_so = declared.chars().all(is_plain);
+        Some(if is_written_so { declared.clone() } else { SqliteDialect.quoted(declared) })
+    }
+
+    /// The default of a column. In brackets a text in double quotes would be a name.
+    fn default_of(&self, column: &str) -> Option<String> {
+        let default = self.defaults.get(&folded(column))?;
+        Some(if default.starts_with('"') { default.clone() } else { format!("({default})") })
+    }
+}
+
 pub(super) fn create(definition: &SchemaDefinition) -> Created {
     let mut draft = Draft::new(&SqliteDialect, definition);
     draft.refuse_schemas();
     draft.refuse_comments_of_types();
     let tables = draft.tables();
     for table in &tables {
-        create_table(&mut draft, table);
+        create_table(&mut draft, table, &Declaration::default());
     }
     for table in &tables {
         create_indexes(&mut draft, table);
@@ -90,13 +142,13 @@ pub(super) fn create_view(draft: &mut Draft<'_>, place: usize, view: &ViewDefini
     draft.make(Made::View, &view.name, format!("CREATE VIEW {name} AS\n{comment}{query};"));
 }
 
-pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
+pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, declaration: &Declaration) {
     let table = planned.table;
     let mut lines = Vec::new();
-    let mut is_strict = true;
+    let mut is_strict = declaration.is_strict.unwrap_or(true);
     let rowid = rowid_column(table);
     for (place, column) in table.columns.iter().enumerate() {
-        if let Some((text, strict)) = column_line(draft, planned, place) {
+        if let Some((text, strict)) = column_line(draft, planned, place, declaration) {
             is_strict &= strict;
             lines.push(format!("{}    {text}", comment(&column.comment, "    ")));
         }
@@ -118,7 +170,12 @@ pub(super) fn create_table(draft: &mut Draft<'_>, planned: &PlannedTable<'_>) {
 }
 
 /// The definition of a column, and whether a STRICT table takes it.
-pub(super) fn column_line(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, place: usize) -> Option<(String, bool)> {
+pub(super) fn column_line(
+    draft: &mut Draft<'_>,
+    planned: &PlannedTable<'_>,
+    place: usize,
+    declaration: &Declaration,
+) -> Option<(String, bool)> {
     let column = planned.table.columns.get(place)?;
     let (field, rowid) = (&format!("{}.columns[{place}]", planned.field), rowid_column(planned.table));
     let object = column_object(planned, column);
@@ -126,6 +183,7 @@ pub(super) fn column_line(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, pla
     let inlined = draft.inlined(&format!("{field}.type"), &object, &column.name, &column.column_type)?;
     let (data_type, check) =
         type_of(&inlined, &name).map_err(|lack| draft.refuse(&format!("{field}.type"), &object, lack)).ok()?;
+    let data_type = declaration.type_of(&column.name).unwrap_or(data_type);
     let is_strict = is_strict_type(&data_type);
     if rowid == Some(column.name.as_str()) {
         if column.identity == Some(Identity::Always) {
@@ -143,13 +201,16 @@ pub(super) fn column_line(draft: &mut Draft<'_>, planned: &PlannedTable<'_>, pla
     }
     // INTEGER would make the column the rowid, which gets numbers by itself.
     let is_key = planned.table.key_columns().len() == 1 && is_column_of_key(planned.table, column);
-    let data_type = if is_key && data_type == "INTEGER" { "INT".to_owned() } else { data_type };
-    let mut text = format!("{name} {data_type}");
+    let data_type = if is_key && data_type.eq_ignore_ascii_case("INTEGER") { "INT".to_owned() } else { data_type };
+    let mut text = if data_type.is_empty() { name.clone() } else { format!("{name} {data_type}") };
     if !column.nullable || inlined.required {
         text += " NOT NULL";
     }
     text += &collation(draft, field, &object, column);
-    text += &value(draft, field, &object, column, &inlined);
+    text += &match declaration.default_of(&column.name).filter(|_| column.default.is_some()) {
+        Some(default) => format!(" DEFAULT {default}"),
+        None => value(draft, field, &object, column, &inlined),
+    };
     for condition in check.iter().chain(&inlined.checks) {
         text += &format!(" CHECK ({condition})");
     }

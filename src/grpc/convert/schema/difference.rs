@@ -65,6 +65,7 @@ pub fn difference(difference: Difference) -> Result<v1::DiffSchemasResponse> {
         source_unmapped: difference.source_unmapped.into_iter().map(unmapped).collect(),
         target_unmapped: difference.target_unmapped.into_iter().map(unmapped).collect(),
         warnings: difference.warnings.into_iter().map(warning).collect(),
+        down_refused: difference.down_refused,
     };
     match answer.encoded_len() {
         0..=MAX_ANSWER => Ok(answer),
@@ -94,6 +95,7 @@ fn told(told: ToldChange) -> v1::SchemaChange {
     v1::SchemaChange {
         lock: lock.into(),
         reads_every_row: told.effect.reads_every_row,
+        lock_lasts: told.effect.lock_lasts,
         data_loss: told.effect.data_loss,
         may_fail: told.effect.may_fail,
         table_size: told.size.map(table_size),

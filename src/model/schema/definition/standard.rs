@@ -37,7 +37,7 @@ fn add(table: &mut TableDefinition, column: ColumnDefinition) {
 fn column(name: &str, required: bool, touched_on_update: bool) -> ColumnDefinition {
     ColumnDefinition {
         name: name.to_owned(),
-        column_type: ColumnType::Neutral(NeutralType::Timestamp { zoned: true }),
+        column_type: ColumnType::Neutral(NeutralType::timestamp(true)),
         nullable: !required,
         default: required.then_some(DefaultValue::CurrentTimestamp),
         touched_on_update,

@@ -48,6 +48,28 @@ fn golang_migrate_pairs() {
     assert_eq!((last.version.as_str(), last.down.is_none()), ("10", true));
 }
 
+/// Further down the line may be a part of a string or a body.
+#[test]
+fn the_line_without_a_transaction_stands_before_the_first_statement() {
+    let is_transactional = |content: &str| read(&[("1_a.sql", content)]).migrations[0].up.transactional;
+    for head in [
+        "-- dbkeeper: no-transaction\nSELECT 1;",
+        "\n-- why\n  -- dbkeeper: no-transaction  \nSELECT 1;",
+        "/* a licence\n   of two lines */\n-- dbkeeper: no-transaction\nSELECT 1;",
+        "/* one line */\n# another\r\n-- dbkeeper: no-transaction\r\nSELECT 1;",
+    ] {
+        assert!(!is_transactional(head), "{head}");
+    }
+    for body in [
+        "SELECT '\n-- dbkeeper: no-transaction\n';",
+        "SELECT 1;\n-- dbkeeper: no-transaction\nSELECT 2;",
+        "/* a */ SELECT $$\n-- dbkeeper: no-transaction\n$$;",
+        "-- see -- dbkeeper: no-transaction\nSELECT 1;",
+    ] {
+        assert!(is_transactional(body), "{body}");
+    }
+}
+
 #[test]
 fn dbmate_sections() {
     let text =

@@ -160,7 +160,7 @@ fn statement_hint(
             format!("ask for a longer statement_timeout, then call {} again", call(job.direction))
         }
         _ if failure.sql_state == ACTIVE_TRANSACTION => format!(
-            "add the line `-- dbkeeper: no-transaction` to the file, import it again, then call {} again",
+            "add the line `-- dbkeeper: no-transaction` before the first statement of the file, import it again, then call {} again",
             call(job.direction)
         ),
         _ if statements_done > 0 => format!(

@@ -11,7 +11,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio::sync::mpsc;
 
-use super::ReadSchema;
+use super::{
+    ReadSchema,
+    unsaid::{OnColumns, Unsaid},
+};
 use crate::{
     engine::{Dialect, InspectObjects},
     model::{
@@ -110,8 +113,8 @@ struct Export {
     /// Schemas and names of the types as the engine tells them.
     types: HashSet<(String, String)>,
     sizes: TableSizes,
-    /// What a definition says in other words than the engine, so that writing it again would change it.
-    reworded: Vec<Unmapped>,
+    /// What a change has to know beside that.
+    unsaid: Unsaid,
     /// Functions that are called as ours and do something else, by the schema and name that the engine tells.
     foreign_functions: HashSet<ObjectName>,
 }
@@ -124,13 +127,20 @@ impl Export {
             unmapped: Vec::new(),
             types: HashSet::new(),
             sizes: TableSizes::new(),
-            reworded: Vec::new(),
+            unsaid: Unsaid::default(),
             foreign_functions: HashSet::new(),
         }
     }
 
     fn leave_out(&mut self, object: impl Into<String>, reason: impl Into<String>) {
         self.unmapped.push(Unmapped { object: object.into(), reason: reason.into() });
+    }
+
+    /// Leaves something out that stands on columns of a table, whose name is given with its schema.
+    fn leave_out_of(&mut self, table: &str, columns: Vec<String>, object: String, reason: impl Into<String>) {
+        let part = Unmapped { object, reason: reason.into() };
+        self.unmapped.push(part.clone());
+        self.unsaid.on_columns.push(OnColumns { table: table.to_owned(), columns, part });
     }
 
     fn skipped(&mut self, skipped: Skipped) {
@@ -237,8 +247,8 @@ impl Export {
     fn finish(mut self, is_part: bool, field: String) -> ReadSchema {
         self.drop_clashing_names();
         self.drop_open_keys(is_part);
-        let Self { dialect, definition, unmapped, sizes, reworded, .. } = self;
-        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes, reworded }
+        let Self { dialect, definition, unmapped, sizes, unsaid, .. } = self;
+        ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes, unsaid }
     }
 
     /// Of two names that only their case tells apart the first stays.

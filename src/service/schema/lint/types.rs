@@ -26,9 +26,9 @@ pub(super) fn look(look: &mut Look<'_>) {
 fn column_type(look: &mut Look<'_>, column: &Column, neutral: NeutralType) {
     let exact = NeutralType::Decimal { digits: Some(MONEY_DIGITS) };
     let (rule, to, what): (&'static LintRule, _, &str) = match neutral {
-        NeutralType::Timestamp { zoned: false } if look.dialect.prefers_zoned_timestamps() => (
+        NeutralType::Timestamp { zoned: false, .. } if look.dialect.prefers_zoned_timestamps() => (
             rules::ZONELESS_TIMESTAMP,
-            NeutralType::Timestamp { zoned: true },
+            NeutralType::timestamp(true),
             "keeps no time zone; take timestamp with time zone",
         ),
         NeutralType::PaddedText { length } => {

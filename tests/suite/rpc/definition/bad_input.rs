@@ -78,6 +78,7 @@ async fn a_text_that_cannot_be_read_is_refused_with_line_and_column() {
             "Expected: column name or constraint definition",
         ),
         (sql(Postgresql, "CREATE TABLE a (x text DEFAULT 'open"), Some((1, 32)), "Unterminated string literal"),
+        (sql(Sqlite, "CREATE TABLE a (x int);\nCREATE TABLE b (y int\n"), Some((2, 22)), "found: EOF"),
         (sql(Mysql, "\n\n  DROP TABLE a;"), Some((3, 3)), "DROP TABLE a ... does not make a part of a definition"),
         (sql(Sqlite, "CREATE TABLE a (x int) CREATE TABLE b (y int)"), Some((1, 24)), "expected a semicolon"),
         (sql(Sqlite, "CREATE TABLE a AS SELECT 1"), Some((1, 1)), "AS SELECT has no place in a definition"),

@@ -49,8 +49,15 @@ pub(super) fn fold(column: &mut v1::ColumnDefinition, checks: &mut Vec<v1::Check
 
 const ENGINES: [EngineKind; 3] = [EngineKind::Postgresql, EngineKind::Mysql, EngineKind::Sqlite];
 /// Numbers that stand for all in the table.
-const SAMPLES: [(&str, &str); 3] =
-    [("decimal(p,s)", "decimal(10,2)"), ("char(n)", "char(40)"), ("text(n)", "text(40)")];
+const SAMPLES: [(&str, &str, &str); 7] = [
+    ("decimal(p,s)", "decimal(10,2)", ""),
+    ("char(n)", "char(40)", "40"),
+    ("text(n)", "text(40)", "40"),
+    ("time(n)", "time(3)", "3"),
+    ("time_tz(n)", "time_tz(3)", "3"),
+    ("timestamp(n)", "timestamp(3)", "3"),
+    ("timestamp_tz(n)", "timestamp_tz(3)", "3"),
+];
 
 /// The rows of the table by the neutral type, a cell an engine.
 fn table() -> BTreeMap<String, Vec<String>> {
@@ -70,7 +77,8 @@ fn the_table_of_types_is_what_the_engines_write() {
     let forms: Vec<&str> = NeutralType::FORMS.split(", ").map(str::trim).collect();
     assert_eq!(table.len(), forms.len(), "docs/types.md has a row for each type");
     for form in forms {
-        let sample = SAMPLES.iter().find(|(known, _)| *known == form).map_or(form, |(_, sample)| sample);
+        let sample = SAMPLES.iter().find(|(known, ..)| *known == form);
+        let (sample, number) = sample.map_or((form, ""), |(_, sample, number)| (sample, number));
         let neutral = NeutralType::parse(sample).expect(form);
         let row = &table[form];
         for (engine, cell) in ENGINES.into_iter().zip(row) {
@@ -81,7 +89,8 @@ fn the_table_of_types_is_what_the_engines_write() {
                     Some(check) => format!("{} CHECK ({})", written.text, check.replace('?', "x")),
                 },
             };
-            let told = cell.replace("(p,s)", "(10,2)").replace("(n)", "(40)").replace("<= n", "<= 40");
+            let told = cell.replace("(p,s)", "(10,2)").replace("(n)", &format!("({number})"));
+            let told = told.replace("<= n", &format!("<= {number}"));
             assert_eq!(told, written, "{form} of {}", engine.as_str());
         }
     }

@@ -9,25 +9,14 @@ use tonic::Code;
 use super::{
     super::{
         answer::{assert_refused, assert_says},
-        support::{apply, ended, file, migration_set, register, settings},
+        support::{apply, ended, file, migration_set},
     },
-    ask, connection, difference, make, side, yaml,
+    ask, connection, database, difference, make, run_scripts, side, sql, yaml,
 };
 use crate::{
-    conformance::{Fixture, postgres::PostgresFixture},
+    conformance::{Fixture, mariadb::MariadbFixture, postgres::PostgresFixture},
     harness::{server::TestServer, sqlite::SqliteFolder},
 };
-
-fn sql(engine: v1::Engine, text: &str) -> Source {
-    Source::Sql(v1::SqlSource { engine: engine.into(), text: text.to_owned() })
-}
-
-async fn database(client: &Client, fixture: &impl Fixture, id: &str, sql: &str) -> String {
-    let database = fixture.create_database().await;
-    fixture.run(&database, sql).await;
-    register(client, id, settings(&fixture.target(&database))).await;
-    database
-}
 
 /// What the refusal of the change says.
 async fn assert_lost(client: &Client, id: &str, target: Source, words: &str) {
@@ -43,7 +32,6 @@ async fn a_table_of_sqlite_is_not_made_anew_with_less_than_it_has() {
     let server = TestServer::start_on(&folder).await;
     let client = server.client();
     for (id, before, words) in [
-        ("exact", "CREATE TABLE t (id INTEGER PRIMARY KEY, price DECIMAL(18,2), a INT)", "DECIMAL(18,2)"),
         (
             "unique",
             "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, UNIQUE (a) ON CONFLICT REPLACE)",
@@ -118,4 +106,85 @@ async fn a_value_without_room_in_a_domain_fails_the_script() {
         "DO $do$ BEGIN {statements} RAISE EXCEPTION 'the value was cut'; EXCEPTION WHEN string_data_right_truncation THEN NULL; END $do$"
     );
     fixture.run(&name, &cut).await;
+}
+
+/// A computed column with another expression is dropped and added, and with it goes what stands on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_on_a_computed_column_is_not_lost_with_it() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let table = |factor: u8| {
+        format!("CREATE TABLE t (a integer, b integer, twice integer GENERATED ALWAYS AS (a * {factor}) STORED);")
+    };
+    for (id, more, words) in [
+        ("expression", "CREATE INDEX by_half ON t ((twice / 2));", "index t.by_half"),
+        ("predicate", "CREATE INDEX by_b ON t USING hash (b) WHERE twice > 1;", "index t.by_b"),
+        ("stored", "CREATE INDEX by_a ON t (a) INCLUDE (twice);", "index t.by_a"),
+        ("distinct", "ALTER TABLE t ADD CONSTRAINT u EXCLUDE USING btree (twice WITH =);", "exclusion t.u"),
+        ("filled", "CREATE INDEX by_twice ON t (twice) WITH (fillfactor = 50);", "option of index t.by_twice"),
+        ("waiting", "ALTER TABLE t ADD UNIQUE (twice) DEFERRABLE;", "option of unique constraint t (twice)"),
+    ] {
+        database(&client, &PostgresFixture::new(), id, &format!("{}{more}", table(2))).await;
+        let plain = match id {
+            "filled" => "CREATE INDEX by_twice ON t (twice);",
+            "waiting" => "ALTER TABLE t ADD CONSTRAINT t_twice_key UNIQUE (twice);",
+            _ => "",
+        };
+        assert_lost(&client, id, sql(v1::Engine::Postgresql, &format!("{}{plain}", table(3))), words).await;
+    }
+    // What stands on other columns alone is not in the way.
+    let more = "CREATE INDEX by_other ON t ((b / 2));";
+    let name = database(&client, &PostgresFixture::new(), "other", &format!("{}{more}", table(2))).await;
+    let target = || sql(v1::Engine::Postgresql, &table(3));
+    let found = difference(&client, connection("other"), target()).await;
+    run_scripts(&PostgresFixture::new(), &name, &found.up).await;
+    assert_eq!(difference(&client, connection("other"), target()).await.changes, []);
+}
+
+/// A foreign key that goes for a moment, because its columns get another type, comes again as a definition says it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_and_a_type_are_not_made_again_with_less() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let key = "CREATE TABLE p (id integer PRIMARY KEY);
+        CREATE TABLE c (p_id integer CONSTRAINT fk_c_p REFERENCES p (id) MATCH FULL);";
+    database(&client, &PostgresFixture::new(), "key", key).await;
+    let target = key.replace("integer", "bigint").replace(" MATCH FULL", "");
+    assert_lost(&client, "key", sql(v1::Engine::Postgresql, &target), "option of foreign key c (p_id)").await;
+    let domain = "CREATE DOMAIN code AS integer DEFAULT 7; CREATE TABLE t (c code);";
+    database(&client, &PostgresFixture::new(), "domain", domain).await;
+    let target = domain.replace("integer DEFAULT 7", "bigint");
+    assert_lost(&client, "domain", sql(v1::Engine::Postgresql, &target), "default of type code").await;
+}
+
+/// What only the target has is lost by the scripts that lead back to the source, and not by those that lead to the target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_would_lose_something_of_the_target_are_not_written() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let table = "CREATE TABLE t (id bigint PRIMARY KEY);";
+    let fixture = PostgresFixture::new();
+    database(&client, &fixture, "plain", &format!("{table} CREATE VIEW v AS SELECT id FROM t;")).await;
+    let barrier = format!("{table} CREATE VIEW v WITH (security_barrier) AS SELECT id + 1 AS id FROM t;");
+    database(&client, &fixture, "barrier", &barrier).await;
+    let found = difference(&client, connection("plain"), connection("barrier")).await;
+    assert!(!found.up.is_empty() && found.down.is_empty(), "{found:#?}");
+    let [reason] = found.down_refused.as_slice() else { panic!("{found:#?}") };
+    assert!(reason.contains("option of view v") && reason.contains("security_invoker"), "{reason}");
+}
+
+/// MariaDB takes a column that is dropped out of the indexes that a definition does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_on_a_part_of_a_text_is_not_lost_with_its_column() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let before = "CREATE TABLE t (a varchar(40), b varchar(80) AS (concat(a, a)) VIRTUAL, KEY part (b(10)));";
+    database(&client, &MariadbFixture::new(), "part", before).await;
+    let target = "CREATE TABLE t (a varchar(40), b varchar(80) AS (concat(a, a)) STORED);";
+    assert_lost(&client, "part", sql(v1::Engine::Mysql, target), "index t.part").await;
+    // So is what a column is besides, even where it gets another type.
+    let before = "CREATE TABLE t (a int, b int INVISIBLE);";
+    database(&client, &MariadbFixture::new(), "unseen", before).await;
+    let target = sql(v1::Engine::Mysql, "CREATE TABLE t (a int, b bigint);");
+    assert_lost(&client, "unseen", target, "option of column t.b").await;
 }

@@ -145,7 +145,7 @@ async fn each_kind_of_change_is_told() {
                 "drop foreign key album.fk_album_artist: all",
             ],
         ),
-        ("  - {name: names, query: 'SELECT name FROM artist'}\n", "  []\n", &["drop view names: none"]),
+        ("  - {name: names, query: 'SELECT name FROM artist'}\n", "  []\n", &["drop view names: all"]),
         ("  - name: artist\n", "  - name: artist\n    comment: who plays\n", &["alter table artist: none"]),
         ("views:\n", "  - {name: track, columns: [{name: id, type: int64}]}\nviews:\n", &["add table track: none"]),
     ] {
@@ -227,7 +227,7 @@ async fn a_rename_is_a_decision() {
         [
             "add foreign key record.fk_record_artist: none, every row; fails where a row points to none of artist",
             "drop foreign key record.fk_album_artist: all",
-            "drop view names: none",
+            "drop view names: all",
             "rename column artist.year: all",
             "rename table record: all",
         ]

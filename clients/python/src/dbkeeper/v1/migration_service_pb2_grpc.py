@@ -31,7 +31,7 @@ class MigrationServiceStub(object):
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """
@@ -84,7 +84,7 @@ class MigrationServiceServicer(object):
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """
@@ -200,7 +200,7 @@ class MigrationService(object):
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """

@@ -23,7 +23,7 @@ class MigrationServiceStub:
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """
@@ -91,7 +91,7 @@ class MigrationServiceAsyncStub:
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """
@@ -158,7 +158,7 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
 
     On PostgreSQL and SQLite each migration is one transaction together with its
     row in the history table `dbkeeper_migrations` of the target. A migration whose
-    text has the line `-- dbkeeper: no-transaction` (or the equivalent of the format it was
+    text has the line `-- dbkeeper: no-transaction` before its first statement (or the equivalent of the format it was
     imported from), and every migration on MySQL and MariaDB, runs statement by
     statement with a journal, and is resumed at the statement where it stopped.
     """

@@ -463,6 +463,7 @@ class NeutralColumnType(google.protobuf.message.Message):
     LENGTH_FIELD_NUMBER: builtins.int
     PRECISION_FIELD_NUMBER: builtins.int
     SCALE_FIELD_NUMBER: builtins.int
+    SECOND_DIGITS_FIELD_NUMBER: builtins.int
     type: global___NeutralType.ValueType
     """Which. Required."""
     length: builtins.int
@@ -471,6 +472,10 @@ class NeutralColumnType(google.protobuf.message.Message):
     """Digits of NEUTRAL_TYPE_DECIMAL in all. 0 elsewhere."""
     scale: builtins.int
     """Digits behind the point, at most `precision`. 0 elsewhere."""
+    second_digits: builtins.int
+    """Digits of a second that NEUTRAL_TYPE_TIME, NEUTRAL_TYPE_TIME_TZ, NEUTRAL_TYPE_TIMESTAMP and NEUTRAL_TYPE_TIMESTAMP_TZ keep,
+    0 to 6. Absent: 6. SQLite keeps what it is given. On another type it is INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,
@@ -478,8 +483,11 @@ class NeutralColumnType(google.protobuf.message.Message):
         length: builtins.int = ...,
         precision: builtins.int = ...,
         scale: builtins.int = ...,
+        second_digits: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["length", b"length", "precision", b"precision", "scale", b"scale", "type", b"type"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_second_digits", b"_second_digits", "second_digits", b"second_digits"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_second_digits", b"_second_digits", "length", b"length", "precision", b"precision", "scale", b"scale", "second_digits", b"second_digits", "type", b"type"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_second_digits", b"_second_digits"]) -> typing.Literal["second_digits"] | None: ...
 
 global___NeutralColumnType = NeutralColumnType
 

@@ -170,7 +170,7 @@ class _ChangeLockEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     CHANGE_LOCK_WRITES: _ChangeLock.ValueType  # 2
     """Writes wait; rows are read meanwhile."""
     CHANGE_LOCK_ALL: _ChangeLock.ValueType  # 3
-    """Reads and writes wait. Without `reads_every_row` for a moment, however large the table is."""
+    """Reads and writes wait. Without `reads_every_row` and `lock_lasts` for a moment, however large the table is."""
 
 class ChangeLock(_ChangeLock, metaclass=_ChangeLockEnumTypeWrapper):
     """What others wait for while a change is made."""
@@ -182,7 +182,7 @@ CHANGE_LOCK_NONE: ChangeLock.ValueType  # 1
 CHANGE_LOCK_WRITES: ChangeLock.ValueType  # 2
 """Writes wait; rows are read meanwhile."""
 CHANGE_LOCK_ALL: ChangeLock.ValueType  # 3
-"""Reads and writes wait. Without `reads_every_row` for a moment, however large the table is."""
+"""Reads and writes wait. Without `reads_every_row` and `lock_lasts` for a moment, however large the table is."""
 global___ChangeLock = ChangeLock
 
 @typing.final
@@ -427,6 +427,7 @@ class SchemaChange(google.protobuf.message.Message):
     DATA_LOSS_FIELD_NUMBER: builtins.int
     MAY_FAIL_FIELD_NUMBER: builtins.int
     TABLE_SIZE_FIELD_NUMBER: builtins.int
+    LOCK_LASTS_FIELD_NUMBER: builtins.int
     action: global___ChangeAction.ValueType
     """What happens."""
     kind: global___ChangedKind.ValueType
@@ -445,6 +446,10 @@ class SchemaChange(google.protobuf.message.Message):
     """Which data is lost, as a sentence. Empty: none."""
     may_fail: builtins.str
     """With which rows the change fails, as a sentence. Empty: it does not depend on rows."""
+    lock_lasts: builtins.bool
+    """True where the lock is held while other changes of the same transaction read or write rows, of this table or of others: it
+    takes the longer the larger those are.
+    """
     @property
     def to(self) -> global___ChangedPart:
         """As it is to be. Absent where it goes."""
@@ -472,9 +477,10 @@ class SchemaChange(google.protobuf.message.Message):
         data_loss: builtins.str = ...,
         may_fail: builtins.str = ...,
         table_size: global___TableSize | None = ...,
+        lock_lasts: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["from", b"from", "table_size", b"table_size", "to", b"to"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["action", b"action", "attributes", b"attributes", "data_loss", b"data_loss", "from", b"from", "kind", b"kind", "lock", b"lock", "may_fail", b"may_fail", "name", b"name", "reads_every_row", b"reads_every_row", "schema", b"schema", "table", b"table", "table_size", b"table_size", "to", b"to"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "attributes", b"attributes", "data_loss", b"data_loss", "from", b"from", "kind", b"kind", "lock", b"lock", "lock_lasts", b"lock_lasts", "may_fail", b"may_fail", "name", b"name", "reads_every_row", b"reads_every_row", "schema", b"schema", "table", b"table", "table_size", b"table_size", "to", b"to"]) -> None: ...
 
 global___SchemaChange = SchemaChange
 
@@ -560,6 +566,7 @@ class DiffSchemasResponse(google.protobuf.message.Message):
     SOURCE_UNMAPPED_FIELD_NUMBER: builtins.int
     TARGET_UNMAPPED_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
+    DOWN_REFUSED_FIELD_NUMBER: builtins.int
     engine: dbkeeper.v1.common_pb2.Engine.ValueType
     """The engine whose statements `up` and `down` are."""
     @property
@@ -572,7 +579,9 @@ class DiffSchemasResponse(google.protobuf.message.Message):
 
     @property
     def down(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DifferenceScript]:
-        """Scripts that make the source out of the target again, in their order. What was lost on the way does not come back."""
+        """Scripts that make the source out of the target again, in their order. What was lost on the way does not come back. Empty
+        where `down_refused` is not.
+        """
 
     @property
     def source_unmapped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.schema_definition_pb2.Unmapped]:
@@ -586,6 +595,12 @@ class DiffSchemasResponse(google.protobuf.message.Message):
     def warnings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___RenameWarning]:
         """What may have to be a rename."""
 
+    @property
+    def down_refused(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Why there is no `down`: what a side has and a definition does not say, which `down` would make anew without it, the first 50
+        of each side; or that a script of it would be too long for a migration. Empty where there is a `down`.
+        """
+
     def __init__(
         self,
         *,
@@ -596,7 +611,8 @@ class DiffSchemasResponse(google.protobuf.message.Message):
         source_unmapped: collections.abc.Iterable[dbkeeper.v1.schema_definition_pb2.Unmapped] | None = ...,
         target_unmapped: collections.abc.Iterable[dbkeeper.v1.schema_definition_pb2.Unmapped] | None = ...,
         warnings: collections.abc.Iterable[global___RenameWarning] | None = ...,
+        down_refused: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["changes", b"changes", "down", b"down", "engine", b"engine", "source_unmapped", b"source_unmapped", "target_unmapped", b"target_unmapped", "up", b"up", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["changes", b"changes", "down", b"down", "down_refused", b"down_refused", "engine", b"engine", "source_unmapped", b"source_unmapped", "target_unmapped", b"target_unmapped", "up", b"up", "warnings", b"warnings"]) -> None: ...
 
 global___DiffSchemasResponse = DiffSchemasResponse

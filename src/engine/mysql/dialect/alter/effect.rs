@@ -5,6 +5,8 @@
 //! what is built beside the table lets writes go on, and what copies the table lets them wait. Every change waits for a moment until
 //! nobody is in the table.
 
+use std::collections::HashSet;
+
 use super::table::is_made_anew;
 use crate::{
     engine::dialect::{
@@ -12,26 +14,29 @@ use crate::{
         alter::{StayingTable, effect_on_rows},
     },
     model::schema::{
-        NeutralType,
+        NeutralType, ObjectName,
         definition::{ColumnDefinition, ColumnType, DefaultValue, full_name},
-        difference::{Change, ColumnAttribute, TableChange},
+        difference::{Change, ColumnAttribute, SchemaDifference, TableChange},
     },
 };
 
 /// Most characters of a `varchar` whose length takes one byte: a character of utf8mb4 takes four.
 const SHORT_VARCHAR: u32 = 63;
 
-pub(super) fn effect(change: &Change, staying: &[StayingTable<'_, '_>]) -> Effect {
+/// The effect of each change in its order.
+pub(super) fn all(difference: &SchemaDifference, staying: &[StayingTable<'_, '_>]) -> Vec<Effect> {
+    let keyed = staying.iter().filter(|table| table.after.table.primary_key.is_some());
+    let keyed: HashSet<ObjectName> = keyed.map(|table| table.after.table.object_name()).collect();
+    difference.changes.iter().map(|change| effect(change, &keyed)).collect()
+}
+
+/// `keyed` are the tables that have a primary key afterwards.
+fn effect(change: &Change, keyed: &HashSet<ObjectName>) -> Effect {
     let mut effect = effect_on_rows(change);
     match change {
         Change::DropTable(_) => effect.lock = TableLock::Everything,
         Change::AlterTable { table, change } => {
-            // Looked up only where it says something, because there may be many tables.
-            let keeps_key = || {
-                let is_it = |found: &&StayingTable<'_, '_>| found.after.table.object_name() == *table;
-                staying.iter().find(is_it).is_some_and(|found| found.after.table.primary_key.is_some())
-            };
-            (effect.lock, effect.reads_every_row) = lock(change, &keeps_key);
+            (effect.lock, effect.reads_every_row) = lock(change, keyed.contains(table));
             of_column(&full_name(&table.schema, &table.name), change, &mut effect);
         }
         _ => {}
@@ -40,7 +45,7 @@ pub(super) fn effect(change: &Change, staying: &[StayingTable<'_, '_>]) -> Effec
 }
 
 /// What others wait for, and whether every row is looked at.
-fn lock(change: &TableChange, keeps_key: &dyn Fn() -> bool) -> (TableLock, bool) {
+fn lock(change: &TableChange, keeps_key: bool) -> (TableLock, bool) {
     let copied = (TableLock::Writes, true);
     let built = (TableLock::Nothing, true);
     let at_once = (TableLock::Nothing, false);
@@ -60,7 +65,7 @@ fn lock(change: &TableChange, keeps_key: &dyn Fn() -> bool) -> (TableLock, bool)
         TableChange::DropColumn(_) | TableChange::MoveColumn { .. } => built,
         TableChange::AlterColumn { from, to } => column_lock(from, to),
         TableChange::AddPrimaryKey(_) => built,
-        TableChange::DropPrimaryKey(_) if keeps_key() => built,
+        TableChange::DropPrimaryKey(_) if keeps_key => built,
         TableChange::DropPrimaryKey(_) | TableChange::AddForeignKey(_) | TableChange::AddCheck(_) => copied,
         TableChange::AddUnique(_) => built,
         TableChange::AddIndex(index) | TableChange::CommentIndex { index, .. } => match index.full_text {

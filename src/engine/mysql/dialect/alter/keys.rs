@@ -91,10 +91,10 @@ impl<'a, 'p, 's> ForeignKeys<'a, 'p, 's> {
         }
     }
 
-    /// The keys of a table that stay all the while, and stood on an index that goes.
-    pub(super) fn left_without_index(&self, table: &StayingTable<'_, '_>) -> Vec<&'a ForeignKeyDefinition> {
-        let found = self.tables.iter().find(|keys| std::ptr::eq(keys.table.after, table.after));
-        let Some(keys) = found else { return Vec::new() };
+    /// The keys that stay all the while, and stood on an index that goes, of the table at this place among those that stay.
+    pub(super) fn left_without_index(&self, place: usize) -> Vec<&'a ForeignKeyDefinition> {
+        let Some(keys) = self.tables.get(place) else { return Vec::new() };
+        let table = keys.table;
         let stays = keys.staying().filter(|key| !keys.away.contains(key));
         stays.filter(|key| has_index(table.before, key) && !has_index(table.after.table, key)).collect()
     }

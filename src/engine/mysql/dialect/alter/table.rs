@@ -4,7 +4,7 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Made,
+            Made, Remade,
             alter::StayingTable,
             create::{Draft, order::mentions},
         },
@@ -32,6 +32,28 @@ pub(super) fn alter(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, without
         let sql = format!("ALTER TABLE {}\n    {};", table.after.name, clauses.join(",\n    "));
         draft.make(Made::Table, table.after.table.full_name(), sql);
     }
+}
+
+/// The columns that are said again whole, under each name that they have.
+pub(super) fn remade(table: &StayingTable<'_, '_>) -> Vec<Remade> {
+    let plan = Plan::of(table);
+    let mut remade = Vec::new();
+    if table.changes.is_empty() {
+        return remade;
+    }
+    let after = table.after.table;
+    for column in after.columns.iter().filter(|column| table.before.column(&column.name).is_some()) {
+        let names = [(&table.former.name, table.former_column(&column.name)), (&after.name, column.name.as_str())];
+        let keeps_type =
+            table.altered_column(&column.name).is_none_or(|(from, to)| from.column_type.is_same(&to.column_type));
+        remade.extend(names.into_iter().filter_map(|(table, name)| match () {
+            () if plan.is_anew(&column.name) => Some(Remade::Column { table: table.clone(), column: name.to_owned() }),
+            () if !plan.is_said_again(column) => None,
+            () if keeps_type => Some(Remade::Retold(format!("column {table}.{name}"))),
+            () => Some(Remade::Part(format!("column {table}.{name}"))),
+        }));
+    }
+    remade
 }
 
 /// True where a column cannot become the other in place: what is computed when it is read is nowhere.

@@ -26,16 +26,16 @@ pub(super) fn using(column: &str, from: &ColumnType, to: &ColumnType, written: &
         (T::Float { .. }, T::Money) => Some(format!("{column}::numeric::{written}")),
         _ if is_number(from) && is_number(to) => None,
         // What a clock showed is taken for UTC and not for the time zone of the session.
-        (T::Timestamp { zoned: false }, T::Timestamp { zoned: true })
-        | (T::Timestamp { zoned: true }, T::Timestamp { zoned: false }) => Some(format!("{column} AT TIME ZONE 'UTC'")),
-        (T::Date, T::Timestamp { zoned: true }) => Some(format!("{column}::timestamp AT TIME ZONE 'UTC'")),
-        (T::Timestamp { zoned: true }, T::Date | T::Time { .. }) => {
+        (T::Timestamp { zoned: before, .. }, T::Timestamp { zoned: after, .. }) if before == after => None,
+        (T::Timestamp { .. }, T::Timestamp { .. }) => Some(format!("{column} AT TIME ZONE 'UTC'")),
+        (T::Date, T::Timestamp { zoned: true, .. }) => Some(format!("{column}::timestamp AT TIME ZONE 'UTC'")),
+        (T::Timestamp { zoned: true, .. }, T::Date | T::Time { .. }) => {
             Some(format!("({column} AT TIME ZONE 'UTC')::{written}"))
         }
-        (T::Timestamp { zoned: false }, T::Date | T::Time { zoned: false })
-        | (T::Date, T::Timestamp { zoned: false })
+        (T::Timestamp { zoned: false, .. }, T::Date | T::Time { zoned: false, .. })
+        | (T::Date, T::Timestamp { zoned: false, .. })
         | (T::Json { .. }, T::Json { .. }) => None,
-        (T::Timestamp { zoned: false }, T::Time { zoned: true }) | (T::Time { .. }, T::Time { .. }) => {
+        (T::Timestamp { zoned: false, .. }, T::Time { zoned: true, .. }) | (T::Time { .. }, T::Time { .. }) => {
             Some(format!("{column}::{written}"))
         }
         (same, other) if same == other => None,
@@ -59,6 +59,10 @@ pub(super) fn is_stored_alike(from: &ColumnType, to: &ColumnType) -> bool {
         (Some(T::Decimal { .. }), Some(T::Decimal { digits: None })) => true,
         (Some(T::Decimal { digits: Some((from, scale)) }), Some(T::Decimal { digits: Some((to, other)) })) => {
             scale == other && from <= to
+        }
+        (Some(T::Time { zoned, digits: from }), Some(T::Time { zoned: other, digits: to }))
+        | (Some(T::Timestamp { zoned, digits: from }), Some(T::Timestamp { zoned: other, digits: to })) => {
+            zoned == other && from <= to
         }
         _ => false,
     }

@@ -57,7 +57,7 @@ impl<'a> Alter<'a> {
     }
 
     /// Folded names that something gets in this change.
-    fn new_names(&self) -> HashSet<String> {
+    pub(super) fn new_names(&self) -> HashSet<String> {
         let mut names = HashSet::new();
         for change in &self.difference.changes {
             match change {

@@ -22,19 +22,51 @@ use crate::{
     },
 };
 
-pub(super) fn all(difference: &SchemaDifference, staying: &[Staying<'_, '_>], types: &TypePlans<'_>) -> Vec<Effect> {
+/// The effect of each change in its order; `taken` are folded names that something gets in the change.
+pub(super) fn all(
+    difference: &SchemaDifference,
+    staying: &[Staying<'_, '_>],
+    types: &TypePlans<'_>,
+    taken: &HashSet<String>,
+) -> Vec<Effect> {
     let tables: HashMap<ObjectName, &Staying<'_, '_>> =
         staying.iter().map(|table| (table.new.object_name(), table)).collect();
     let effect = |change: &Change| match change {
         Change::AlterType { from, to } => of_type(from, to, types),
-        Change::DropTable(_) => moment(effect_on_rows(change)),
+        Change::DropTable(_) | Change::DropView(_) | Change::ReplaceView { .. } => moment(effect_on_rows(change)),
         Change::AlterTable { table, change: of_one } => {
             let on_rows = effect_on_rows(change);
-            tables.get(table).map(|table| of_table(table, of_one, on_rows)).unwrap_or_default()
+            tables.get(table).map(|table| of_table(table, of_one, on_rows, taken)).unwrap_or_default()
         }
         _ => Effect::default(),
     };
-    difference.changes.iter().map(effect).collect()
+    let mut effects: Vec<Effect> = difference.changes.iter().map(effect).collect();
+    hold_locks(&difference.changes, &mut effects);
+    effects
+}
+
+/// What the transaction that changes tables has locked stays so until it ends, which is long where it reads or writes rows.
+fn hold_locks(changes: &[Change], effects: &mut [Effect]) {
+    let is_long = |effect: &Effect| effect.reads_every_row && effect.lock > TableLock::Nothing;
+    let long = effects.iter().filter(|effect| is_long(effect)).count();
+    for (change, effect) in changes.iter().zip(effects) {
+        if long <= usize::from(is_long(effect)) {
+            continue;
+        }
+        effect.lock = effect.lock.max(lock_of_a_moment(change));
+        effect.lock_lasts = effect.lock > TableLock::Nothing;
+    }
+}
+
+/// The lock of what is added without a look at the rows, which is nothing where it is given back at once.
+fn lock_of_a_moment(change: &Change) -> TableLock {
+    match change {
+        Change::AlterTable { change: TableChange::AddCheck(_), .. } => TableLock::Everything,
+        Change::AlterTable { change: TableChange::AlterColumn { from, to }, .. } if from.nullable && !to.nullable => {
+            TableLock::Everything
+        }
+        _ => TableLock::Nothing,
+    }
 }
 
 /// Others wait; for a moment, unless every row is read.
@@ -49,6 +81,7 @@ fn of_type(from: &TypeDefinition, to: &TypeDefinition, types: &TypePlans<'_>) ->
             reads_every_row: true,
             may_fail: no_form(from, to),
             data_loss: lost_of_type(from, to, types),
+            lock_lasts: false,
         },
         // ALTER DOMAIN looks at the columns of the domain under a lock that lets reads through.
         Some(Plan::InPlace) => Effect {
@@ -113,7 +146,7 @@ fn no_form(from: &TypeDefinition, to: &TypeDefinition) -> String {
     }
 }
 
-fn of_table(table: &Staying<'_, '_>, change: &TableChange, on_rows: Effect) -> Effect {
+fn of_table(table: &Staying<'_, '_>, change: &TableChange, on_rows: Effect, taken: &HashSet<String>) -> Effect {
     match change {
         TableChange::Comment { .. } | TableChange::CommentIndex { .. } | TableChange::MoveColumn { .. } => on_rows,
         TableChange::Rename { .. }
@@ -123,7 +156,7 @@ fn of_table(table: &Staying<'_, '_>, change: &TableChange, on_rows: Effect) -> E
         | TableChange::DropUnique(_)
         | TableChange::DropForeignKey(_)
         | TableChange::DropCheck(_) => moment(on_rows),
-        TableChange::DropIndex(index) if table.goes_early(index, &HashSet::new()) => moment(on_rows),
+        TableChange::DropIndex(index) if table.goes_early(index, taken) => moment(on_rows),
         TableChange::DropIndex(_) => on_rows,
         TableChange::AddColumn { column, .. } => added(table, column),
         TableChange::AlterColumn { from, to } => altered(table, from, to, on_rows),
@@ -172,7 +205,11 @@ fn altered(table: &Staying<'_, '_>, from: &ColumnDefinition, to: &ColumnDefiniti
         let (name, room) = (table.new.full_name(), &to.column_type);
         on_rows.data_loss = format!("values of the column {name}.{} are cut to what {room} has room for", to.name);
     }
-    let is_written = table.is_retyped(&to.name) && !cast::is_stored_alike(&from.column_type, &to.column_type);
+    // Another collation is another order, in which indexes are built anew; what is computed from the column is written anew.
+    let stays_stored = cast::is_stored_alike(&from.column_type, &to.column_type)
+        && !changed.contains(&ColumnAttribute::Collation)
+        && !table.is_computed_from(&to.name);
+    let is_written = table.is_retyped(&to.name) && !stays_stored;
     let effect = Effect { reads_every_row: is_required || is_written, ..on_rows };
     if is_beside { effect } else { moment(effect) }
 }

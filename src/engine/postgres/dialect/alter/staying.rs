@@ -40,12 +40,16 @@ pub(super) struct Staying<'a, 'p> {
     pub(super) dropped_foreign_keys: Vec<&'a ForeignKeyDefinition>,
     /// Foreign keys that come.
     pub(super) added_foreign_keys: Vec<&'a ForeignKeyDefinition>,
+    /// Those of both that only go to come again.
+    pub(super) again_foreign_keys: Vec<&'a ForeignKeyDefinition>,
 }
 
 /// What of a table goes and what comes.
 pub(super) struct Exchanged<'a, T> {
     pub(super) dropped: Vec<&'a T>,
     pub(super) added: Vec<&'a T>,
+    /// What of both only goes to come again.
+    pub(super) again: Vec<&'a T>,
 }
 
 impl<'a, 'p> Staying<'a, 'p> {
@@ -91,6 +95,7 @@ impl<'a, 'p> Staying<'a, 'p> {
             recreated: HashSet::new(),
             dropped_foreign_keys: Vec::new(),
             added_foreign_keys: Vec::new(),
+            again_foreign_keys: Vec::new(),
         };
         for (from, to) in table.common_columns() {
             let changed = ColumnAttribute::between(from, to);
@@ -150,8 +155,9 @@ impl<'a, 'p> Staying<'a, 'p> {
                 }
             }
             dropped.extend(again.iter().copied());
-            added.extend(again);
-            (all[place].dropped_foreign_keys, all[place].added_foreign_keys) = (dropped, added);
+            added.extend(again.iter().copied());
+            let table = &mut all[place];
+            (table.dropped_foreign_keys, table.added_foreign_keys, table.again_foreign_keys) = (dropped, added, again);
         }
     }
 
@@ -165,6 +171,15 @@ impl<'a, 'p> Staying<'a, 'p> {
 
     pub(super) fn is_retyped(&self, column: &str) -> bool {
         self.retyped.contains(&folded(column))
+    }
+
+    /// True where a column that is computed from this one is made anew.
+    pub(super) fn is_computed_from(&self, column: &str) -> bool {
+        let name = folded(column);
+        let mut made_anew = self.new.columns.iter().filter(|column| self.is_recreated(&column.name));
+        made_anew.any(|column| {
+            column.generated.as_ref().is_some_and(|generated| mentions(&folded(&generated.expression), &name))
+        })
     }
 
     pub(super) fn is_recreated(&self, column: &str) -> bool {
@@ -215,7 +230,7 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 
     pub(super) fn primary_key(&self) -> Exchanged<'a, KeyDefinition> {
-        let mut keys = Exchanged { dropped: Vec::new(), added: Vec::new() };
+        let mut keys = Exchanged::default();
         for change in &self.changes {
             match change {
                 TableChange::DropPrimaryKey(key) => keys.dropped.push(key),
@@ -223,17 +238,14 @@ impl<'a, 'p> Staying<'a, 'p> {
                 _ => {}
             }
         }
-        if let Some(key) = self.new.primary_key.as_ref().filter(|key| self.touches_recreated(&key.columns))
-            && keys.added.is_empty()
-        {
-            keys.dropped.push(key);
-            keys.added.push(key);
-        }
+        let again = self.new.primary_key.iter().filter(|key| self.touches_recreated(&key.columns));
+        // A table has one, whatever its name.
+        keys.again(again, |_| "");
         keys
     }
 
     pub(super) fn unique(&self) -> Exchanged<'a, KeyDefinition> {
-        let mut keys = Exchanged { dropped: Vec::new(), added: Vec::new() };
+        let mut keys = Exchanged::default();
         for change in &self.changes {
             match change {
                 TableChange::DropUnique(key) => keys.dropped.push(key),
@@ -247,7 +259,7 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 
     pub(super) fn checks(&self) -> Exchanged<'a, CheckDefinition> {
-        let mut checks = Exchanged { dropped: Vec::new(), added: Vec::new() };
+        let mut checks = Exchanged::default();
         for change in &self.changes {
             match change {
                 TableChange::DropCheck(check) => checks.dropped.push(check),
@@ -261,7 +273,7 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 
     pub(super) fn indexes(&self) -> Exchanged<'a, IndexDefinition> {
-        let mut indexes = Exchanged { dropped: Vec::new(), added: Vec::new() };
+        let mut indexes = Exchanged::default();
         for change in &self.changes {
             match change {
                 TableChange::DropIndex(index) => indexes.dropped.push(index),
@@ -311,7 +323,7 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 
     /// The name that it has until it is renamed.
-    fn former(&self) -> ObjectName {
+    pub(super) fn former(&self) -> ObjectName {
         let renamed = self.changes.iter().find_map(|change| match change {
             TableChange::Rename { from } => Some(from.clone()),
             _ => None,
@@ -320,7 +332,7 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 
     /// The name that a column has until it is renamed.
-    fn former_column<'c>(&'c self, column: &'c str) -> &'c str {
+    pub(super) fn former_column<'c>(&'c self, column: &'c str) -> &'c str {
         let renamed = self.changes.iter().find_map(|change| match change {
             TableChange::RenameColumn { from, to } if to == column => Some(from.as_str()),
             _ => None,
@@ -380,6 +392,12 @@ impl<'a, 'p> Staying<'a, 'p> {
     }
 }
 
+impl<T> Default for Exchanged<'_, T> {
+    fn default() -> Self {
+        Self { dropped: Vec::new(), added: Vec::new(), again: Vec::new() }
+    }
+}
+
 impl<'a, T> Exchanged<'a, T> {
     /// What stays what it is and has to go for a while, unless it goes or comes anyway.
     fn again(&mut self, disturbed: impl Iterator<Item = &'a T>, name: impl Fn(&T) -> &str) {
@@ -387,6 +405,7 @@ impl<'a, T> Exchanged<'a, T> {
             if !self.added.iter().any(|added| name(added) == name(found)) {
                 self.dropped.push(found);
                 self.added.push(found);
+                self.again.push(found);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            create::order::{self, mentions},
+            create::order::{self, Names},
             names,
         },
         postgres::dialect::{
@@ -34,6 +34,10 @@ pub(super) struct TypePlans<'a> {
     plans: HashMap<String, Plan>,
     /// As they are, by the folded name that they have in the end.
     old: HashMap<String, &'a TypeDefinition>,
+    /// The names that renamed types had, by those that they have in the end.
+    former: HashMap<&'a ObjectName, &'a ObjectName>,
+    /// Folded names of the types that are made anew.
+    replaced: Names,
 }
 
 /// How a type is changed.
@@ -71,7 +75,14 @@ impl<'a> TypePlans<'a> {
                 plans.insert(name, Plan::Replace);
             }
         }
-        Self { difference, plans, old }
+        let is_replaced = |found: &&TypeDefinition| plans.get(&key(&found.schema, &found.name)) == Some(&Plan::Replace);
+        let replaced = difference.target.types.iter().filter(is_replaced).map(|found| folded(&found.name)).collect();
+        let former = difference.changes.iter().filter_map(|change| match change {
+            Change::RenameType { from, to } => Some((to, from)),
+            _ => None,
+        });
+        let former = former.collect();
+        Self { difference, plans, old, former, replaced }
     }
 
     pub(super) fn plan(&self, found: &TypeDefinition) -> Option<Plan> {
@@ -83,16 +94,13 @@ impl<'a> TypePlans<'a> {
         match column_type {
             ColumnType::Declared(name) => self.plans.get(&key(&name.schema, &name.name)) == Some(&Plan::Replace),
             // An array of a type is told as text.
-            ColumnType::Native { engine: EngineKind::Postgresql, text } => {
-                let text = folded(text);
-                self.replaced().any(|found| mentions(&text, &folded(&found.name)))
-            }
+            ColumnType::Native { engine: EngineKind::Postgresql, text } => self.replaced.is_any_in(&folded(text)),
             _ => false,
         }
     }
 
-    /// The types that are made anew, parts first, as they are to be.
-    fn replaced(&self) -> impl Iterator<Item = &'a TypeDefinition> {
+    /// The types that are made anew as they are to be.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = &'a TypeDefinition> {
         let types = self.difference.target.types.iter();
         types.filter(|found| self.plan(found) == Some(Plan::Replace))
     }
@@ -120,18 +128,14 @@ impl<'a> TypePlans<'a> {
     }
 
     /// Folded names of types that views must not stand on.
-    pub(super) fn disturbed_names(&self) -> HashSet<String> {
+    pub(super) fn disturbed_names(&self) -> Names {
         self.replaced().map(|found| folded(&self.former(found).name)).collect()
     }
 
     /// The name before the change.
-    fn former(&self, found: &TypeDefinition) -> ObjectName {
+    pub(super) fn former(&self, found: &TypeDefinition) -> ObjectName {
         let name = ObjectName { schema: found.schema.clone(), name: found.name.clone() };
-        let renamed = self.difference.changes.iter().find_map(|change| match change {
-            Change::RenameType { from, to } if *to == name => Some(from.clone()),
-            _ => None,
-        });
-        renamed.unwrap_or(name)
+        self.former.get(&name).map_or(name, |former| (*former).clone())
     }
 }
 

@@ -6,7 +6,10 @@ use super::{Alter, staying::Staying};
 use crate::{
     engine::{
         Dialect as _,
-        dialect::create::order,
+        dialect::{
+            alter::Remade,
+            create::order::{self, Names},
+        },
         postgres::dialect::{PostgresDialect, create},
     },
     model::schema::{
@@ -33,8 +36,8 @@ impl<'a> Alter<'a> {
         let mut statements = Vec::new();
         for (_, view) in order::views(&self.difference.source) {
             let query = folded(&view.query);
-            if goes.contains(&key(view)) || disturbed.iter().any(|name| order::mentions(&query, name)) {
-                disturbed.insert(folded(&view.name));
+            if goes.contains(&key(view)) || disturbed.is_any_in(&query) {
+                disturbed.extend([folded(&view.name)]);
                 dropped.insert(key(view));
                 statements.push(format!("DROP VIEW {};", PostgresDialect.qualified(&name(view))));
             }
@@ -44,8 +47,8 @@ impl<'a> Alter<'a> {
     }
 
     /// Folded names, as they are before the change, of tables and types that a view could hold on to.
-    fn disturbed_names(&self, staying: &[Staying<'a, '_>]) -> HashSet<String> {
-        let mut names: HashSet<String> = self.types.disturbed_names();
+    fn disturbed_names(&self, staying: &[Staying<'a, '_>]) -> Names {
+        let mut names = self.types.disturbed_names();
         for change in &self.difference.changes {
             match change {
                 Change::DropTable(table) => names.extend([folded(&table.name)]),
@@ -75,7 +78,7 @@ impl<'a> Alter<'a> {
             if new.contains(&key(view)) || dropped.contains(&key(view)) {
                 create::create_view(&mut self.draft, place, view);
                 if dropped.contains(&key(view)) {
-                    self.remade.push(format!("view {}", full_name(&view.schema, &view.name)));
+                    self.remade.push(Remade::Part(format!("view {}", full_name(&view.schema, &view.name))));
                 }
             }
         }

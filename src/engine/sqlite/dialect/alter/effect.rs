@@ -30,7 +30,12 @@ pub(super) fn all(difference: &SchemaDifference, ways: &[(&StayingTable<'_, '_>,
         }
         effect
     };
-    difference.changes.iter().map(effect).collect()
+    let mut effects: Vec<Effect> = difference.changes.iter().map(effect).collect();
+    let long = effects.iter().filter(|effect| effect.reads_every_row).count();
+    for effect in &mut effects {
+        effect.lock_lasts = long > usize::from(effect.reads_every_row);
+    }
+    effects
 }
 
 fn reads_every_row(change: &TableChange, is_anew: bool) -> bool {

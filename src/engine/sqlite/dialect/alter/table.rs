@@ -4,11 +4,14 @@ use crate::{
     engine::{
         Dialect as _,
         dialect::{
-            Made,
+            Kept, Made,
             alter::StayingTable,
             create::{Draft, PlannedTable, order::mentions},
         },
-        sqlite::dialect::{SqliteDialect, create},
+        sqlite::dialect::{
+            SqliteDialect,
+            create::{self, Declaration},
+        },
     },
     model::schema::{
         NeutralType,
@@ -131,11 +134,11 @@ pub(super) fn rename_columns(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>
 }
 
 /// Adds and drops columns, in this order, because a table keeps one column at least.
-pub(super) fn change_in_place(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>) {
-    let name = &table.after.name;
+pub(super) fn change_in_place(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, kept: Kept<'_>) {
+    let (name, declaration) = (&table.after.name, declaration(table, kept));
     for (place, column) in table.after.table.columns.iter().enumerate() {
         if table.before.column(&column.name).is_none()
-            && let Some((line, _)) = create::column_line(draft, table.after, place)
+            && let Some((line, _)) = create::column_line(draft, table.after, place, &declaration)
         {
             draft.make(Made::Table, &table.after.table.name, format!("ALTER TABLE {name} ADD COLUMN {line};"));
         }
@@ -148,9 +151,9 @@ pub(super) fn change_in_place(draft: &mut Draft<'_>, table: &StayingTable<'_, '_
 }
 
 /// Makes a table under another name, fills it with the rows and puts it in the place of the one that was there.
-pub(super) fn make_anew(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, name: &str) {
+pub(super) fn make_anew(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, name: &str, kept: Kept<'_>) {
     let new = PlannedTable { name: SqliteDialect.quoted(name), ..table.after.clone() };
-    create::create_table(draft, &new);
+    create::create_table(draft, &new, &declaration(table, kept));
     let (into, from) = carried(table.before, table.after.table);
     let (object, old) = (&table.after.table.name, &table.after.name);
     if !into.is_empty() {
@@ -160,6 +163,15 @@ pub(super) fn make_anew(draft: &mut Draft<'_>, table: &StayingTable<'_, '_>, nam
     }
     draft.make(Made::Table, object, format!("DROP TABLE {old};"));
     draft.make(Made::Table, object, format!("ALTER TABLE {} RENAME TO {old};", new.name));
+}
+
+/// What the table is declared as beside what its definition says.
+fn declaration(table: &StayingTable<'_, '_>, kept: Kept<'_>) -> Declaration {
+    let mut declaration = Declaration::new(kept.is_strict(table));
+    for column in &table.after.table.columns {
+        declaration.take(&column.name, kept.data_type(table, column), kept.default(table, column));
+    }
+    declaration
 }
 
 /// The columns that rows are carried over in, and what they are filled with. The number of a row stays what it is, where no column

@@ -6,7 +6,7 @@ use crate::{
     model::{
         Error, Result,
         schema::{
-            NeutralType, ObjectName, ReferentialAction,
+            NeutralType, ObjectName, ReferentialAction, SECOND_DIGITS,
             definition::{
                 CheckDefinition, ColumnDefinition, ColumnType, DefaultValue, ForeignKeyDefinition, GeneratedValue,
                 Identity, IndexColumn, IndexDefinition, KeyDefinition, SchemaDefinition, TableDefinition,
@@ -124,6 +124,16 @@ fn neutral(message: &v1::NeutralColumnType, field: &str) -> Result<NeutralType> 
     if found != M::Decimal && (message.precision > 0 || message.scale > 0) {
         return Err(Error::invalid_field(&format!("{field}.precision"), "is for decimal alone"));
     }
+    let is_time = matches!(found, M::Time | M::TimeTz | M::Timestamp | M::TimestampTz);
+    let second_digits = match message.second_digits {
+        None => SECOND_DIGITS,
+        Some(_) if !is_time => {
+            return Err(Error::invalid_field(&format!("{field}.second_digits"), "is for times and timestamps alone"));
+        }
+        Some(digits) => u8::try_from(digits).ok().filter(|digits| *digits <= SECOND_DIGITS).ok_or_else(|| {
+            Error::invalid_field(&format!("{field}.second_digits"), format!("must be at most {SECOND_DIGITS}"))
+        })?,
+    };
     Ok(match found {
         M::Unspecified => {
             return Err(Error::invalid_field(&format!("{field}.type"), "is required; docs/types.md lists the types"));
@@ -148,10 +158,10 @@ fn neutral(message: &v1::NeutralColumnType, field: &str) -> Result<NeutralType> 
         M::Text => NeutralType::Text { length: (message.length > 0).then_some(message.length) },
         M::Bytes => NeutralType::Bytes,
         M::Date => NeutralType::Date,
-        M::Time => NeutralType::Time { zoned: false },
-        M::TimeTz => NeutralType::Time { zoned: true },
-        M::Timestamp => NeutralType::Timestamp { zoned: false },
-        M::TimestampTz => NeutralType::Timestamp { zoned: true },
+        M::Time => NeutralType::time(false).with_second_digits(second_digits),
+        M::TimeTz => NeutralType::time(true).with_second_digits(second_digits),
+        M::Timestamp => NeutralType::timestamp(false).with_second_digits(second_digits),
+        M::TimestampTz => NeutralType::timestamp(true).with_second_digits(second_digits),
         M::Uuid => NeutralType::Uuid,
         M::Json => NeutralType::Json { parsed: true },
         M::JsonText => NeutralType::Json { parsed: false },

@@ -4,7 +4,7 @@ use super::{engine, of_engine};
 use crate::{
     grpc::proto::v1::{self, column_type::Type, default_value::Value, type_definition::Shape},
     model::schema::{
-        NeutralType,
+        NeutralType, SECOND_DIGITS,
         definition::{
             CheckDefinition, ColumnDefinition, ColumnType, DefaultValue, ForeignKeyDefinition, GeneratedValue,
             Identity, IndexColumn, IndexDefinition, KeyDefinition, SchemaDefinition, TableDefinition, TypeDefinition,
@@ -127,10 +127,10 @@ fn neutral(neutral: NeutralType) -> v1::NeutralColumnType {
         NeutralType::Text { .. } => M::Text,
         NeutralType::Bytes => M::Bytes,
         NeutralType::Date => M::Date,
-        NeutralType::Time { zoned: false } => M::Time,
-        NeutralType::Time { zoned: true } => M::TimeTz,
-        NeutralType::Timestamp { zoned: false } => M::Timestamp,
-        NeutralType::Timestamp { zoned: true } => M::TimestampTz,
+        NeutralType::Time { zoned: false, .. } => M::Time,
+        NeutralType::Time { zoned: true, .. } => M::TimeTz,
+        NeutralType::Timestamp { zoned: false, .. } => M::Timestamp,
+        NeutralType::Timestamp { zoned: true, .. } => M::TimestampTz,
         NeutralType::Uuid => M::Uuid,
         NeutralType::Json { parsed: true } => M::Json,
         NeutralType::Json { parsed: false } => M::JsonText,
@@ -144,7 +144,12 @@ fn neutral(neutral: NeutralType) -> v1::NeutralColumnType {
         NeutralType::Decimal { digits } => digits.unwrap_or_default(),
         _ => (0, 0),
     };
-    v1::NeutralColumnType { r#type: found.into(), length, precision, scale }
+    let second_digits = match neutral {
+        NeutralType::Time { digits, .. } | NeutralType::Timestamp { digits, .. } => Some(digits),
+        _ => None,
+    };
+    let second_digits = second_digits.filter(|digits| *digits != SECOND_DIGITS).map(u32::from);
+    v1::NeutralColumnType { r#type: found.into(), length, precision, scale, second_digits }
 }
 
 pub(in crate::grpc::convert::schema) fn key(key: KeyDefinition) -> v1::KeyDefinition {

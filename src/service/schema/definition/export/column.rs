@@ -7,14 +7,16 @@ use crate::{
         connection::EngineKind,
         schema::{
             Column, ColumnDetails, Generation, NeutralType, Table,
-            definition::{ColumnDefinition, ColumnType, GeneratedValue, Identity, TypeDefinition, TypeShape, Unmapped},
+            definition::{
+                ColumnDefinition, ColumnType, GeneratedValue, Identity, TypeDefinition, TypeShape, Unmapped, full_name,
+            },
         },
     },
 };
 
 impl Export {
     pub(super) fn column(&mut self, table: &Table, column: &Column) -> ColumnDefinition {
-        let subject = format!("column {}.{}", table.name, column.name);
+        let subject = format!("column {}.{}", full_name(self.schema(&table.schema), &table.name), column.name);
         let column_type = self.column_type(table, column);
         let neutral = match &column_type {
             ColumnType::Neutral(neutral) => Some(*neutral),
@@ -70,24 +72,19 @@ impl Export {
         }
     }
 
-    /// Notes where writing the type again would make another of it: SQLite has no NUMERIC in a STRICT table, and MySQL and MariaDB
-    /// have several sizes of a type that is one here.
+    /// Notes where writing the type again would make another of it: MySQL and MariaDB have several sizes of a type that is one here.
     fn reworded(&mut self, table: &Table, column: &Column, neutral: NeutralType) {
         use NeutralType as T;
+        if self.dialect.engine() != EngineKind::Mysql {
+            return;
+        }
         let Ok(written) = self.dialect.written_type(neutral) else { return };
         let live = column.data_type.to_ascii_lowercase();
-        let has_sizes = matches!(neutral, T::Bytes | T::Text { length: None } | T::Time { .. } | T::Timestamp { .. });
-        let (object, is_changed) = match self.dialect.engine() {
-            EngineKind::Sqlite => (format!("table {}", table.name), self.dialect.neutral_type(&live).is_none()),
-            EngineKind::Mysql => (
-                format!("column {}.{}", table.name, column.name),
-                live.contains("zerofill") || (has_sizes && live != written.text),
-            ),
-            EngineKind::Postgresql => return,
-        };
-        if is_changed {
+        let has_sizes = matches!(neutral, T::Bytes | T::Text { length: None });
+        if live.contains("zerofill") || (has_sizes && live != written.text) {
+            let object = format!("type of column {}.{}", table.name, column.name);
             let reason = format!("{} is declared {}, and would become {}", column.name, column.data_type, written.text);
-            self.reworded.push(Unmapped { object: format!("type of {object}"), reason });
+            self.unsaid.reworded.push(Unmapped { object, reason });
         }
     }
 

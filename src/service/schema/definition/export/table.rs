@@ -1,14 +1,17 @@
 //! Tables of a live database.
 
 use super::Export;
-use crate::model::{
-    connection::EngineKind,
-    schema::{
-        CheckConstraint, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType, NullsOrder, Persistence,
-        ReferentialAction, Table, TableDetails,
-        definition::{
-            CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, TableDefinition,
-            folded, full_name, same,
+use crate::{
+    engine::dialect::{DeclaredColumn, DeclaredTable, mentions},
+    model::{
+        connection::EngineKind,
+        schema::{
+            CheckConstraint, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType, NullsOrder, ObjectName,
+            Persistence, ReferentialAction, Table, TableDetails,
+            definition::{
+                CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, TableDefinition,
+                folded, full_name, same,
+            },
         },
     },
 };
@@ -27,6 +30,7 @@ impl Export {
                 .leave_out(format!("table {name}"), "two of its columns have names that only their case tells apart");
         }
         self.leave_out_options(&name, table);
+        self.table_as_declared(table);
         let mut found = TableDefinition {
             schema,
             name: table.name.clone(),
@@ -51,7 +55,8 @@ impl Export {
     }
 
     fn primary_key(&mut self, table: &Table, key: &KeyConstraint) -> KeyDefinition {
-        self.leave_out_key_options(&format!("primary key of {}", table.name), key);
+        let name = full_name(self.schema(&table.schema), &table.name);
+        self.leave_out_key_options(&format!("primary key of {name}"), key);
         // What the engine itself calls it says nothing.
         let is_made = key.name == "PRIMARY" || key.name == format!("{}_pkey", table.name);
         KeyDefinition { name: if is_made { String::new() } else { key.name.clone() }, columns: key.columns.clone() }
@@ -60,7 +65,8 @@ impl Export {
     fn unique(&mut self, table: &str, key: &KeyConstraint) -> Option<KeyDefinition> {
         let subject = format!("unique constraint {table} ({})", key.columns.join(", "));
         if key.without_overlaps || key.nulls_not_distinct {
-            self.leave_out(subject, "it is over ranges, or takes two NULLs for the same");
+            let reason = "it is over ranges, or takes two NULLs for the same";
+            self.leave_out_of(table, key.columns.clone(), subject, reason);
             return None;
         }
         self.leave_out_key_options(&subject, key);
@@ -90,7 +96,7 @@ impl Export {
             () => "",
         };
         if !reason.is_empty() {
-            self.leave_out(subject, reason);
+            self.leave_out_of(table, key.columns.clone(), subject, reason);
             return None;
         }
         let options = [
@@ -149,6 +155,7 @@ impl Export {
             ..IndexDefinition::default()
         };
         if let Some(columns) = self.searched(index) {
+            self.leave_out_index_options(&subject, index);
             let columns = columns.into_iter().map(|column| IndexColumn { column, descending: false });
             return Some(IndexDefinition { columns: columns.collect(), full_text: true, ..found });
         }
@@ -171,9 +178,13 @@ impl Export {
             () => "",
         };
         if !reason.is_empty() {
-            self.leave_out(subject, reason);
+            let (names, terms) =
+                (own.columns.iter().map(|column| &column.name), index.parts.iter().map(|part| &part.term));
+            let columns = columns_of(names, terms, &index.included_columns, &index.predicate);
+            self.leave_out_of(table, columns, subject, reason);
             return None;
         }
+        self.leave_out_index_options(&subject, index);
         for part in &index.parts {
             if let IndexTerm::Column(column) = &part.term {
                 found.columns.push(IndexColumn { column: column.clone(), descending: part.descending });
@@ -184,6 +195,28 @@ impl Export {
                 self.dialect.shared_expression(&index.predicate, &|name| own.neutral_type(name));
         }
         Some(found)
+    }
+
+    fn leave_out_index_options(&mut self, subject: &str, index: &Index) {
+        let options = [
+            (!index.storage_parameters.is_empty(), "has storage parameters"),
+            (!index.visible && self.dialect.engine() == EngineKind::Mysql, "is not used by the planner"),
+        ];
+        for (_, what) in options.iter().filter(|(holds, _)| *holds) {
+            self.leave_out(format!("option of {subject}"), format!("it {what}, which a definition does not say"));
+        }
+    }
+
+    /// How SQLite was told to make the table: another engine keeps no words of its own.
+    fn table_as_declared(&mut self, table: &Table) {
+        let Some(TableDetails::Sqlite(details)) = &table.details else { return };
+        let mut declared = DeclaredTable::new(details.strict);
+        for column in &table.columns {
+            let (data_type, default) = (column.data_type.clone(), column.default_expression.clone());
+            declared.insert(&column.name, DeclaredColumn { data_type, default });
+        }
+        let name = ObjectName { schema: String::new(), name: table.name.clone() };
+        self.unsaid.declared.insert(&name, declared);
     }
 
     /// The columns of a full-text index.
@@ -215,10 +248,11 @@ impl Export {
 
     fn leave_out_options(&mut self, name: &str, table: &Table) {
         for exclusion in &table.exclusions {
-            self.leave_out(
-                format!("exclusion {name}.{}", exclusion.name),
-                "a definition has no place for an exclusion",
-            );
+            let terms = exclusion.elements.iter().map(|element| &element.term);
+            let names = table.columns.iter().map(|column| &column.name);
+            let columns = columns_of(names, terms, &exclusion.included_columns, &exclusion.predicate);
+            let object = format!("exclusion {name}.{}", exclusion.name);
+            self.leave_out_of(name, columns, object, "a definition has no place for an exclusion");
         }
         let options: Vec<(bool, &str)> = match &table.details {
             Some(TableDetails::Postgres(details)) => vec![
@@ -242,6 +276,25 @@ impl Export {
             self.leave_out(format!("option of table {name}"), format!("it {what}, which a definition does not say"));
         }
     }
+}
+
+/// The columns that an index stands on, of those with these names: the ones that its expressions name are among them.
+fn columns_of<'t>(
+    names: impl Iterator<Item = &'t String>,
+    terms: impl Iterator<Item = &'t IndexTerm>,
+    included: &[String],
+    predicate: &str,
+) -> Vec<String> {
+    let (mut columns, mut texts) = (included.to_vec(), vec![folded(predicate)]);
+    for term in terms {
+        match term {
+            IndexTerm::Column(column) => columns.push(column.clone()),
+            IndexTerm::Expression(expression) => texts.push(folded(expression)),
+        }
+    }
+    let is_named = |name: &&String| texts.iter().any(|text| mentions(text, &folded(name)));
+    columns.extend(names.filter(is_named).cloned());
+    columns
 }
 
 /// Why a table cannot stand by itself in a definition.
