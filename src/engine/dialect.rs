@@ -9,6 +9,7 @@ mod read_sql;
 pub use self::{
     create::{CreateStatement, Created, Made, Unsupported},
     expression::MeantDefault,
+    read_sql::query::{Misread, QueryScope, QueryShape, QueryTable, Term, TermKind},
 };
 
 use crate::model::{
@@ -175,6 +176,11 @@ impl dyn Dialect + '_ {
     /// Reads statements that make a schema. An error tells line and column of what is wrong or not understood.
     pub fn read_sql(&self, text: &str, field: &str) -> Result<SchemaDefinition> {
         read_sql::read(self, text, field)
+    }
+
+    /// Reads queries, one a text: which tables they read, and by which columns they look rows up.
+    pub fn read_queries(&self, texts: &[String]) -> Result<Vec<std::result::Result<QueryShape, Misread>>> {
+        read_sql::query::read(self, texts)
     }
 
     /// An expression in the words that all engines share; else as it is, with this engine. What the columns that it names hold

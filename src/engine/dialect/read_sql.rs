@@ -3,6 +3,7 @@
 mod column;
 mod constraint;
 mod height;
+pub mod query;
 mod statement;
 
 use std::thread;

@@ -1,5 +1,6 @@
 //! Schemas: databases, tables and what is in them.
 
+mod advice;
 mod ddl;
 mod definition;
 mod details;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub use self::{
+    advice::{advice, advice_request},
     ddl::{ddl_event, ddl_selection},
     definition::{generated, schema_source, standard_columns, target_engine},
     lint::{lint_event, lint_selection, lint_settings, lint_settings_change},

@@ -8,7 +8,11 @@ mod types;
 
 use std::collections::HashMap;
 
-pub(super) use self::rules::known;
+pub(super) use self::{
+    indexes::{Superfluous, superfluous},
+    keys::is_covered,
+    rules::known,
+};
 pub use self::rules::{LintSelection, RULES};
 use crate::{
     engine::dialect::Dialect,

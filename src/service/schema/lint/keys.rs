@@ -84,7 +84,7 @@ fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
 }
 
 /// A valid index over all rows whose first parts are the columns, in any order.
-fn is_covered(table: &Table, columns: &[String]) -> bool {
+pub(in crate::service::schema) fn is_covered(table: &Table, columns: &[String]) -> bool {
     let begins = |parts: &[crate::model::schema::IndexPart]| {
         let first: Vec<_> = parts
             .iter()

@@ -1,0 +1,241 @@
+//! Which indexes a database lacks and which it has for nothing: what `performance_schema` counted, and how the server would run
+//! statements. It plans with no index that is not there, so that there is nothing to compare with.
+
+mod write;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, MySqlConnection, mysql::MySqlRow};
+
+use super::{database::MysqlDatabase, error, row};
+use crate::{
+    engine::{
+        Advise,
+        advise::{ColumnLengths, FullTextSearch, TwoWay},
+    },
+    model::{
+        Error, Reason, Result, Timestamp,
+        schema::{
+            AdviceSource, Column, Index, IndexTrial, IndexUse, ObjectName, Plan, StatementUse, Table, TableUse,
+            TrialOutcome, TrialStatement, Usage, Writes,
+        },
+    },
+};
+
+const TABLES: &str = include_str!("advise/tables.sql");
+const STATEMENTS: &str = include_str!("advise/statements.sql");
+/// Whether anything is counted; since when, which is the start of the server; and how many of the consumers and instruments are on
+/// without which statements are not counted.
+const FACTS: &str = "SELECT CAST(@@performance_schema AS SIGNED), \
+    CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED)";
+const FACTS_OF_MYSQL: &str = "SELECT CAST(@@performance_schema AS SIGNED), \
+    CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS SIGNED)";
+const OFF: &str = "performance_schema is off";
+const OFF_REMEDY: &str = "performance_schema=ON in the server's configuration, and a restart";
+
+#[async_trait]
+impl Advise for MysqlDatabase {
+    async fn usage(&self) -> Result<Usage> {
+        let mut lease = self.lease().await?;
+        let usage = Box::pin(self.counted(&mut lease)).await?;
+        lease.give_back().await;
+        Ok(usage)
+    }
+
+    async fn index_use(&self) -> Result<Vec<IndexUse>> {
+        let usage = self.usage().await?;
+        match usage.sources.into_iter().find(|source| source.name == "index-statistics" && !source.used) {
+            Some(missing) => {
+                let text = format!("{}; {}", missing.detail, missing.remedy);
+                Err(Error::new(Reason::PrivilegeMissing, text).with_metadata("hint", missing.remedy))
+            }
+            None => Ok(usage.indexes),
+        }
+    }
+
+    async fn column_lengths(&self, _tables: &[ObjectName]) -> Result<ColumnLengths> {
+        Ok(ColumnLengths::new())
+    }
+
+    async fn try_indexes(&self, statements: &[TrialStatement], trials: &[IndexTrial]) -> Result<TrialOutcome> {
+        let mut lease = self.lease().await?;
+        let session = sqlx::query("SELECT CONNECTION_ID()").fetch_one(&mut *lease).await;
+        let session = session.and_then(|found| row::unsigned(&found, 0)).map_err(|cause| self.failed(cause))?;
+        let work = Box::pin(plans(&mut lease, statements));
+        let before = self.abandonment.watch(session, work).await.map_err(|cause| self.failed(cause))?;
+        // Planning may call functions of the database's users.
+        lease.soil();
+        lease.give_back().await;
+        let detail = "the server plans with no index that is not there, so that there are no costs with an index";
+        Ok(TrialOutcome {
+            before,
+            after: vec![None; trials.len()],
+            sizes: vec![None; trials.len()],
+            used: None,
+            source: Some(AdviceSource::missing("hypothetical-indexes", detail, "")),
+        })
+    }
+
+    fn make_again(&self, table: &Table, index: &Index) -> Option<String> {
+        write::make_again(table, index)
+    }
+
+    fn widen(&self, table: &Table, column: &Column) -> Option<TwoWay> {
+        write::widen(table, column)
+    }
+
+    fn full_text(&self, table: &Table, columns: &[String]) -> Option<FullTextSearch> {
+        write::full_text(table, columns)
+    }
+
+    fn index_bytes(&self, rows: i64, key: f64, primary_key: f64) -> i64 {
+        write::index_bytes(rows, key, primary_key)
+    }
+}
+
+impl MysqlDatabase {
+    async fn counted(&self, connection: &mut MySqlConnection) -> Result<Usage> {
+        let facts = if self.server.is_mariadb() { FACTS } else { FACTS_OF_MYSQL };
+        let lengths = AdviceSource::missing("column-statistics", "the server keeps no average lengths of values", "");
+        let facts = sqlx::query(facts).fetch_one(&mut *connection).await.map_err(|cause| self.failed(cause))?;
+        let number = |place: usize| row::number(&facts, place).map_err(|cause| self.failed(cause));
+        if number(0)? != 1 {
+            let missing = ["table-statistics", "index-statistics", "statement-statistics"];
+            let mut sources: Vec<_> =
+                missing.iter().map(|name| AdviceSource::missing(name, OFF, OFF_REMEDY)).collect();
+            sources.push(lengths);
+            return Ok(Usage { sources, ..Usage::default() });
+        }
+        let mut usage =
+            Usage { since: Some(Timestamp::from_micros(number(1)? * 1_000_000)), ..Usage::default() };
+        match self.read(connection, TABLES).await? {
+            Ok(rows) => {
+                (usage.tables, usage.indexes) =
+                    self.uses(&rows).map_err(|cause| self.failed(cause))?;
+                let source = "performance_schema.table_io_waits_summary_by_index_usage";
+                usage.sources.push(AdviceSource::used("table-statistics", source));
+                usage.sources.push(AdviceSource::used("index-statistics", source));
+            }
+            Err(words) => {
+                for name in ["table-statistics", "index-statistics"] {
+                    usage.sources.push(self.unreadable(name, &words));
+                }
+            }
+        }
+        usage.sources.push(match self.read(connection, STATEMENTS).await? {
+            Ok(rows) => {
+                let statements = rows.iter().map(statement_use).collect::<std::result::Result<_, _>>();
+                usage.statements = statements.map_err(|cause| self.failed(cause))?;
+                AdviceSource::used("statement-statistics", "performance_schema.events_statements_summary_by_digest")
+            }
+            Err(words) => self.unreadable("statement-statistics", &words),
+        });
+        usage.sources.push(lengths);
+        Ok(usage)
+    }
+
+    /// The rows of a query over the database, or the server's words where it refuses.
+    async fn read(
+        &self,
+        connection: &mut MySqlConnection,
+        sql: &'static str,
+    ) -> Result<std::result::Result<Vec<MySqlRow>, String>> {
+        match sqlx::query(sql).bind(&self.settings().database).fetch_all(connection).await {
+            Ok(rows) => Ok(Ok(rows)),
+            Err(cause) if error::server_error(&cause).is_some() => Ok(Err(error::statement_failure(&cause).message)),
+            Err(cause) => Err(self.failed(cause)),
+        }
+    }
+
+    fn unreadable(&self, name: &str, words: &str) -> AdviceSource {
+        AdviceSource::missing(name, words, self.grant_on("SELECT", "performance_schema.*"))
+    }
+
+    fn uses(&self, rows: &[MySqlRow]) -> std::result::Result<(Vec<TableUse>, Vec<IndexUse>), sqlx::Error> {
+        let mut tables: HashMap<ObjectName, TableUse> = HashMap::new();
+        let mut indexes = Vec::new();
+        for found in rows {
+            let table = ObjectName { schema: self.settings().database.clone(), name: row::text(found, 0)? };
+            let fetched = row::number(found, 2)?;
+            let used = tables.entry(table.clone()).or_insert_with(|| TableUse {
+                table: table.clone(),
+                sequential_scans: -1,
+                ..TableUse::default()
+            });
+            used.writes = Writes {
+                inserts: used.writes.inserts + row::number(found, 3)?,
+                updates: used.writes.updates + row::number(found, 4)?,
+                heap_only_updates: None,
+                deletes: used.writes.deletes + row::number(found, 5)?,
+            };
+            match row::optional_text(found, 1)? {
+                Some(index) => {
+                    used.index_scans += fetched;
+                    indexes.push(IndexUse { table, index, scans: fetched });
+                }
+                None => used.sequential_rows += fetched,
+            }
+        }
+        Ok((tables.into_values().collect(), indexes))
+    }
+}
+
+fn statement_use(found: &MySqlRow) -> std::result::Result<StatementUse, sqlx::Error> {
+    Ok(StatementUse {
+        text: readable(&row::text(found, 0)?),
+        calls: row::number(found, 1)?,
+        total_time: row::number(found, 2)? as f64 / 1000.0,
+        rows_examined: Some(row::number(found, 3)?),
+        calls_without_index: Some(row::number(found, 4)?),
+    })
+}
+
+/// A digest writes several values as `(...)`, which is no SQL.
+fn readable(digest: &str) -> String {
+    digest.replace("(...)", "(?)").replace("( ... )", "( ? )")
+}
+
+/// How the server would run each statement. None is run: a prepared statement is one, and begins with EXPLAIN.
+async fn plans(
+    connection: &mut MySqlConnection,
+    statements: &[TrialStatement],
+) -> std::result::Result<Vec<Plan>, sqlx::Error> {
+    let mut plans = Vec::with_capacity(statements.len());
+    sqlx::raw_sql("START TRANSACTION READ ONLY").execute(&mut *connection).await?;
+    for statement in statements {
+        plans.push(plan(connection, statement).await?);
+    }
+    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+    Ok(plans)
+}
+
+async fn plan(connection: &mut MySqlConnection, statement: &TrialStatement) -> std::result::Result<Plan, sqlx::Error> {
+    if statement.has_parameters {
+        return Ok(Plan::missing("the server plans no statement without the values of its parameters"));
+    }
+    if ["/*!", "/*M!"].iter().any(|begin| statement.text.contains(begin)) {
+        return Ok(Plan::missing("it has a comment that the server would take for a part of the statement"));
+    }
+    let explain = format!("EXPLAIN FORMAT=JSON {}", statement.text);
+    let found = sqlx::query(AssertSqlSafe(explain)).persistent(false).fetch_one(connection).await;
+    match found {
+        Ok(found) => {
+            let text = row::text(&found, 0)?;
+            Ok(match cost(&text) {
+                Some(cost) => Plan { cost: Some(cost), ..Plan::default() },
+                None => Plan { text, ..Plan::default() },
+            })
+        }
+        Err(cause) if error::server_error(&cause).is_some() => Ok(Plan::missing(error::statement_failure(&cause).message)),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// What MySQL, and MariaDB from 11.0, estimates for the whole of a query.
+fn cost(plan: &str) -> Option<f64> {
+    let plan: serde_json::Value = serde_json::from_str(plan).ok()?;
+    let block = plan.get("query_block")?;
+    let of_mysql = block.get("cost_info").and_then(|costs| costs.get("query_cost")?.as_str()?.parse().ok());
+    of_mysql.or_else(|| block.get("cost")?.as_f64())
+}
