@@ -32,8 +32,8 @@ mod trigger;
 
 pub use self::{
     advice::{
-        Advice, AdviceRule, AdviceSource, Figure, FigureKind, IndexTrial, IndexUse, Plan, PlanComparison, Recommendation,
-        SizeEstimate, StatementUse, TableUse, TrialOutcome, TrialStatement, Usage, WriteCost, Writes,
+        Advice, AdviceRule, AdviceSource, Figure, FigureKind, IndexTrial, IndexUse, Plan, PlanComparison,
+        Recommendation, SizeEstimate, StatementUse, TableUse, TrialOutcome, TrialStatement, Usage, WriteCost, Writes,
     },
     change::{ChangedTable, SchemaChange},
     column::{Column, ColumnDetails, Generation},

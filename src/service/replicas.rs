@@ -316,7 +316,7 @@ impl Databases for Readers {
     }
 
     async fn replicas(&self, account: &AccountId, connection: &ConnectionId) -> Result<Vec<ConnectionId>> {
-        Ok(self.store.connection(account, connection).await?.connection.settings.replicas.connections)
+        Ok(self.store.connection(account, connection).await?.connection.settings.replicas.connections.clone())
     }
 }
 

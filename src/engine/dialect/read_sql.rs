@@ -3,7 +3,7 @@
 mod column;
 mod constraint;
 mod height;
-pub mod query;
+pub(super) mod query;
 mod statement;
 
 use std::thread;

@@ -102,17 +102,14 @@ impl MysqlDatabase {
         let number = |place: usize| row::number(&facts, place).map_err(|cause| self.failed(cause));
         if number(0)? != 1 {
             let missing = ["table-statistics", "index-statistics", "statement-statistics"];
-            let mut sources: Vec<_> =
-                missing.iter().map(|name| AdviceSource::missing(name, OFF, OFF_REMEDY)).collect();
+            let mut sources: Vec<_> = missing.iter().map(|name| AdviceSource::missing(name, OFF, OFF_REMEDY)).collect();
             sources.push(lengths);
             return Ok(Usage { sources, ..Usage::default() });
         }
-        let mut usage =
-            Usage { since: Some(Timestamp::from_micros(number(1)? * 1_000_000)), ..Usage::default() };
+        let mut usage = Usage { since: Some(Timestamp::from_micros(number(1)? * 1_000_000)), ..Usage::default() };
         match self.read(connection, TABLES).await? {
             Ok(rows) => {
-                (usage.tables, usage.indexes) =
-                    self.uses(&rows).map_err(|cause| self.failed(cause))?;
+                (usage.tables, usage.indexes) = self.uses(&rows).map_err(|cause| self.failed(cause))?;
                 let source = "performance_schema.table_io_waits_summary_by_index_usage";
                 usage.sources.push(AdviceSource::used("table-statistics", source));
                 usage.sources.push(AdviceSource::used("index-statistics", source));
@@ -227,7 +224,9 @@ async fn plan(connection: &mut MySqlConnection, statement: &TrialStatement) -> s
                 None => Plan { text, ..Plan::default() },
             })
         }
-        Err(cause) if error::server_error(&cause).is_some() => Ok(Plan::missing(error::statement_failure(&cause).message)),
+        Err(cause) if error::server_error(&cause).is_some() => {
+            Ok(Plan::missing(error::statement_failure(&cause).message))
+        }
         Err(cause) => Err(cause),
     }
 }

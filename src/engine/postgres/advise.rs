@@ -148,7 +148,10 @@ async fn statements(transaction: &mut ReadTransaction<'_>, facts: &Facts) -> Res
         return missing("pg_stat_statements is not loaded by the server", remedy);
     }
     let Some(schema) = &facts.statements_schema else {
-        return missing("the extension pg_stat_statements is not in this database", "CREATE EXTENSION pg_stat_statements");
+        return missing(
+            "the extension pg_stat_statements is not in this database",
+            "CREATE EXTENSION pg_stat_statements",
+        );
     };
     // The catalog wrote the name of the schema. The view is made of a table of shared memory, 5,000 statements by default. Columns
     // are those of version 1.8, of PostgreSQL 13, and later.

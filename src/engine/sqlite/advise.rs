@@ -157,7 +157,8 @@ async fn plan_all(
     // The copy is gone with its connection, whatever closing it says.
     let _ = copy.close().await;
     outcome.used = Some(used);
-    outcome.source = Some(AdviceSource::used("hypothetical-indexes", "EXPLAIN QUERY PLAN in an empty copy of the schema"));
+    outcome.source =
+        Some(AdviceSource::used("hypothetical-indexes", "EXPLAIN QUERY PLAN in an empty copy of the schema"));
     Ok(outcome)
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::SystemTime};
 
-use super::{ImportOptions, ImportReport, MigrationService, import::{MigrationFile, read_files}};
+use super::{
+    ImportOptions, ImportReport, MigrationService,
+    import::{MigrationFile, read_files},
+};
 use crate::model::{
     CallContext, MigrationSetId, Result,
     migration::{MigrationFormat, Version},

@@ -32,9 +32,7 @@ use crate::{
     engine::{Advise, Dialect, Inspect},
     model::{
         CallContext, ConnectionId, Result, Timestamp, name,
-        schema::{
-            Advice, AdviceSource, ObjectName, Skipped, Table, TableDetails, TableUse, Usage, approximate_size,
-        },
+        schema::{Advice, AdviceSource, ObjectName, Skipped, Table, TableDetails, TableUse, Usage, approximate_size},
     },
     pool::Lease,
 };
@@ -74,7 +72,12 @@ impl SchemaService {
     }
 
     /// All that is recommended.
-    async fn advise(&self, context: &CallContext, connection: &ConnectionId, request: &AdviceRequest) -> Result<Advice> {
+    async fn advise(
+        &self,
+        context: &CallContext,
+        connection: &ConnectionId,
+        request: &AdviceRequest,
+    ) -> Result<Advice> {
         let lease = self.databases.database(context.account(), connection).await?;
         let work = async {
             let (time, began) = (Timestamp::now(), Instant::now());
@@ -191,7 +194,8 @@ impl Adviser<'_> {
         let filter = &self.request.filter;
         let reading = self.inspect.stream_tables(filter, sender);
         let looking = async {
-            let rules = TableLook { request: self.request, dialect: self.dialect, advise: self.advise, counted, unused };
+            let rules =
+                TableLook { request: self.request, dialect: self.dialect, advise: self.advise, counted, unused };
             let mut looked = Looked::default();
             while let Some(table) = tables.recv().await {
                 rules.look(&table, &mut looked.drafts);
@@ -230,7 +234,9 @@ impl Adviser<'_> {
         let Some(window) = usage.since.map(|since| since.until(self.time)) else { return Ok(None) };
         if window < self.request.min_window {
             let (known, wanted) = (whole_seconds(window), whole_seconds(self.request.min_window));
-            let detail = format!("statistics were collected for {known} and not for {wanted}, so that no index is called unused");
+            let detail = format!(
+                "statistics were collected for {known} and not for {wanted}, so that no index is called unused"
+            );
             self.sources.push(AdviceSource::missing("window", detail, "wait, or give a shorter `min_window`"));
             return Ok(None);
         }

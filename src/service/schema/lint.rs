@@ -8,12 +8,12 @@ mod types;
 
 use std::collections::HashMap;
 
+pub use self::rules::{LintSelection, RULES};
 pub(super) use self::{
     indexes::{Superfluous, superfluous},
     keys::is_covered,
     rules::known,
 };
-pub use self::rules::{LintSelection, RULES};
 use crate::{
     engine::dialect::Dialect,
     model::schema::{

@@ -72,7 +72,11 @@ fn figure(found: &v1::IndexRecommendation, kind: Kind) -> Option<(f64, &str)> {
 
 #[track_caller]
 fn source<'a>(advice: &'a v1::RecommendIndexesResponse, name: &str) -> &'a v1::AdviceSource {
-    advice.sources.iter().find(|source| source.name == name).unwrap_or_else(|| panic!("no {name}: {:?}", advice.sources))
+    advice
+        .sources
+        .iter()
+        .find(|source| source.name == name)
+        .unwrap_or_else(|| panic!("no {name}: {:?}", advice.sources))
 }
 
 /// A database of a server of its own.

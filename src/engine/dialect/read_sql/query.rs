@@ -125,7 +125,8 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Que
         let problem = format!("expected the end of the one statement, found {}", next.token);
         return Err(Fault { place: next.span.start, problem });
     }
-    let mut reader = QueryReader { dialect, shape: QueryShape { has_parameters, ..QueryShape::default() }, known: Vec::new() };
+    let mut reader =
+        QueryReader { dialect, shape: QueryShape { has_parameters, ..QueryShape::default() }, known: Vec::new() };
     if reader.statement(&statement) {
         return Ok(reader.shape);
     }
@@ -153,7 +154,9 @@ impl QueryReader<'_> {
             Statement::Update(update) => {
                 let scope = self.scope(None);
                 self.table(&update.table, scope);
-                if let Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) = &update.from {
+                if let Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) =
+                    &update.from
+                {
                     tables.iter().for_each(|table| self.table(table, scope));
                 }
                 self.condition(update.selection.as_ref(), scope);
@@ -224,7 +227,9 @@ impl QueryReader<'_> {
 
     /// The column is one of each table.
     fn using(&mut self, column: &SqlName, scope: usize) {
-        let Some(column) = column.0.last().and_then(|part| part.as_ident()).map(|ident| self.name(ident)) else { return };
+        let Some(column) = column.0.last().and_then(|part| part.as_ident()).map(|ident| self.name(ident)) else {
+            return;
+        };
         let scope = &mut self.shape.scopes[scope];
         let aliases: Vec<String> = scope.tables.iter().map(|table| table.alias.clone()).collect();
         let term = |alias| Term { qualifier: Some(alias), column: column.clone(), kind: TermKind::Joined };

@@ -117,7 +117,8 @@ async fn plan(transaction: &mut ReadTransaction<'_>, statement: &TrialStatement)
     let prepare = format!("PREPARE dbkeeper_plan AS {}", statement.text);
     let planned = attempt(transaction, async move |transaction| {
         sqlx::query(AssertSqlSafe(prepare)).persistent(false).execute(transaction.connection()).await?;
-        let parameters = "SELECT cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = 'dbkeeper_plan'";
+        let parameters =
+            "SELECT cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = 'dbkeeper_plan'";
         let found = sqlx::query(parameters).persistent(false).fetch_one(transaction.connection()).await?;
         let count = usize::try_from(found.try_get::<i32, _>(0)?).unwrap_or(0);
         let values = if count == 0 { String::new() } else { format!("({})", vec!["NULL"; count].join(", ")) };
@@ -129,7 +130,10 @@ async fn plan(transaction: &mut ReadTransaction<'_>, statement: &TrialStatement)
     })
     .await?;
     match planned {
-        Ok(text) => Ok(cost(&text).map_or_else(|| Plan::missing("the plan has no cost"), |cost| Plan { cost: Some(cost), ..Plan::default() })),
+        Ok(text) => Ok(cost(&text).map_or_else(
+            || Plan::missing("the plan has no cost"),
+            |cost| Plan { cost: Some(cost), ..Plan::default() },
+        )),
         Err(words) => {
             // What was prepared stays when the transaction goes back to before it.
             let left = "SELECT FROM pg_catalog.pg_prepared_statements WHERE name = 'dbkeeper_plan'";

@@ -48,7 +48,8 @@ pub(super) fn mend(table: &Table, index: &Index) -> Option<TwoWay> {
     if table.kind == TableKind::PartitionedTable {
         return None;
     }
-    let (name, stem) = (of_schema(table, &index.name), index.name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
+    let (name, stem) =
+        (of_schema(table, &index.name), index.name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
     let up = match LEFT_BEHIND.iter().any(|end| stem.ends_with(end)) && index.constraint.is_empty() {
         true => format!("DROP INDEX CONCURRENTLY {name};"),
         false => format!("REINDEX INDEX CONCURRENTLY {name};"),
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn an_index_is_made_again_beside_the_work_of_others() {
-        let index = Index { definition: "CREATE UNIQUE INDEX a ON public.b USING btree (c)".to_owned(), ..Index::default() };
+        let index =
+            Index { definition: "CREATE UNIQUE INDEX a ON public.b USING btree (c)".to_owned(), ..Index::default() };
         let again = |kind| make_again(&Table { kind, ..Table::default() }, &index);
         let beside = "CREATE UNIQUE INDEX CONCURRENTLY a ON public.b USING btree (c);";
         assert_eq!(again(TableKind::Table).as_deref(), Some(beside));

@@ -48,8 +48,10 @@ pub(super) fn full_text(table: &Table, columns: &[String]) -> Option<FullTextSea
         trigger("DELETE", "delete", &remove),
         trigger("UPDATE", "update", &format!("{remove}\n    {add}")),
     ];
-    let mut down: Vec<String> =
-        ["update", "delete", "insert"].iter().map(|ending| format!("DROP TRIGGER {};", quoted(&format!("{name}_{ending}")))).collect();
+    let mut down: Vec<String> = ["update", "delete", "insert"]
+        .iter()
+        .map(|ending| format!("DROP TRIGGER {};", quoted(&format!("{name}_{ending}"))))
+        .collect();
     down.push(format!("DROP TABLE {search};"));
     let usage = format!("{row} IN (SELECT rowid FROM {search} WHERE {search} MATCH ?)");
     Some(FullTextSearch { name, statements: TwoWay { up, down }, usage })

@@ -23,7 +23,8 @@ pub fn advice_request(message: v1::RecommendIndexesRequest, place: &str) -> Resu
     let field = |name: &str| format!("{place}{name}");
     let default = AdviceRequest::default();
     check_statements(&message.statements, &field("statements"))?;
-    let window = time::duration_from_proto(message.min_window, std::time::Duration::ZERO..=MAX_WINDOW, &field("min_window"))?;
+    let window =
+        time::duration_from_proto(message.min_window, std::time::Duration::ZERO..=MAX_WINDOW, &field("min_window"))?;
     let not_negative = |value: Option<i64>, name: &str| match value {
         Some(..0) => Err(Error::invalid_field(&field(name), "must not be negative")),
         value => Ok(value),
@@ -54,9 +55,10 @@ fn check_statements(statements: &[String], field: &str) -> Result<()> {
     }
     let long = statements.iter().position(|statement| statement.len() > MAX_STATEMENT_SIZE);
     match long {
-        Some(place) => {
-            Err(Error::invalid_field(&format!("{field}[{place}]"), format!("must be at most {MAX_STATEMENT_SIZE} bytes")))
-        }
+        Some(place) => Err(Error::invalid_field(
+            &format!("{field}[{place}]"),
+            format!("must be at most {MAX_STATEMENT_SIZE} bytes"),
+        )),
         None => Ok(()),
     }
 }

@@ -252,7 +252,8 @@ fn type_length(neutral: NeutralType) -> Option<f64> {
 pub(super) fn fold_prefixes(drafts: &mut Vec<Draft>) {
     let mut at = 0;
     while at < drafts.len() {
-        let Some(longer) = (0..drafts.len()).find(|other| *other != at && is_prefix(&drafts[at], &drafts[*other], at < *other))
+        let Some(longer) =
+            (0..drafts.len()).find(|other| *other != at && is_prefix(&drafts[at], &drafts[*other], at < *other))
         else {
             at += 1;
             continue;
@@ -282,7 +283,8 @@ fn is_prefix(draft: &Draft, other: &Draft, is_first: bool) -> bool {
 /// In the order of an answer.
 pub(super) fn sort(drafts: &mut [Draft]) {
     drafts.sort_by(|one, other| {
-        let key = |draft: &Draft| (draft.rule.rank, draft.table.name.clone(), draft.index.clone(), draft.columns.clone());
+        let key =
+            |draft: &Draft| (draft.rule.rank, draft.table.name.clone(), draft.index.clone(), draft.columns.clone());
         key(one).cmp(&key(other))
     });
     debug_assert!(drafts.iter().all(|draft| rules::ADVICE_RULES.contains(&draft.rule)));

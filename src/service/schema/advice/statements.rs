@@ -15,7 +15,9 @@ use crate::{
     model::{
         Error, Result,
         connection::EngineKind,
-        schema::{FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableKind, TrialStatement},
+        schema::{
+            FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableKind, TrialStatement,
+        },
     },
 };
 
@@ -131,7 +133,8 @@ impl<'a> Resolver<'a> {
     }
 
     fn table(&self, wanted: &QueryTable) -> Option<&'a Table> {
-        let mut found: Vec<&Table> = self.tables.values().filter(|table| self.is_same(&table.name, &wanted.name)).collect();
+        let mut found: Vec<&Table> =
+            self.tables.values().filter(|table| self.is_same(&table.name, &wanted.name)).collect();
         match (&wanted.schema, self.dialect.default_schema()) {
             (Some(schema), _) => found.retain(|table| self.is_same(&table.schema, schema)),
             (None, Some(default)) if found.iter().any(|table| table.schema == default) => {
@@ -202,10 +205,9 @@ impl<'a> Resolver<'a> {
             counted.map(|counted| counted.total_time).sum::<f64>()
         };
         // Those of the caller first, then by the time that their statements took.
-        let is_own = |candidate: &Candidate| candidate.statements.iter().any(|place| statements[*place].counted.is_none());
-        candidates.sort_by(|one, other| {
-            is_own(other).cmp(&is_own(one)).then(time(other).total_cmp(&time(one)))
-        });
+        let is_own =
+            |candidate: &Candidate| candidate.statements.iter().any(|place| statements[*place].counted.is_none());
+        candidates.sort_by(|one, other| is_own(other).cmp(&is_own(one)).then(time(other).total_cmp(&time(one))));
         candidates.truncate(MAX_CANDIDATES);
         candidates
     }

@@ -93,7 +93,8 @@ impl TableLook<'_> {
             return;
         }
         for column in &table.columns {
-            let Some(NeutralType::Integer { bits: bits @ ..=32, unsigned }) = self.dialect.neutral_type(&column.data_type)
+            let Some(NeutralType::Integer { bits: bits @ ..=32, unsigned }) =
+                self.dialect.neutral_type(&column.data_type)
             else {
                 continue;
             };
@@ -191,7 +192,8 @@ impl TableLook<'_> {
                 continue;
             }
             let scans = |counted: &IndexScans| counted.get(&facts.name).and_then(|of| of.get(&index.name)).copied();
-            let everywhere = std::iter::once(&self.counted.indexes).chain(unused.replicas.iter().map(|(_, scans)| scans));
+            let everywhere =
+                std::iter::once(&self.counted.indexes).chain(unused.replicas.iter().map(|(_, scans)| scans));
             if !everywhere.into_iter().all(|counted| scans(counted) == Some(0)) {
                 continue;
             }

@@ -109,7 +109,9 @@ fn why(searches: &[&Search], statements: usize) -> String {
     }
     let pattern = match searches.iter().any(|search| search.is_known) {
         true => "LIKE and a pattern that begins with a wildcard, which no ordinary index serves",
-        false => "LIKE and a pattern that the statistics hide; where it begins with a wildcard, no ordinary index serves it",
+        false => {
+            "LIKE and a pattern that the statistics hide; where it begins with a wildcard, no ordinary index serves it"
+        }
     };
     format!("is searched in {statements} of the statements by {pattern}")
 }

@@ -10,9 +10,7 @@ use super::{
 };
 use crate::model::{
     Result,
-    schema::{
-        IndexTrial, ObjectName, Plan, PlanComparison, SizeEstimate, Table, TrialOutcome, TrialStatement,
-    },
+    schema::{IndexTrial, ObjectName, Plan, PlanComparison, SizeEstimate, Table, TrialOutcome, TrialStatement},
 };
 
 impl Adviser<'_> {
@@ -106,12 +104,7 @@ fn judge(
         plan.before.missing.is_empty() && plan.after.as_ref().is_some_and(|after| after.missing.is_empty())
     };
     let by_name = outcome.used.as_ref().and_then(|used| used.get(place)).copied();
-    draft.size = outcome
-        .sizes
-        .get(place)
-        .copied()
-        .flatten()
-        .map(|bytes| SizeEstimate { bytes, method: "HypoPG" });
+    draft.size = outcome.sizes.get(place).copied().flatten().map(|bytes| SizeEstimate { bytes, method: "HypoPG" });
     if !plans.iter().any(is_tried) {
         let is_own = plans.iter().any(|plan| plan.own);
         let is_scanned = counted.tables.get(&draft.table.name).is_some_and(|used| used.is_mostly_scanned());

@@ -16,8 +16,7 @@ pub(in crate::service::schema) struct Superfluous<'a> {
 /// The indexes of a table that others make superfluous.
 pub(in crate::service::schema) fn superfluous(table: &Table) -> impl Iterator<Item = Superfluous<'_>> {
     // What keeps a rule or backs a constraint is needed for that.
-    let needed =
-        |index: &Index| index.primary || index.unique || is_of_constraint(table, index) || !index.valid;
+    let needed = |index: &Index| index.primary || index.unique || is_of_constraint(table, index) || !index.valid;
     table.indexes.iter().filter(move |index| !needed(index)).filter_map(|index| {
         let equal = table.indexes.iter().find(|other| is_equal(index, other) && gives_way(index, other));
         let longer = || table.indexes.iter().find(|other| is_prefix(index, other));

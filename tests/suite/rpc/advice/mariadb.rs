@@ -99,11 +99,15 @@ async fn where_nothing_is_counted_that_is_said_and_the_rest_delivered() {
     maria.sql(&database, SCHEMA);
     let user = maria.fresh_name();
     let password = maria.password().replace('\\', "\\\\").replace('\'', "\\'");
-    maria.sql(&database, &format!("CREATE USER {user} IDENTIFIED BY '{password}'; GRANT SELECT, INDEX ON {database}.* TO {user}"));
+    maria.sql(
+        &database,
+        &format!("CREATE USER {user} IDENTIFIED BY '{password}'; GRANT SELECT, INDEX ON {database}.* TO {user}"),
+    );
     let mut settings = maria.settings(&database);
     settings.username = user.clone();
     register(&client, "little", crate::rpc::support::settings(&maria.target_of(settings))).await;
-    let advice = advise(&client, v1::RecommendIndexesRequest { connection: "connections/little".to_owned(), ..asked() }).await;
+    let advice =
+        advise(&client, v1::RecommendIndexesRequest { connection: "connections/little".to_owned(), ..asked() }).await;
     let statements = source(&advice, "statement-statistics");
     assert!(!statements.used, "{statements:?}");
     assert_eq!(statements.remedy, format!("GRANT SELECT ON performance_schema.* TO '{user}'@'%';"));

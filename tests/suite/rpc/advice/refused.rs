@@ -75,7 +75,8 @@ async fn what_is_not_recommended_is_not_imported() {
     let database = folder.create_database();
     folder.run(&database, SCHEMA).await;
     register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
-    let set = migration_set(&client, "advice", vec![crate::rpc::support::file("99999999999999_a.sql", "SELECT 1;")]).await;
+    let set =
+        migration_set(&client, "advice", vec![crate::rpc::support::file("99999999999999_a.sql", "SELECT 1;")]).await;
     let advice = advise(&client, asked()).await;
     let id = only(&advice, "foreign-key-without-index").id.clone();
     let refused = async |request: v1::ImportRecommendationsRequest| {
@@ -111,7 +112,7 @@ async fn what_is_not_recommended_is_not_imported() {
     let migrations = client.migrations().list_migrations(list).await.unwrap().into_inner().migrations;
     assert!(migrations.iter().any(|found| found.title == "create_idx_a_b" && found.reversible), "{migrations:?}");
     let events = v1::ListAuditEventsRequest::default();
-    let events = client.access().list_audit_events(events).await.unwrap().into_inner().events;
+    let events = client.access().list_audit_events(events).await.unwrap().into_inner().audit_events;
     let imported = events.iter().find(|event| event.method.ends_with("/ImportRecommendations")).expect("it is audited");
     let named = |name: &str| imported.resources.iter().any(|resource| resource == name);
     assert!(named("connections/shop") && named("migrationSets/advice"), "{imported:?}");

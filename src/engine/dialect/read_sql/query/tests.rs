@@ -24,7 +24,8 @@ fn told(text: &str) -> Vec<String> {
 fn conditions_are_told_by_what_they_do_with_a_column() {
     let text = "SELECT * FROM Orders o JOIN \"Line\" l ON l.order_id = o.id
                 WHERE o.status = $1 AND (total > 5 AND o.placed BETWEEN $2 AND $3) AND kind IN (1, 2) AND note <> 'x'";
-    let expected = "orders o, Line l: l.order_id Joined, o.id Joined, o.status Equal, ?.total Range, o.placed Range, ?.kind Equal";
+    let expected =
+        "orders o, Line l: l.order_id Joined, o.id Joined, o.status Equal, ?.total Range, o.placed Range, ?.kind Equal";
     assert_eq!(told(text), [expected]);
     assert!(shape(text).has_parameters && !shape("SELECT 1 FROM a").has_parameters);
 }
@@ -42,12 +43,10 @@ fn queries_in_a_query_have_conditions_of_their_own() {
 
 #[test]
 fn a_search_is_told_apart_from_a_prefix() {
-    let text = "UPDATE post SET seen = true WHERE (title LIKE '%a%' OR lower(body) ILIKE '%' || $1 || '%') AND name LIKE 'a%'
+    let text =
+        "UPDATE post SET seen = true WHERE (title LIKE '%a%' OR lower(body) ILIKE '%' || $1 || '%') AND name LIKE 'a%'
                 AND content LIKE $2 AND tag LIKE concat('%', $3)";
-    assert_eq!(
-        told(text),
-        ["post post: ?.title Searched, ?.body Searched, ?.content SearchedPerhaps, ?.tag Searched"]
-    );
+    assert_eq!(told(text), ["post post: ?.title Searched, ?.body Searched, ?.content SearchedPerhaps, ?.tag Searched"]);
 }
 
 #[test]
@@ -58,7 +57,14 @@ fn what_is_no_query_is_refused_with_its_place() {
     };
     assert!(refused("SELECT *\n  FROM WHERE").starts_with("2:"), "{}", refused("SELECT *\n  FROM WHERE"));
     assert!(refused("SELECT 1;\nDROP TABLE a").starts_with("2:1 expected the end"));
-    for text in ["DROP TABLE a", "EXPLAIN ANALYZE SELECT 1", "CREATE INDEX i ON a (b)", "SET a = 1", "", "MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE"] {
+    for text in [
+        "DROP TABLE a",
+        "EXPLAIN ANALYZE SELECT 1",
+        "CREATE INDEX i ON a (b)",
+        "SET a = 1",
+        "",
+        "MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE",
+    ] {
         assert!(refused(text).starts_with("1:"), "{text}: {}", refused(text));
     }
 }
