@@ -25,12 +25,15 @@ use crate::{
 
 const TABLES: &str = include_str!("advise/tables.sql");
 const STATEMENTS: &str = include_str!("advise/statements.sql");
-/// Whether anything is counted; since when, which is the start of the server; and how many of the consumers and instruments are on
-/// without which statements are not counted.
-const FACTS: &str = "SELECT CAST(@@performance_schema AS SIGNED), \
-    CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED)";
-const FACTS_OF_MYSQL: &str = "SELECT CAST(@@performance_schema AS SIGNED), \
-    CAST(UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS SIGNED)";
+/// Whether anything is counted, and the time.
+const FACTS: &str = "SELECT CAST(@@performance_schema AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED)";
+/// For how long the server has run, and counted.
+const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
+/// How many of those are on without which statements are not counted.
+const CONSUMERS: &str = "SELECT CAST(COUNT(*) AS SIGNED) FROM performance_schema.setup_consumers \
+    WHERE NAME IN ('global_instrumentation', 'thread_instrumentation', 'statements_digest') AND ENABLED = 'YES'";
+const CONSUMERS_REMEDY: &str = "UPDATE performance_schema.setup_consumers SET ENABLED = 'YES' \
+    WHERE NAME IN ('global_instrumentation', 'thread_instrumentation', 'statements_digest');";
 const OFF: &str = "performance_schema is off";
 const OFF_REMEDY: &str = "performance_schema=ON in the server's configuration, and a restart";
 
@@ -96,17 +99,20 @@ impl Advise for MysqlDatabase {
 
 impl MysqlDatabase {
     async fn counted(&self, connection: &mut MySqlConnection) -> Result<Usage> {
-        let facts = if self.server.is_mariadb() { FACTS } else { FACTS_OF_MYSQL };
         let lengths = AdviceSource::missing("column-statistics", "the server keeps no average lengths of values", "");
-        let facts = sqlx::query(facts).fetch_one(&mut *connection).await.map_err(|cause| self.failed(cause))?;
-        let number = |place: usize| row::number(&facts, place).map_err(|cause| self.failed(cause));
+        let failed = |cause| self.failed(cause);
+        let facts = sqlx::query(FACTS).fetch_one(&mut *connection).await.map_err(failed)?;
+        let number = |place: usize| row::number(&facts, place).map_err(failed);
         if number(0)? != 1 {
             let missing = ["table-statistics", "index-statistics", "statement-statistics"];
             let mut sources: Vec<_> = missing.iter().map(|name| AdviceSource::missing(name, OFF, OFF_REMEDY)).collect();
             sources.push(lengths);
             return Ok(Usage { sources, ..Usage::default() });
         }
-        let mut usage = Usage { since: Some(Timestamp::from_micros(number(1)? * 1_000_000)), ..Usage::default() };
+        let uptime = sqlx::query(UPTIME).fetch_one(&mut *connection).await.map_err(failed)?;
+        let uptime: i64 = row::text(&uptime, 1).map_err(failed)?.parse().unwrap_or(0);
+        let since = Timestamp::from_micros((number(1)? - uptime) * 1_000_000);
+        let mut usage = Usage { since: Some(since), ..Usage::default() };
         match self.read(connection, TABLES).await? {
             Ok(rows) => {
                 (usage.tables, usage.indexes) = self.uses(&rows).map_err(|cause| self.failed(cause))?;
@@ -120,16 +126,34 @@ impl MysqlDatabase {
                 }
             }
         }
-        usage.sources.push(match self.read(connection, STATEMENTS).await? {
-            Ok(rows) => {
-                let statements = rows.iter().map(statement_use).collect::<std::result::Result<_, _>>();
-                usage.statements = statements.map_err(|cause| self.failed(cause))?;
-                AdviceSource::used("statement-statistics", "performance_schema.events_statements_summary_by_digest")
-            }
-            Err(words) => self.unreadable("statement-statistics", &words),
-        });
+        let source = self.statements(connection, &mut usage.statements).await?;
+        usage.sources.push(source);
         usage.sources.push(lengths);
         Ok(usage)
+    }
+
+    async fn statements(
+        &self,
+        connection: &mut MySqlConnection,
+        statements: &mut Vec<StatementUse>,
+    ) -> Result<AdviceSource> {
+        const NAME: &str = "statement-statistics";
+        let rows = match self.read(connection, STATEMENTS).await? {
+            Ok(rows) => rows,
+            Err(words) => return Ok(self.unreadable(NAME, &words)),
+        };
+        let consumers = sqlx::query(CONSUMERS).fetch_one(connection).await;
+        // Who may not look at them is not told that they are off.
+        if consumers.is_ok_and(|found| row::number(&found, 0).is_ok_and(|count| count < 3)) {
+            return Ok(AdviceSource::missing(
+                NAME,
+                "the consumers of statement digests are switched off",
+                CONSUMERS_REMEDY,
+            ));
+        }
+        let read = rows.iter().map(statement_use).collect::<std::result::Result<_, _>>();
+        *statements = read.map_err(|cause| self.failed(cause))?;
+        Ok(AdviceSource::used(NAME, "performance_schema.events_statements_summary_by_digest"))
     }
 
     /// The rows of a query over the database, or the server's words where it refuses.

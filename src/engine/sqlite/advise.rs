@@ -57,6 +57,9 @@ impl Advise for SqliteDatabase {
     }
 
     async fn try_indexes(&self, statements: &[TrialStatement], trials: &[IndexTrial]) -> Result<TrialOutcome> {
+        if trials.is_empty() {
+            return Ok(TrialOutcome::default());
+        }
         let mut lease = self.pool.lease(UNPLANNED).await?;
         let schema = Schema::read(&mut lease).await.map_err(|error| from_sqlx(error, UNPLANNED))?;
         lease.give_back().await;

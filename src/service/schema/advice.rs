@@ -34,7 +34,6 @@ use crate::{
         CallContext, ConnectionId, Result, Timestamp, name,
         schema::{Advice, AdviceSource, ObjectName, Skipped, Table, TableDetails, TableUse, Usage, approximate_size},
     },
-    pool::Lease,
 };
 
 /// Most statements whose plans are told with a recommendation.
@@ -90,12 +89,7 @@ impl SchemaService {
                 time,
             };
             let usage = adviser.advise.usage().await?;
-            let replicas = self.databases.replicas(context.account(), connection).await?;
-            let mut leases = Vec::new();
-            for replica in replicas {
-                leases.push((replica.clone(), self.databases.database(context.account(), &replica).await));
-            }
-            let unused = Box::pin(adviser.unused(&usage, &leases)).await?;
+            let unused = Box::pin(adviser.unused(&usage, self, context, connection)).await?;
             Box::pin(adviser.run(usage, unused, began)).await
         };
         lease.run(Box::pin(work)).await
@@ -149,7 +143,7 @@ impl Adviser<'_> {
         let mut drafts = looked.drafts;
         drafts.extend(tried);
         draft::sort(&mut drafts);
-        draft::fold_prefixes(&mut drafts);
+        let mut drafts = draft::fold_prefixes(drafts);
         for draft in &mut drafts {
             draft.estimate_size((self.dialect, self.advise), &lengths);
         }
@@ -227,7 +221,13 @@ impl Adviser<'_> {
     }
 
     /// What says that nobody uses an index; absent where that is not known for long enough, or not of every replica.
-    async fn unused(&mut self, usage: &Usage, replicas: &[(ConnectionId, Result<Lease>)]) -> Result<Option<Unused>> {
+    async fn unused(
+        &mut self,
+        usage: &Usage,
+        service: &SchemaService,
+        context: &CallContext,
+        connection: &ConnectionId,
+    ) -> Result<Option<Unused>> {
         if !self.request.rules.has(rules::UNUSED_INDEX) || usage.indexes.is_empty() {
             return Ok(None);
         }
@@ -241,12 +241,12 @@ impl Adviser<'_> {
             return Ok(None);
         }
         let mut scans = Vec::new();
-        for (replica, lease) in replicas {
-            let replica = name::connection(replica);
-            let counted = match lease {
-                Ok(lease) => lease.run(lease.require_advise()?.index_use()).await,
-                Err(error) => Err(error.repeat()),
+        for replica in service.databases.replicas(context.account(), connection).await? {
+            let counted = async {
+                let lease = service.databases.database(context.account(), &replica).await?;
+                lease.run(lease.require_advise()?.index_use()).await
             };
+            let (counted, replica) = (counted.await, name::connection(&replica));
             match counted {
                 Ok(counted) => {
                     self.sources.push(AdviceSource::used("replica", replica.clone()));

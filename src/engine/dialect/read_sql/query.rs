@@ -116,7 +116,10 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Que
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(tokens);
     let begin = parser.peek_token();
     let statement = match begin.token {
-        Token::EOF => return Err(Fault { place: begin.span.start, problem: "there is no statement".to_owned() }),
+        Token::EOF => {
+            let place = Location { line: 1, column: 1 };
+            return Err(Fault { place, problem: "there is no statement".to_owned() });
+        }
         _ => parser.parse_statement().map_err(|error| syntax(&error, &parser))?,
     };
     while parser.consume_token(&Token::SemiColon) {}

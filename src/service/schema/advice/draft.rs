@@ -166,6 +166,17 @@ impl Draft {
         }
     }
 
+    /// Answers for another one too.
+    fn absorb(&mut self, other: Self) {
+        for rule in std::iter::once(other.rule.id).chain(other.answers) {
+            if rule != self.rule.id && !self.answers.contains(&rule) {
+                self.answers.push(rule);
+            }
+        }
+        self.plans.extend(other.plans);
+        self.plans.truncate(super::MAX_PLANS);
+    }
+
     pub(super) fn finish(self, used: Option<&TableUse>) -> Recommendation {
         let writes = used.map(|used| used.writes).filter(|writes| writes.inserts >= 0);
         let subject = if self.index.is_empty() { self.columns.join("_") } else { self.index.clone() };
@@ -248,36 +259,28 @@ fn type_length(neutral: NeutralType) -> Option<f64> {
     })
 }
 
-/// An index that begins with the terms of another new one answers for it, so that nobody makes both.
-pub(super) fn fold_prefixes(drafts: &mut Vec<Draft>) {
-    let mut at = 0;
-    while at < drafts.len() {
-        let Some(longer) =
-            (0..drafts.len()).find(|other| *other != at && is_prefix(&drafts[at], &drafts[*other], at < *other))
-        else {
-            at += 1;
+/// A new index that begins with the columns of another new one answers for it, so that nobody makes both.
+pub(super) fn fold_prefixes(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut kept: Vec<Draft> = Vec::with_capacity(drafts.len());
+    let mut of_table: HashMap<ObjectName, Vec<usize>> = HashMap::new();
+    for draft in drafts {
+        if !draft.makes_index {
+            kept.push(draft);
             continue;
-        };
-        let shorter = drafts.remove(at);
-        let longer = &mut drafts[if longer > at { longer - 1 } else { longer }];
-        for rule in std::iter::once(shorter.rule.id).chain(shorter.answers) {
-            if rule != longer.rule.id && !longer.answers.contains(&rule) {
-                longer.answers.push(rule);
-            }
         }
-        longer.plans.extend(shorter.plans);
-        longer.plans.truncate(super::MAX_PLANS);
-        at = 0;
+        let places = of_table.entry(draft.table.name.clone()).or_default();
+        if let Some(longer) = places.iter().find(|place| kept[**place].columns.starts_with(&draft.columns)) {
+            kept[*longer].absorb(draft);
+        } else if let Some(place) = places.iter().find(|place| draft.columns.starts_with(&kept[**place].columns)) {
+            let shorter = std::mem::replace(&mut kept[*place], draft);
+            kept[*place].absorb(shorter);
+        } else {
+            places.push(kept.len());
+            kept.push(draft);
+        }
     }
-}
-
-/// The columns of the one begin the other; of two with the same columns the first in the list stays.
-fn is_prefix(draft: &Draft, other: &Draft, is_first: bool) -> bool {
-    draft.makes_index
-        && other.makes_index
-        && draft.table.name == other.table.name
-        && other.columns.starts_with(&draft.columns)
-        && (draft.columns.len() < other.columns.len() || !is_first)
+    sort(&mut kept);
+    kept
 }
 
 /// In the order of an answer.

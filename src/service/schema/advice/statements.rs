@@ -333,11 +333,11 @@ pub(super) fn draft(
     counted: &Counted,
     engine: (&dyn Dialect, &dyn Advise),
 ) -> Draft {
-    let message = format!(
-        "{} of the statements look rows up by {}, which no index begins with",
-        candidate.statements.len(),
-        candidate.columns.join(", ")
-    );
+    let who = match candidate.statements.len() {
+        1 => "one statement looks".to_owned(),
+        count => format!("{count} statements look"),
+    };
+    let message = format!("{who} rows up by {}, which no index begins with", candidate.columns.join(", "));
     let mut draft = Draft::create(rules::MISSING_INDEX, table, &candidate.columns, message, engine);
     draft.table_figures(counted.tables.get(&candidate.table), &counted.table_source);
     add_figures(&mut draft, &candidate.statements, statements, &counted.statement_source);

@@ -147,7 +147,9 @@ impl TableLook<'_> {
     }
 
     fn foreign_keys(&self, table: &Table, drafts: &mut Vec<Draft>) {
-        if !self.request.rules.has(rules::UNINDEXED_FOREIGN_KEY) {
+        // An index of the partitioned table is made in each of its parts.
+        let is_part = matches!(&table.details, Some(TableDetails::Postgres(details)) if details.partition_of.is_some());
+        if is_part || !self.request.rules.has(rules::UNINDEXED_FOREIGN_KEY) {
             return;
         }
         for key in table.foreign_keys.iter().filter(|key| !is_covered(table, &key.columns)) {

@@ -113,7 +113,8 @@ fn why(searches: &[&Search], statements: usize) -> String {
             "LIKE and a pattern that the statistics hide; where it begins with a wildcard, no ordinary index serves it"
         }
     };
-    format!("is searched in {statements} of the statements by {pattern}")
+    let times = if statements == 1 { "one statement".to_owned() } else { format!("{statements} statements") };
+    format!("is searched by {times} with {pattern}")
 }
 
 /// There is an index already that serves a search in the column.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     Adviser, MAX_PLANS,
     draft::Draft,
+    rules,
     statements::{Candidate, ReadStatement, draft},
     table::Counted,
 };
@@ -29,7 +30,7 @@ impl Adviser<'_> {
                 drafts.push((candidate, draft));
             }
         }
-        if drafts.is_empty() {
+        if !self.request.rules.has(rules::MISSING_INDEX) {
             return Ok(Vec::new());
         }
         let chosen: Vec<Vec<usize>> = drafts.iter().map(|(candidate, _)| choose(candidate, statements)).collect();

@@ -122,7 +122,7 @@ async fn statements_that_lack_an_index_are_planned_with_one() {
             "SELECT * FROM orders WHERE status = 7 AND placed > '2027-01-01';
              SELECT count(*) FROM post WHERE tag LIKE '%tag%' OR title LIKE '%t%';
              SELECT o.id FROM orders o JOIN customer c ON c.id = o.customer_id WHERE c.name = 'c7';
-             UPDATE orders SET note = 'm' WHERE id = 5;
+             DELETE FROM orders WHERE id = -5;
              VALUES (1);",
         );
     }
@@ -238,6 +238,51 @@ async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
     crate::rpc::support::until(async || told(&advise(&client, asked()).await).len() == 2).await;
     let advice = advise(&client, asked()).await;
     assert_eq!(told(&advice), expected(&["unused-index big on_b (b)", "unused-index big on_c (c)"]));
+}
+
+/// A session that reads its statements from here until it is dropped.
+fn session(server: &PostgresServer, database: &str, sql: &str) -> std::process::Child {
+    use std::{io::Write, process::Stdio};
+    let mut psql = server.client("psql", database);
+    psql.args(["-X", "-q", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut session = psql.spawn().expect("psql starts");
+    session.stdin.as_mut().expect("an input").write_all(sql.as_bytes()).expect("psql reads");
+    session
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_that_is_being_built_is_not_called_invalid() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let pg = PostgresServer::counting();
+    let database = shop(&client, "").await;
+    let mut holder = session(pg, &database, "BEGIN; UPDATE orders SET note = 'held' WHERE id = 1;\n");
+    let held = || {
+        pg.psql(
+            &database,
+            "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'RowExclusiveLock'",
+        )
+    };
+    crate::rpc::support::until(async || held() == "1").await;
+    let mut builder = session(pg, &database, "CREATE INDEX CONCURRENTLY slow ON orders (status);\n");
+    let invalid = || pg.psql(&database, "SELECT count(*) FROM pg_index WHERE NOT indisvalid");
+    crate::rpc::support::until(async || invalid() == "1").await;
+    let rules = |advice: &v1::RecommendIndexesResponse| {
+        advice.recommendations.iter().filter(|found| found.rule == "invalid-index").count()
+    };
+    assert_eq!(rules(&advise(&client, asked()).await), 0, "it is being built");
+    builder.kill().expect("the session ends");
+    builder.wait().expect("it ended");
+    pg.psql(
+        &database,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()",
+    );
+    let building =
+        || pg.psql(&database, "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()");
+    crate::rpc::support::until(async || building() == "0").await;
+    assert_eq!(rules(&advise(&client, asked()).await), 1, "it was left behind");
+    drop(holder.stdin.take());
+    holder.wait().expect("it ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,7 +55,7 @@ fn what_is_no_query_is_refused_with_its_place() {
         let fault = read(&PostgresDialect, &[text.to_owned()]).unwrap().remove(0).unwrap_err();
         format!("{}:{} {}", fault.line, fault.column, fault.problem)
     };
-    assert!(refused("SELECT *\n  FROM WHERE").starts_with("2:"), "{}", refused("SELECT *\n  FROM WHERE"));
+    assert!(refused("SELECT *\n  FROM a WHERE )").starts_with("2:"), "{}", refused("SELECT *\n  FROM a WHERE )"));
     assert!(refused("SELECT 1;\nDROP TABLE a").starts_with("2:1 expected the end"));
     for text in [
         "DROP TABLE a",
