@@ -247,7 +247,7 @@ pub struct TrialOutcome {
     pub after: Vec<Option<Vec<Plan>>>,
     /// Bytes of each index as the engine would estimate them.
     pub sizes: Vec<Option<i64>>,
-    /// Names of the indexes that their plans use, where the engine tells by name; absent: the costs tell.
+    /// For each index whether a plan names it; absent: the engine's costs tell.
     pub used: Option<Vec<bool>>,
     /// What it rests on.
     pub source: Option<AdviceSource>,

@@ -112,7 +112,11 @@ fn judge(
         draft.plans = plans;
         return (!candidate.needs_trial && (is_own || is_scanned)).then_some(draft);
     }
-    draft.plans = plans.into_iter().filter(|plan| by_name.unwrap_or_else(|| is_cheaper(plan))).collect();
+    let is_helped = |plan: &PlanComparison| match by_name {
+        Some(is_named) => is_named && plan.after.as_ref().is_some_and(|after| *after != plan.before),
+        None => is_cheaper(plan),
+    };
+    draft.plans = plans.into_iter().filter(is_helped).collect();
     (!draft.plans.is_empty()).then_some(draft)
 }
 
