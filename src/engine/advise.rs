@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::model::{
-    Result,
+    Result, Timestamp,
     schema::{Column, Index, IndexTrial, IndexUse, ObjectName, Table, TableKind, TrialOutcome, TrialStatement, Usage},
 };
 
@@ -42,8 +42,8 @@ pub trait Advise: Send + Sync {
     /// What the server counted, with at most [`MAX_COUNTED_STATEMENTS`] statements.
     async fn usage(&self) -> Result<Usage>;
 
-    /// How often each index was read, for a replica; an error where that is not counted.
-    async fn index_use(&self) -> Result<Vec<IndexUse>>;
+    /// How often each index was read, and since when that is counted, for a replica; an error where it is not counted.
+    async fn index_use(&self) -> Result<(Option<Timestamp>, Vec<IndexUse>)>;
 
     /// What the server knows of the lengths of values in some tables. Empty where it knows nothing.
     async fn column_lengths(&self, tables: &[ObjectName]) -> Result<ColumnLengths>;

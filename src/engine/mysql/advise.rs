@@ -46,14 +46,14 @@ impl Advise for MysqlDatabase {
         Ok(usage)
     }
 
-    async fn index_use(&self) -> Result<Vec<IndexUse>> {
+    async fn index_use(&self) -> Result<(Option<Timestamp>, Vec<IndexUse>)> {
         let usage = self.usage().await?;
         match usage.sources.into_iter().find(|source| source.name == "index-statistics" && !source.used) {
             Some(missing) => {
                 let text = format!("{}; {}", missing.detail, missing.remedy);
                 Err(Error::new(Reason::PrivilegeMissing, text).with_metadata("hint", missing.remedy))
             }
-            None => Ok(usage.indexes),
+            None => Ok((usage.since, usage.indexes)),
         }
     }
 

@@ -53,11 +53,12 @@ impl Advise for PostgresDatabase {
         Ok(Usage { since: facts.since, tables, indexes, statements, building, sources })
     }
 
-    async fn index_use(&self) -> Result<Vec<IndexUse>> {
+    async fn index_use(&self) -> Result<(Option<Timestamp>, Vec<IndexUse>)> {
         let mut transaction = self.leases().begin().await?;
+        let facts = Facts::read(&mut transaction).await?;
         let found = rows(&mut transaction, INDEXES).await?.iter().map(index_use).collect();
         transaction.commit().await?;
-        Ok(found)
+        Ok((facts.since, found))
     }
 
     async fn column_lengths(&self, tables: &[ObjectName]) -> Result<ColumnLengths> {

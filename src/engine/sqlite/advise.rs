@@ -19,7 +19,7 @@ use crate::{
         advise::{ColumnLengths, FullTextSearch},
     },
     model::{
-        Error, Result,
+        Error, Result, Timestamp,
         schema::{
             AdviceSource, Index, IndexTrial, IndexUse, ObjectName, Plan, Table, TrialOutcome, TrialStatement, Usage,
         },
@@ -48,7 +48,7 @@ impl Advise for SqliteDatabase {
         })
     }
 
-    async fn index_use(&self) -> Result<Vec<IndexUse>> {
+    async fn index_use(&self) -> Result<(Option<Timestamp>, Vec<IndexUse>)> {
         Err(Error::unsupported("sqlite", "counts of the use of indexes"))
     }
 

@@ -231,13 +231,7 @@ impl Adviser<'_> {
         if !self.request.rules.has(rules::UNUSED_INDEX) || usage.indexes.is_empty() {
             return Ok(None);
         }
-        let Some(window) = usage.since.map(|since| since.until(self.time)) else { return Ok(None) };
-        if window < self.request.min_window {
-            let (known, wanted) = (whole_seconds(window), whole_seconds(self.request.min_window));
-            let detail = format!(
-                "statistics were collected for {known} and not for {wanted}, so that no index is called unused"
-            );
-            self.sources.push(AdviceSource::missing("window", detail, "wait, or give a shorter `min_window`"));
+        if !self.is_long_enough(usage.since, &name::connection(connection)) {
             return Ok(None);
         }
         let mut scans = Vec::new();
@@ -248,7 +242,8 @@ impl Adviser<'_> {
             };
             let (counted, replica) = (counted.await, name::connection(&replica));
             match counted {
-                Ok(counted) => {
+                Ok((since, _)) if !self.is_long_enough(since, &replica) => return Ok(None),
+                Ok((_, counted)) => {
                     self.sources.push(AdviceSource::used("replica", replica.clone()));
                     scans.push((replica, index_scans(&counted)));
                 }
@@ -263,6 +258,20 @@ impl Adviser<'_> {
         let by_size = if database_bytes >= 0 { UNUSED_BYTES.min(database_bytes / UNUSED_PART) } else { UNUSED_BYTES };
         let min_bytes = self.request.min_unused_bytes.unwrap_or(by_size);
         Ok(Some(Unused { min_bytes, database_bytes, replicas: scans }))
+    }
+
+    /// Statistics have been collected for as long as is asked for; otherwise that is told.
+    fn is_long_enough(&mut self, since: Option<Timestamp>, server: &str) -> bool {
+        let window = since.map(|since| since.until(self.time)).unwrap_or_default();
+        if window >= self.request.min_window {
+            return true;
+        }
+        let (known, wanted) = (whole_seconds(window), whole_seconds(self.request.min_window));
+        let detail = format!(
+            "statistics of {server} were collected for {known} and not for {wanted}, so that no index is called unused"
+        );
+        self.sources.push(AdviceSource::missing("window", detail, "wait, or give a shorter `min_window`"));
+        false
     }
 }
 

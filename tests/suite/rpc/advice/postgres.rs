@@ -179,6 +179,10 @@ async fn statements_that_lack_an_index_are_planned_with_one() {
     assert!(!told(&later).contains(found[0]), "{later:#?}");
 }
 
+fn source_of_window(advice: &v1::RecommendIndexesResponse) -> Option<&str> {
+    advice.sources.iter().find(|source| source.name == "window").map(|source| source.detail.as_str())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
     let server = TestServer::start().await;
@@ -229,6 +233,21 @@ async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
     let advice = advise(&client, patient).await;
     assert!(told(&advice).is_empty(), "the statistics are no week old: {advice:#?}");
     assert!(source(&advice, "window").detail.contains("7days"), "{:?}", advice.sources);
+    // The statistics of the replica alone are too young.
+    let hours = |seconds| v1::RecommendIndexesRequest {
+        min_window: Some(prost_types::Duration { seconds, nanos: 0 }),
+        ..asked()
+    };
+    let (age, now) = (advice.statistics_window.unwrap().seconds, standby.psql(&database, "SELECT pg_stat_reset()"));
+    assert!(now.is_empty() && age >= 0);
+    crate::rpc::support::until(async || {
+        // A window that the primary has, and the replica that was just reset has not.
+        let age = advise(&client, asked()).await.statistics_window.unwrap().seconds;
+        age > 1
+            && source_of_window(&advise(&client, hours(age)).await)
+                .is_some_and(|detail| detail.contains("connections/copy"))
+    })
+    .await;
     let large = v1::RecommendIndexesRequest { min_unused_bytes: Some(1 << 30), ..asked() };
     assert!(told(&advise(&client, large).await).is_empty(), "it is no gigabyte");
 

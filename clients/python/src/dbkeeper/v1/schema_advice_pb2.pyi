@@ -253,7 +253,7 @@ class AdviceSource(google.protobuf.message.Message):
     REMEDY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Which: `table-statistics`, `index-statistics`, `column-statistics`, `statement-statistics`, `own-statements`, `hypothetical-indexes`,
-    or `replica` with the connection.
+    `replica` with the connection; or `window`, where the statistics of a server are younger than `min_window`.
     """
     used: builtins.bool
     """True where it was used."""
