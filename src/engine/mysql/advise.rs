@@ -3,7 +3,7 @@
 
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, MySqlConnection, mysql::MySqlRow};
@@ -24,6 +24,7 @@ use crate::{
 };
 
 const TABLES: &str = include_str!("advise/tables.sql");
+const REFERENCED: &str = include_str!("advise/referenced.sql");
 const STATEMENTS: &str = include_str!("advise/statements.sql");
 /// Whether anything is counted, and the time.
 const FACTS: &str = "SELECT CAST(@@performance_schema AS SIGNED), CAST(UNIX_TIMESTAMP() AS SIGNED)";
@@ -32,6 +33,14 @@ const UPTIME: &str = "SHOW GLOBAL STATUS LIKE 'Uptime'";
 /// How many of those are on without which statements are not counted.
 const CONSUMERS: &str = "SELECT CAST(COUNT(*) AS SIGNED) FROM performance_schema.setup_consumers \
     WHERE NAME IN ('global_instrumentation', 'thread_instrumentation', 'statements_digest') AND ENABLED = 'YES'";
+/// How many of those are on without which reads of indexes are not counted.
+const INSTRUMENTS: &str = "SELECT CAST((SELECT COUNT(*) FROM performance_schema.setup_consumers \
+    WHERE NAME IN ('global_instrumentation', 'thread_instrumentation') AND ENABLED = 'YES') + \
+    (SELECT COUNT(*) FROM performance_schema.setup_instruments \
+    WHERE NAME = 'wait/io/table/sql/handler' AND ENABLED = 'YES') AS SIGNED)";
+const INSTRUMENTS_REMEDY: &str = "UPDATE performance_schema.setup_consumers SET ENABLED = 'YES' \
+    WHERE NAME IN ('global_instrumentation', 'thread_instrumentation'); \
+    UPDATE performance_schema.setup_instruments SET ENABLED = 'YES' WHERE NAME = 'wait/io/table/sql/handler';";
 const CONSUMERS_REMEDY: &str = "UPDATE performance_schema.setup_consumers SET ENABLED = 'YES' \
     WHERE NAME IN ('global_instrumentation', 'thread_instrumentation', 'statements_digest');";
 const OFF: &str = "performance_schema is off";
@@ -107,13 +116,24 @@ impl MysqlDatabase {
             let missing = ["table-statistics", "index-statistics", "statement-statistics"];
             let mut sources: Vec<_> = missing.iter().map(|name| AdviceSource::missing(name, OFF, OFF_REMEDY)).collect();
             sources.push(lengths);
-            return Ok(Usage { sources, ..Usage::default() });
+            let referenced = self.referenced(connection).await?;
+            return Ok(Usage { sources, referenced, ..Usage::default() });
         }
         let uptime = sqlx::query(UPTIME).fetch_one(&mut *connection).await.map_err(failed)?;
         let uptime: i64 = row::text(&uptime, 1).map_err(failed)?.parse().unwrap_or(0);
         let since = Timestamp::from_micros((number(1)? - uptime) * 1_000_000);
-        let mut usage = Usage { since: Some(since), ..Usage::default() };
+        let referenced = self.referenced(connection).await?;
+        let mut usage = Usage { since: Some(since), referenced, ..Usage::default() };
+        let instruments = sqlx::query(INSTRUMENTS).fetch_one(&mut *connection).await;
+        let is_on = instruments.is_ok_and(|found| row::number(&found, 0).is_ok_and(|count| count == 3));
         match self.read(connection, TABLES).await? {
+            // Nothing at all was read since the server began: it was not counted.
+            Ok(rows) if !is_on || !is_counted(&rows) => {
+                for name in ["table-statistics", "index-statistics"] {
+                    let detail = "reads of indexes are not counted, or not told to this user";
+                    usage.sources.push(AdviceSource::missing(name, detail, INSTRUMENTS_REMEDY));
+                }
+            }
             Ok(rows) => {
                 (usage.tables, usage.indexes) = self.uses(&rows).map_err(|cause| self.failed(cause))?;
                 let source = "performance_schema.table_io_waits_summary_by_index_usage";
@@ -130,6 +150,19 @@ impl MysqlDatabase {
         usage.sources.push(source);
         usage.sources.push(lengths);
         Ok(usage)
+    }
+
+    /// What foreign keys point to; nothing where that may not be read.
+    async fn referenced(&self, connection: &mut MySqlConnection) -> Result<Vec<(ObjectName, Vec<String>)>> {
+        let Ok(rows) = self.read(connection, REFERENCED).await? else { return Ok(Vec::new()) };
+        let mut keys: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
+        for found in &rows {
+            let text = |place: usize| row::text(found, place).map_err(|cause| self.failed(cause));
+            keys.entry((text(2)?, text(0)?, text(1)?)).or_default().push(text(3)?);
+        }
+        let schema = &self.settings().database;
+        let of_table = |name: String| ObjectName { schema: schema.clone(), name };
+        Ok(keys.into_iter().map(|((table, ..), columns)| (of_table(table), columns)).collect())
     }
 
     async fn statements(
@@ -202,6 +235,11 @@ impl MysqlDatabase {
     }
 }
 
+/// Something was counted.
+fn is_counted(rows: &[MySqlRow]) -> bool {
+    rows.iter().any(|found| (2..6).any(|place| row::number(found, place).is_ok_and(|count| count > 0)))
+}
+
 fn statement_use(found: &MySqlRow) -> std::result::Result<StatementUse, sqlx::Error> {
     Ok(StatementUse {
         text: readable(&row::text(found, 0)?),
@@ -232,33 +270,62 @@ async fn plans(
 }
 
 async fn plan(connection: &mut MySqlConnection, statement: &TrialStatement) -> std::result::Result<Plan, sqlx::Error> {
+    if let Some(why) = &statement.refused {
+        return Ok(Plan::missing(why));
+    }
     if statement.has_parameters {
         return Ok(Plan::missing("the server plans no statement without the values of its parameters"));
-    }
-    if ["/*!", "/*M!"].iter().any(|begin| statement.text.contains(begin)) {
-        return Ok(Plan::missing("it has a comment that the server would take for a part of the statement"));
     }
     let explain = format!("EXPLAIN FORMAT=JSON {}", statement.text);
     let found = sqlx::query(AssertSqlSafe(explain)).persistent(false).fetch_one(connection).await;
     match found {
         Ok(found) => {
             let text = row::text(&found, 0)?;
-            Ok(match cost(&text) {
+            let plan: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let Some(lines) = lines(&plan) else {
+                return Ok(Plan::missing("not planned: the server reads rows for its plan"));
+            };
+            Ok(match cost(&plan) {
                 Some(cost) => Plan { cost: Some(cost), ..Plan::default() },
-                None => Plan { text, ..Plan::default() },
+                None => Plan { text: lines.join("\n"), ..Plan::default() },
             })
         }
-        Err(cause) if error::server_error(&cause).is_some() => {
-            Ok(Plan::missing(error::statement_failure(&cause).message))
-        }
-        Err(cause) => Err(cause),
+        Err(cause) => match error::server_error(&cause).map(|error| error.number()) {
+            Some(number) => Ok(Plan::missing(format!("the server does not plan it: error {number}"))),
+            None => Err(cause),
+        },
     }
 }
 
 /// What MySQL, and MariaDB from 11.0, estimates for the whole of a query.
-fn cost(plan: &str) -> Option<f64> {
-    let plan: serde_json::Value = serde_json::from_str(plan).ok()?;
+fn cost(plan: &serde_json::Value) -> Option<f64> {
     let block = plan.get("query_block")?;
     let of_mysql = block.get("cost_info").and_then(|costs| costs.get("query_cost")?.as_str()?.parse().ok());
     of_mysql.or_else(|| block.get("cost")?.as_f64())
+}
+
+/// Table, way of access, key and rows of each table, and nothing that holds a value. None where the server read rows to plan, for then
+/// the plan tells what stands in them.
+fn lines(plan: &serde_json::Value) -> Option<Vec<String>> {
+    let mut lines = Vec::new();
+    let mut rest = vec![plan];
+    while let Some(part) = rest.pop() {
+        match part {
+            serde_json::Value::Array(parts) => rest.extend(parts.iter().rev()),
+            serde_json::Value::Object(members) => {
+                if let Some(access) = members.get("access_type").and_then(|access| access.as_str()) {
+                    if matches!(access, "const" | "system") {
+                        return None;
+                    }
+                    let text = |name: &str| members.get(name).and_then(|value| value.as_str()).unwrap_or("none");
+                    let rows = members.get("rows").or_else(|| members.get("rows_examined_per_scan"));
+                    let rows = rows.and_then(serde_json::Value::as_u64).unwrap_or(0);
+                    lines.push(format!("{}: access {access}, key {}, rows {rows}", text("table_name"), text("key")));
+                }
+                rest.extend(members.values().rev());
+            }
+            _ => {}
+        }
+    }
+    (!lines.is_empty()).then_some(lines)
 }

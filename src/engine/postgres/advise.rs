@@ -50,7 +50,7 @@ impl Advise for PostgresDatabase {
             AdviceSource::used("column-statistics", "pg_stats"),
             source,
         ];
-        Ok(Usage { since: facts.since, tables, indexes, statements, building, sources })
+        Ok(Usage { since: facts.since, tables, indexes, statements, building, sources, referenced: Vec::new() })
     }
 
     async fn index_use(&self) -> Result<(Option<Timestamp>, Vec<IndexUse>)> {
@@ -159,7 +159,7 @@ async fn statements(transaction: &mut ReadTransaction<'_>, facts: &Facts) -> Res
     let sql = format!(
         "SELECT query, calls, total_exec_time FROM {schema}.pg_stat_statements
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-             AND (query = '{HIDDEN}' OR query ~* '^[[:space:](]*(select|insert|update|delete|with)[[:space:]]')
+             AND (query = '{HIDDEN}' OR query ~* '^[[:space:](]*(/[*]|--|(select|insert|update|delete|with)[[:space:]])')
          ORDER BY total_exec_time DESC LIMIT {}",
         2 * MAX_COUNTED_STATEMENTS
     );
@@ -168,8 +168,9 @@ async fn statements(transaction: &mut ReadTransaction<'_>, facts: &Facts) -> Res
     let found = match query.fetch_all(transaction.connection()).await {
         Ok(found) => found,
         Err(error) if error.as_database_error().is_some() => {
-            let words = transaction.failure(error).message().to_owned();
+            let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
             transaction.execute("ROLLBACK TO SAVEPOINT statements".to_owned()).await?;
+            let words = format!("pg_stat_statements cannot be read: SQLSTATE {}", code.unwrap_or_default());
             return missing(&words, "ALTER EXTENSION pg_stat_statements UPDATE");
         }
         Err(error) => return Err(transaction.failure(error)),

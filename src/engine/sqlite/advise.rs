@@ -12,6 +12,7 @@ use super::{
     connect::{Limits, set_limits},
     dialect::SqliteDialect,
     error::{self, from_sqlx},
+    token::tokens,
 };
 use crate::{
     engine::{
@@ -28,8 +29,10 @@ use crate::{
 
 const DEFINITIONS: &str = include_str!("advise/definitions.sql");
 /// What ANALYZE keeps, of each index a line or two.
-const STATISTICS: &str = "SELECT tbl, idx, stat FROM sqlite_stat1";
-const HAS_STATISTICS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+const STATISTICS: &str = "SELECT tbl, idx, substr(stat, 1, 1000) FROM sqlite_stat1 LIMIT 20000";
+const HAS_STATISTICS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1' AND type = 'table'";
+/// Most pages of the copy, 64 MiB.
+const COPY_LIMIT: &str = "PRAGMA max_page_count = 16384";
 /// What failed where a call fails.
 const UNPLANNED: &str = "cannot plan the statements";
 
@@ -106,7 +109,8 @@ impl Schema {
         let mut copy = SqliteConnection::connect("sqlite::memory:").await?;
         confine(&mut copy).await?;
         set_limits(&mut copy, limits, None).await?;
-        for definition in &self.definitions {
+        sqlx::raw_sql(COPY_LIMIT).execute(&mut copy).await?;
+        for definition in self.definitions.iter().filter(|definition| is_definition(definition)) {
             let made = sqlx::raw_sql(AssertSqlSafe(definition.clone())).execute(&mut copy).await;
             if let Err(error) = made
                 && error::is_interrupted(&error)
@@ -125,6 +129,15 @@ impl Schema {
         }
         Ok(copy)
     }
+}
+
+/// One CREATE and nothing behind it, which fills no table. A file that somebody gave away may hold any text in the place of one.
+fn is_definition(text: &str) -> bool {
+    let found = tokens(text);
+    let is_one = !found.iter().any(|token| token.is_symbol(";"));
+    let is_view = found.iter().take(4).any(|token| token.is("view"));
+    let fills = found.iter().any(|token| token.is_any(&["select", "values"]));
+    found.first().is_some_and(|token| token.is("create")) && is_one && (is_view || !fills)
 }
 
 async fn plan_all(
@@ -185,5 +198,26 @@ async fn plan(copy: &mut SqliteConnection, statement: &TrialStatement) -> std::r
         Err(error) if error::is_interrupted(&error) => Err(error),
         Err(error) if error.as_database_error().is_some() => Ok(Plan::missing(error::message(&error))),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_makes_one_thing_and_fills_nothing_is_copied() {
+        for text in ["CREATE TABLE a (b)", "CREATE VIEW v AS SELECT 1", "CREATE INDEX \"select\" ON a (b)"] {
+            assert!(is_definition(text), "{text}");
+        }
+        for text in [
+            "CREATE TABLE a (b); DROP TABLE c",
+            "CREATE TABLE a AS WITH RECURSIVE n AS (SELECT 1) SELECT * FROM n",
+            "CREATE TABLE a AS VALUES (1)",
+            "PRAGMA temp_store = 1",
+            "",
+        ] {
+            assert!(!is_definition(text), "{text}");
+        }
     }
 }

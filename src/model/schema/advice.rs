@@ -210,6 +210,8 @@ pub struct Usage {
     pub statements: Vec<StatementUse>,
     /// Tables on which an index is being built at the moment.
     pub building: Vec<ObjectName>,
+    /// Tables and those of their columns that foreign keys point to, where the engine does not ask for a unique key.
+    pub referenced: Vec<(ObjectName, Vec<String>)>,
     /// What it rests on.
     pub sources: Vec<AdviceSource>,
 }
@@ -221,6 +223,10 @@ pub struct TrialStatement {
     pub text: String,
     /// It has parameters.
     pub has_parameters: bool,
+    /// Tables that it reads or changes.
+    pub tables: Vec<ObjectName>,
+    /// Why it is not planned; absent: it may be.
+    pub refused: Option<String>,
 }
 
 /// An index that is tried without making it.

@@ -31,7 +31,9 @@ use super::{MAX_ANSWER_SIZE, SchemaService};
 use crate::{
     engine::{Advise, Dialect, Inspect},
     model::{
-        CallContext, ConnectionId, Result, Timestamp, name,
+        CallContext, ConnectionId, Result, Timestamp,
+        connection::EngineKind,
+        name,
         schema::{Advice, AdviceSource, ObjectName, Skipped, Table, TableDetails, TableUse, Usage, approximate_size},
     },
 };
@@ -42,6 +44,10 @@ const MAX_PLANS: usize = 5;
 const MAX_KEPT: usize = 1000;
 /// Most tables that are told for being read as a whole.
 const MAX_SCANNED: usize = 50;
+/// Most recommendations that are kept until the best of them are told.
+const MAX_DRAFTS: usize = 10_000;
+/// Most names of tables and indexes that are kept, so that no new index takes one of them.
+const MAX_NAMES: usize = 200_000;
 /// Tables that wait for their look.
 const BUFFER: usize = 16;
 /// What an unused index comes to at least: as many bytes, or one part in 200 of the database.
@@ -114,6 +120,10 @@ struct Looked {
     /// Tables that a full-text table of SQLite stands for.
     searched: BTreeSet<String>,
     scanned: Vec<(TableUse, i64)>,
+    /// Names of tables and indexes by their schema, in small letters.
+    names: BTreeSet<(String, String)>,
+    /// Tables that were not looked at, because there was enough to recommend.
+    unseen: usize,
     skipped: Vec<Skipped>,
 }
 
@@ -123,6 +133,11 @@ impl Adviser<'_> {
         self.sources.append(&mut usage.sources);
         let statements = self.statements(usage.statements)?;
         let mut looked = self.look(&counted, unused.as_ref(), &statements).await?;
+        if looked.unseen > 0 {
+            let detail = format!("{} tables were not looked at: there was enough to recommend before", looked.unseen);
+            self.sources.push(AdviceSource::missing("tables", detail, "ask for fewer tables with `name_pattern`"));
+        }
+        self.leave_to_builders(&mut looked.drafts).await?;
         let resolver = Resolver { dialect: self.dialect, tables: &looked.kept };
         let (searches, candidates) = (resolver.searches(&statements.read), self.candidates(&resolver, &statements));
         let lengths = self.lengths(&looked).await?;
@@ -144,6 +159,13 @@ impl Adviser<'_> {
         drafts.extend(tried);
         draft::sort(&mut drafts);
         let mut drafts = draft::fold_prefixes(drafts);
+        if self.dialect.engine() != EngineKind::Mysql {
+            for taken in draft::settle_names(&mut drafts, looked.names, self.dialect) {
+                let detail =
+                    format!("{taken} is there already, so that no full-text search of that name is recommended");
+                self.sources.push(AdviceSource::missing("names", detail, ""));
+            }
+        }
         for draft in &mut drafts {
             draft.estimate_size((self.dialect, self.advise), &lengths);
         }
@@ -175,6 +197,15 @@ impl Adviser<'_> {
         Statements::read(self.dialect, own, counted)
     }
 
+    /// An index of which the build began after the builds were read is not unfinished.
+    async fn leave_to_builders(&self, drafts: &mut Vec<Draft>) -> Result<()> {
+        if drafts.iter().any(|draft| draft.rule.id == rules::INVALID_INDEX.id) {
+            let building = self.advise.usage().await?.building;
+            drafts.retain(|draft| draft.rule.id != rules::INVALID_INDEX.id || !building.contains(&draft.table.name));
+        }
+        Ok(())
+    }
+
     fn candidates(&self, resolver: &Resolver<'_>, statements: &Statements) -> Vec<statements::Candidate> {
         match self.request.rules.has(rules::MISSING_INDEX) {
             true => resolver.candidates(self.request, &statements.read),
@@ -192,7 +223,15 @@ impl Adviser<'_> {
                 TableLook { request: self.request, dialect: self.dialect, advise: self.advise, counted, unused };
             let mut looked = Looked::default();
             while let Some(table) = tables.recv().await {
-                rules.look(&table, &mut looked.drafts);
+                if looked.drafts.len() < MAX_DRAFTS {
+                    rules.look(&table, &mut looked.drafts);
+                } else {
+                    looked.unseen += 1;
+                }
+                if looked.names.len() < MAX_NAMES {
+                    let names = std::iter::once(&table.name).chain(table.indexes.iter().map(|index| &index.name));
+                    looked.names.extend(names.map(|name| (table.schema.clone(), name.to_lowercase())));
+                }
                 looked.searched.extend(content_table(&table));
                 let name = draft::name_of(&table);
                 if let Some(used) = counted.tables.get(&name).filter(|used| used.is_mostly_scanned())

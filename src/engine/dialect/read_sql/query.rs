@@ -1,5 +1,6 @@
 //! Reads one query: which tables it reads, and by which of their columns it looks rows up. What it computes is not looked at.
 
+pub(in crate::engine::dialect) mod harmless;
 mod terms;
 
 use std::thread;
@@ -91,6 +92,8 @@ pub struct QueryShape {
     pub scopes: Vec<QueryScope>,
     /// It has parameters.
     pub has_parameters: bool,
+    /// The statement as it was read, without comments.
+    pub text: String,
 }
 
 /// Reads queries, one a text.
@@ -128,8 +131,11 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Que
         let problem = format!("expected the end of the one statement, found {}", next.token);
         return Err(Fault { place: next.span.start, problem });
     }
-    let mut reader =
-        QueryReader { dialect, shape: QueryShape { has_parameters, ..QueryShape::default() }, known: Vec::new() };
+    let mut reader = QueryReader {
+        dialect,
+        shape: QueryShape { has_parameters, text: statement.to_string(), ..QueryShape::default() },
+        known: Vec::new(),
+    };
     if reader.statement(&statement) {
         return Ok(reader.shape);
     }

@@ -1,5 +1,10 @@
 //! Plans statements, as the database is and with indexes that HypoPG says are there. No statement is run.
 
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
 use sqlx::{AssertSqlSafe, Row, postgres::types::Oid};
 
 use super::Facts;
@@ -10,13 +15,19 @@ use crate::{
     },
     model::{
         Result,
-        schema::{AdviceSource, IndexTrial, Plan, TableKind, TrialOutcome, TrialStatement},
+        schema::{AdviceSource, IndexTrial, ObjectName, Plan, TableKind, TrialOutcome, TrialStatement},
     },
 };
 
 const SOURCE: &str = "hypothetical-indexes";
-/// Statements are planned as their own sessions would, for any values of their parameters. The time-outs of the transaction hold on.
-const SETTINGS: &str = "SET LOCAL search_path TO DEFAULT; SET LOCAL jit TO DEFAULT; SET LOCAL work_mem TO DEFAULT; \
+/// Tables whose plans run nothing but what belongs to the server.
+const PLAIN: &str = include_str!("plain.sql");
+/// For how long plans are made in all.
+const BUDGET: Duration = Duration::from_secs(10);
+const BACK: &str = "ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial";
+/// Statements are planned for any values of their parameters. They name their tables in full, and nobody's functions and operators are
+/// found but the server's. The time-outs of the transaction hold on.
+const SETTINGS: &str = "SET LOCAL search_path TO pg_catalog, pg_temp; SET LOCAL jit TO DEFAULT; SET LOCAL work_mem TO DEFAULT; \
     SET LOCAL max_parallel_workers_per_gather TO DEFAULT; SET LOCAL plan_cache_mode TO force_generic_plan";
 
 pub(super) async fn run(
@@ -25,12 +36,13 @@ pub(super) async fn run(
     statements: &[TrialStatement],
     trials: &[IndexTrial],
 ) -> Result<TrialOutcome> {
-    // Planning may call functions of the database's users, and leaves hypothetical indexes behind.
+    // Hypothetical indexes stay with the session.
     transaction.soil();
     transaction.execute(SETTINGS.to_owned()).await?;
+    let planner = Planner { plain: plain(transaction, statements).await?, end: Instant::now() + BUDGET };
     let mut outcome = TrialOutcome { sizes: vec![None; trials.len()], ..TrialOutcome::default() };
     for statement in statements {
-        outcome.before.push(plan(transaction, statement).await?);
+        outcome.before.push(planner.plan(transaction, statement).await?);
     }
     outcome.after = vec![None; trials.len()];
     let Some(schema) = &facts.hypopg_schema else {
@@ -38,11 +50,15 @@ pub(super) async fn run(
         return Ok(outcome);
     };
     for (place, trial) in trials.iter().enumerate() {
+        if planner.is_over() {
+            outcome.after[place] = Some(vec![Plan::missing(OVER); trial.statements.len()]);
+            continue;
+        }
         match create(transaction, schema, trial).await? {
             Ok((index, bytes)) => {
                 let mut plans = Vec::with_capacity(trial.statements.len());
                 for statement in trial.statements.iter().filter_map(|place| statements.get(*place)) {
-                    plans.push(plan(transaction, statement).await?);
+                    plans.push(planner.plan(transaction, statement).await?);
                 }
                 (outcome.after[place], outcome.sizes[place]) = (Some(plans), bytes);
                 let drop = format!("SELECT {schema}.hypopg_drop_index($1)");
@@ -55,8 +71,49 @@ pub(super) async fn run(
             }
         }
     }
-    outcome.source = Some(AdviceSource::used(SOURCE, "HypoPG"));
+    transaction.execute(format!("SELECT {schema}.hypopg_reset()")).await?;
+    outcome.source = Some(match planner.is_over() {
+        true => AdviceSource::missing(SOURCE, OVER, "ask for fewer tables with `name_pattern`"),
+        false => AdviceSource::used(SOURCE, "HypoPG"),
+    });
     Ok(outcome)
+}
+
+const OVER: &str = "not planned: the 10 seconds for all plans were over";
+
+/// Plans what may be planned, until the time is over.
+struct Planner {
+    plain: BTreeSet<ObjectName>,
+    end: Instant,
+}
+
+impl Planner {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    async fn plan(&self, transaction: &mut ReadTransaction<'_>, statement: &TrialStatement) -> Result<Plan> {
+        if let Some(why) = &statement.refused {
+            return Ok(Plan::missing(why));
+        }
+        if let Some(table) = statement.tables.iter().find(|table| !self.plain.contains(table)) {
+            let why = "has row security, rules, or expressions that call functions of users";
+            return Ok(Plan::missing(format!("not planned: {} {why}", qualified(table))));
+        }
+        match self.is_over() {
+            true => Ok(Plan::missing(OVER)),
+            false => plan(transaction, statement).await,
+        }
+    }
+}
+
+async fn plain(transaction: &mut ReadTransaction<'_>, statements: &[TrialStatement]) -> Result<BTreeSet<ObjectName>> {
+    let tables: BTreeSet<&ObjectName> = statements.iter().flat_map(|statement| &statement.tables).collect();
+    let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
+    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    let query = transaction.query(PLAIN).bind(schemas).bind(names);
+    let found = query.fetch_all(transaction.connection()).await.map_err(|error| transaction.failure(error))?;
+    Ok(found.iter().map(super::table_name).collect())
 }
 
 fn missing(facts: &Facts) -> AdviceSource {
@@ -68,7 +125,8 @@ fn missing(facts: &Facts) -> AdviceSource {
     AdviceSource::missing(SOURCE, detail, remedy)
 }
 
-/// What the server answers, or its words where it refuses. A refusal leaves the transaction as it was.
+/// What the server answers, or where it refuses the code of that: its words may quote what not everybody may see. The transaction is as
+/// it was in any case, without the locks on tables.
 async fn attempt<T>(
     transaction: &mut ReadTransaction<'_>,
     work: impl AsyncFnOnce(&mut ReadTransaction<'_>) -> std::result::Result<T, sqlx::Error>,
@@ -76,15 +134,16 @@ async fn attempt<T>(
     transaction.execute("SAVEPOINT trial".to_owned()).await?;
     match work(transaction).await {
         Ok(found) => {
-            transaction.execute("RELEASE SAVEPOINT trial".to_owned()).await?;
+            transaction.execute(BACK.to_owned()).await?;
             Ok(Ok(found))
         }
-        Err(error) if error.as_database_error().is_some() => {
-            let words = transaction.failure(error).message().to_owned();
-            transaction.execute("ROLLBACK TO SAVEPOINT trial".to_owned()).await?;
-            Ok(Err(words))
-        }
-        Err(error) => Err(transaction.failure(error)),
+        Err(error) => match error.as_database_error().map(|error| error.code().map(|code| code.into_owned())) {
+            Some(code) => {
+                transaction.execute(BACK.to_owned()).await?;
+                Ok(Err(format!("the server does not plan it: SQLSTATE {}", code.unwrap_or_default())))
+            }
+            None => Err(transaction.failure(error)),
+        },
     }
 }
 

@@ -1,6 +1,9 @@
 //! A recommendation while it is made.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use ring::digest::{SHA256, digest};
 
@@ -133,6 +136,15 @@ impl Draft {
         }
     }
 
+    /// A new index under another name.
+    fn rename(&mut self, name: String, dialect: &dyn Dialect) {
+        let changed = ChangedTable { name: self.table.name.clone(), kind: self.table.kind };
+        let up = SchemaChange::CreateIndex { name: name.clone(), columns: self.columns.clone() };
+        let down = SchemaChange::DropIndex { name: name.clone() };
+        self.change = TwoWay { up: dialect.statements(&changed, &up), down: dialect.statements(&changed, &down) };
+        self.index = name;
+    }
+
     pub(super) fn figure(&mut self, kind: FigureKind, value: i64, source: impl Into<String>) {
         self.evidence.extend(figure(kind, value, source));
     }
@@ -184,8 +196,12 @@ impl Draft {
         Recommendation {
             id: self.id(),
             write_cost: self.entries.map(|entries_per_row| WriteCost { entries_per_row, writes }),
-            up: script(self.rule, self.beside, &self.change.up),
+            up: match self.change.up.as_slice() {
+                [] => String::new(),
+                statements => script(self.rule, self.beside, statements),
+            },
             down: match self.change.down.as_slice() {
+                [] if self.change.up.is_empty() => String::new(),
                 [] => "-- What it mends stays mended: there is nothing to take back.\n".to_owned(),
                 statements => script(self.rule, self.beside, statements),
             },
@@ -236,11 +252,7 @@ fn free_name(table: &Table, columns: &[String], dialect: &dyn Dialect) -> String
     let limit = dialect.max_name_length();
     let name = index_name(&table.name, columns, limit);
     let is_taken = |name: &str| table.indexes.iter().any(|index| index.name.eq_ignore_ascii_case(name));
-    let numbered = (2..).map(|number: u32| {
-        let number = format!("_{number}");
-        format!("{}{number}", &name[..name.floor_char_boundary(limit.saturating_sub(number.len()))])
-    });
-    std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(name)
+    numbered(&name, limit).find(|name| !is_taken(name)).unwrap_or(name)
 }
 
 /// Bytes of a value of a type, where all of its values have as many.
@@ -280,6 +292,46 @@ pub(super) fn fold_prefixes(drafts: Vec<Draft>) -> Vec<Draft> {
     }
     sort(&mut kept);
     kept
+}
+
+/// Gives new indexes names that nothing in their schema has, nor another new one, and leaves out searches whose name is taken. Their
+/// names are returned.
+pub(super) fn settle_names(
+    drafts: &mut Vec<Draft>,
+    mut taken: BTreeSet<(String, String)>,
+    dialect: &dyn Dialect,
+) -> Vec<String> {
+    let mut left_out = Vec::new();
+    drafts.retain_mut(|draft| {
+        let is_search = draft.rule.id == super::rules::FULL_TEXT.id;
+        if !draft.makes_index && !is_search {
+            return true;
+        }
+        let schema = draft.table.name.schema.clone();
+        let is_free = |name: &str| !taken.contains(&(schema.clone(), name.to_lowercase()));
+        if is_search && !is_free(&draft.index) {
+            left_out.push(draft.index.clone());
+            return false;
+        }
+        let limit = dialect.max_name_length();
+        if let Some(name) = numbered(&draft.index, limit).find(|name| is_free(name)).filter(|name| *name != draft.index)
+        {
+            draft.rename(name, dialect);
+        }
+        taken.insert((schema, draft.index.to_lowercase()));
+        true
+    });
+    left_out
+}
+
+/// A name, and the name with numbers behind it.
+fn numbered(name: &str, limit: usize) -> impl Iterator<Item = String> + use<> {
+    let base = name.to_owned();
+    let others = (2..).map(move |number: u32| {
+        let number = format!("_{number}");
+        format!("{}{number}", &base[..base.floor_char_boundary(limit.saturating_sub(number.len()))])
+    });
+    std::iter::once(name.to_owned()).chain(others)
 }
 
 /// In the order of an answer.

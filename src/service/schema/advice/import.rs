@@ -30,6 +30,10 @@ impl SchemaService {
             return Err(not_found(&missing));
         }
         let found = advice.recommendations.iter().filter(|found| wanted.contains(found.id.as_str()));
+        if let Some(without) = found.clone().find(|found| found.up.is_empty()) {
+            let text = format!("{} has no ready migration: {}", without.id, without.message);
+            return Err(Error::invalid_field("recommendation_ids", text));
+        }
         Ok(found.map(migration).collect())
     }
 }

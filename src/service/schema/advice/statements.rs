@@ -10,13 +10,14 @@ use super::{
 use crate::{
     engine::{
         Advise, Dialect,
-        dialect::{Misread, QueryShape, QueryTable, Term, TermKind},
+        dialect::{Harmless, Misread, QueryShape, QueryTable, Term, TermKind},
     },
     model::{
         Error, Result,
         connection::EngineKind,
         schema::{
-            FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableKind, TrialStatement,
+            FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableDetails, TableKind,
+            TrialStatement,
         },
     },
 };
@@ -25,6 +26,10 @@ use crate::{
 const MAX_EQUAL: usize = 4;
 /// Most indexes that are tried.
 const MAX_CANDIDATES: usize = 100;
+/// Most bytes of a key of InnoDB.
+const MAX_KEY_BYTES: u64 = 3072;
+/// Storage engines of MySQL and MariaDB whose rows are in the server itself.
+const LOCAL_ENGINES: [&str; 4] = ["InnoDB", "MyISAM", "Aria", "MEMORY"];
 
 /// A statement that could be read.
 #[derive(Debug, Clone)]
@@ -36,8 +41,16 @@ pub(super) struct ReadStatement {
 }
 
 impl ReadStatement {
-    pub(super) fn for_trial(&self) -> TrialStatement {
-        TrialStatement { text: self.text.clone(), has_parameters: self.shape.has_parameters }
+    /// As it is planned, where it may be.
+    pub(super) fn for_trial(&self, harmless: std::result::Result<Harmless, String>) -> TrialStatement {
+        let has_parameters = self.shape.has_parameters;
+        match harmless {
+            Ok(Harmless { text, tables }) => TrialStatement { text, has_parameters, tables, refused: None },
+            Err(why) => {
+                let refused = Some(format!("not planned: {why}"));
+                TrialStatement { text: String::new(), has_parameters, tables: Vec::new(), refused }
+            }
+        }
     }
 }
 
@@ -64,7 +77,8 @@ impl Statements {
         for (statement, shape) in counted.into_iter().zip(dialect.read_queries(&texts)?) {
             match shape {
                 Ok(shape) => {
-                    let text = statement.text.clone();
+                    // Comments of others may hold what is not for everybody.
+                    let text = shape.text.clone();
                     statements.add(ReadStatement { text, counted: Some(statement), shape });
                 }
                 Err(_) => statements.unread += 1,
@@ -133,9 +147,25 @@ impl<'a> Resolver<'a> {
     }
 
     fn table(&self, wanted: &QueryTable) -> Option<&'a Table> {
-        let mut found: Vec<&Table> =
-            self.tables.values().filter(|table| self.is_same(&table.name, &wanted.name)).collect();
-        match (&wanted.schema, self.dialect.default_schema()) {
+        self.named(wanted.schema.as_deref(), &wanted.name)
+    }
+
+    /// The table whose plans may be asked for: it holds its rows itself, in the server.
+    pub(super) fn to_plan(&self, schema: Option<&str>, name: &str) -> Option<ObjectName> {
+        let table = self.named(schema, name)?;
+        let is_stored = match (&table.kind, &table.details) {
+            (TableKind::Table, Some(TableDetails::Mysql(details))) => {
+                LOCAL_ENGINES.iter().any(|engine| details.storage_engine.eq_ignore_ascii_case(engine))
+            }
+            (TableKind::Table | TableKind::PartitionedTable | TableKind::MaterializedView, _) => true,
+            _ => false,
+        };
+        is_stored.then(|| super::draft::name_of(table))
+    }
+
+    fn named(&self, schema: Option<&str>, name: &str) -> Option<&'a Table> {
+        let mut found: Vec<&Table> = self.tables.values().filter(|table| self.is_same(&table.name, name)).collect();
+        match (schema, self.dialect.default_schema()) {
             (Some(schema), _) => found.retain(|table| self.is_same(&table.schema, schema)),
             (None, Some(default)) if found.iter().any(|table| table.schema == default) => {
                 found.retain(|table| table.schema == default);
@@ -258,7 +288,33 @@ impl<'a> Resolver<'a> {
         if !serves(table, &joined, None) {
             keys.push((joined, true));
         }
+        keys.retain_mut(|(key, _)| {
+            let whole = key.len();
+            self.cut(table, key);
+            key.len() == whole || !serves(table, key, None)
+        });
         keys
+    }
+
+    /// Leaves out what no longer goes into a key of InnoDB, with letters of four bytes.
+    fn cut(&self, table: &Table, key: &mut Vec<String>) {
+        if self.dialect.engine() != EngineKind::Mysql {
+            return;
+        }
+        let mut bytes = 0;
+        key.retain(|name| {
+            let column = table.columns.iter().find(|column| column.name == *name);
+            let neutral = column.and_then(|column| self.dialect.declared_type(&column.data_type));
+            let length = match neutral {
+                Some(NeutralType::Text { length: Some(length) } | NeutralType::PaddedText { length }) => {
+                    4 * u64::from(length)
+                }
+                _ => 16,
+            };
+            let is_in = bytes + length <= MAX_KEY_BYTES;
+            bytes += if is_in { length } else { 0 };
+            is_in
+        });
     }
 
     /// Who looks for words where.
@@ -322,7 +378,7 @@ fn serves(table: &Table, equal: &[String], range: Option<&String>) -> bool {
 }
 
 fn is_plain(index: &Index) -> bool {
-    index.valid && index.predicate.is_empty() && matches!(index.method.as_str(), "btree" | "")
+    index.valid && index.visible && index.predicate.is_empty() && matches!(index.method.as_str(), "btree" | "")
 }
 
 /// The draft of an index that statements lack.

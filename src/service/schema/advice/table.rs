@@ -8,9 +8,12 @@ use super::{
 };
 use crate::{
     engine::{Advise, Dialect, advise::TwoWay},
-    model::schema::{
-        ChangedTable, FigureKind, Generation, Index, IndexUse, NeutralType, ObjectName, ReplicaIdentity, SchemaChange,
-        Table, TableDetails, TableKind, TableUse, Usage,
+    model::{
+        connection::EngineKind,
+        schema::{
+            ChangedTable, FigureKind, Generation, Index, IndexUse, NeutralType, ObjectName, ReplicaIdentity,
+            SchemaChange, Table, TableDetails, TableKind, TableUse, Usage,
+        },
     },
     service::schema::lint::{Superfluous, is_covered, superfluous},
 };
@@ -24,6 +27,8 @@ pub(super) struct Counted {
     pub(super) tables: HashMap<ObjectName, TableUse>,
     pub(super) indexes: IndexScans,
     pub(super) building: Vec<ObjectName>,
+    /// Columns that foreign keys point to, by their table.
+    pub(super) referenced: HashMap<ObjectName, Vec<Vec<String>>>,
     pub(super) table_source: String,
     pub(super) index_source: String,
     pub(super) statement_source: String,
@@ -40,6 +45,11 @@ impl Counted {
             tables: usage.tables.iter().map(|used| (used.table.clone(), used.clone())).collect(),
             indexes: index_scans(&usage.indexes),
             building: usage.building.clone(),
+            referenced: usage.referenced.iter().fold(HashMap::new(), |mut all, (table, columns)| {
+                let of_table: &mut Vec<Vec<String>> = all.entry(table.clone()).or_default();
+                of_table.push(columns.clone());
+                all
+            }),
             table_source: source("table-statistics"),
             index_source: source("index-statistics"),
             statement_source: source("statement-statistics"),
@@ -84,8 +94,10 @@ impl TableLook<'_> {
         self.sequences(table, &facts, drafts);
         self.invalid_indexes(table, &facts, drafts);
         self.foreign_keys(table, drafts);
-        let gone = self.superfluous_indexes(table, &facts, drafts);
-        self.unused_indexes(table, &facts, &gone, drafts);
+        // What is told to go is gone for what is told next, and what serves in its place stays.
+        let mut left = table.clone();
+        let serving = self.superfluous_indexes(&mut left, &facts, drafts);
+        self.unused_indexes(left, &facts, &serving, drafts);
     }
 
     fn sequences(&self, table: &Table, facts: &Arc<TableFacts>, drafts: &mut Vec<Draft>) {
@@ -110,12 +122,25 @@ impl TableLook<'_> {
             if last.saturating_mul(10) <= largest.saturating_mul(9) {
                 continue;
             }
-            let Some(change) = self.advise.widen(table, column) else { continue };
+            let Some(mut change) = self.advise.widen(table, column) else { continue };
+            let is_meant = |columns: &Vec<String>| columns.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+            let is_held = self.dialect.engine() == EngineKind::Mysql
+                && self.counted.referenced.get(&facts.name).is_some_and(|keys| keys.iter().any(is_meant));
             let message = format!(
                 "{} was given {last} of at most {largest}, after which every insert fails; make it 64 bits wide, and the columns \
                  that point to it. The whole table is written anew under a lock",
                 column.name
             );
+            let message = match is_held {
+                true => format!(
+                    "{message}. The server refuses that while foreign keys point to it, so that there is no ready migration: \
+                     drop those, widen both sides, and make them again"
+                ),
+                false => message,
+            };
+            if is_held {
+                change = TwoWay::default();
+            }
             let mut draft = Draft::new(rules::SEQUENCE_EXHAUSTION, facts, "", message);
             draft.figure(FigureKind::LastValue, last, "catalog");
             draft.figure(FigureKind::LargestValue, largest, "catalog");
@@ -166,31 +191,46 @@ impl TableLook<'_> {
         }
     }
 
-    /// The names of those that it tells.
-    fn superfluous_indexes(&self, table: &Table, facts: &Arc<TableFacts>, drafts: &mut Vec<Draft>) -> Vec<String> {
-        let mut told = Vec::new();
-        for Superfluous { index, other, is_equal } in superfluous(table) {
+    /// Takes those that it tells out of the table. The names of those that serve in their place.
+    fn superfluous_indexes(&self, left: &mut Table, facts: &Arc<TableFacts>, drafts: &mut Vec<Draft>) -> Vec<String> {
+        let table = left.clone();
+        let mut serving: Vec<String> = Vec::new();
+        // The longest first, so that none is told to serve for another and then to go itself.
+        let mut names: Vec<&Index> = table.indexes.iter().collect();
+        names.sort_by_key(|index| std::cmp::Reverse(index.parts.len()));
+        for Index { name, .. } in names {
+            if serving.contains(name) {
+                continue;
+            }
+            let found = superfluous(left).find(|found| found.index.name == *name);
+            let Some(Superfluous { index, other, is_equal }) = found else { continue };
             let (rule, how) = match is_equal {
                 true => (rules::DUPLICATE_INDEX, "has the same terms"),
                 false => (rules::REDUNDANT_INDEX, "begins with the same terms"),
             };
-            if !self.request.rules.has(rule) || is_needed(table, index) {
+            if !self.request.rules.has(rule) || is_needed(&table, index) {
                 continue;
             }
             let message = format!("{} {how} as {}, and serves the same queries", other.name, index.name);
-            if let Some(draft) = self.drop(rule, table, facts, index, message) {
-                told.push(index.name.clone());
+            if let Some(draft) = self.drop(rule, &table, facts, index, message) {
+                serving.push(other.name.clone());
                 drafts.push(draft);
+                left.indexes.retain(|index| index.name != *name);
             }
         }
-        told
+        serving
     }
 
-    fn unused_indexes(&self, table: &Table, facts: &Arc<TableFacts>, gone: &[String], drafts: &mut Vec<Draft>) {
+    fn unused_indexes(&self, mut left: Table, facts: &Arc<TableFacts>, serving: &[String], drafts: &mut Vec<Draft>) {
         let Some(unused) = self.unused.filter(|_| self.request.rules.has(rules::UNUSED_INDEX)) else { return };
+        let table = left.clone();
         for index in &table.indexes {
-            let is_kept = index.unique || is_needed(table, index) || !index.valid || gone.contains(&index.name);
-            if is_kept || self.bytes(facts, index) < unused.min_bytes || serves_a_key(table, index) {
+            let is_kept = index.unique || is_needed(&table, index) || !index.valid || serving.contains(&index.name);
+            if is_kept || self.bytes(facts, index) < unused.min_bytes || serves_a_key(&left, index) {
+                continue;
+            }
+            // InnoDB lets a foreign key of any table point to what is not unique, and needs an index for that.
+            if self.counted.referenced.get(&facts.name).is_some_and(|keys| keys.iter().any(|key| begins(index, key))) {
                 continue;
             }
             let scans = |counted: &IndexScans| counted.get(&facts.name).and_then(|of| of.get(&index.name)).copied();
@@ -200,12 +240,13 @@ impl TableLook<'_> {
                 continue;
             }
             let message = format!("nothing has read {} since statistics began, and every write keeps it", index.name);
-            let Some(mut draft) = self.drop(rules::UNUSED_INDEX, table, facts, index, message) else { continue };
+            let Some(mut draft) = self.drop(rules::UNUSED_INDEX, &table, facts, index, message) else { continue };
             draft.figure(FigureKind::DatabaseSize, unused.database_bytes, "catalog");
             for (replica, _) in &unused.replicas {
                 draft.figure(FigureKind::IndexScans, 0, format!("{replica} {}", self.counted.index_source));
             }
             drafts.push(draft);
+            left.indexes.retain(|other| other.name != index.name);
         }
     }
 
@@ -245,6 +286,14 @@ fn columns_of(index: &Index) -> Vec<String> {
         crate::model::schema::IndexTerm::Expression(_) => None,
     };
     index.parts.iter().map(column).collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
+/// Its first columns are those of a key, in any order.
+fn begins(index: &Index, key: &[String]) -> bool {
+    let columns = columns_of(index);
+    let same = |one: &String, other: &String| one.eq_ignore_ascii_case(other);
+    columns.len() >= key.len()
+        && key.iter().all(|wanted| columns[..key.len()].iter().any(|column| same(column, wanted)))
 }
 
 /// Something other than queries needs the index, or it cannot go by itself.

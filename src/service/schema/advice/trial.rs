@@ -6,12 +6,19 @@ use super::{
     Adviser, MAX_PLANS,
     draft::Draft,
     rules,
-    statements::{Candidate, ReadStatement, draft},
+    statements::{Candidate, ReadStatement, Resolver, draft},
     table::Counted,
 };
-use crate::model::{
-    Result,
-    schema::{IndexTrial, ObjectName, Plan, PlanComparison, SizeEstimate, Table, TrialOutcome, TrialStatement},
+use crate::{
+    engine::dialect::Harmless,
+    model::{
+        Result,
+        connection::EngineKind,
+        schema::{
+            AdviceSource, IndexTrial, ObjectName, Plan, PlanComparison, SizeEstimate, Table, TrialOutcome,
+            TrialStatement,
+        },
+    },
 };
 
 impl Adviser<'_> {
@@ -36,7 +43,7 @@ impl Adviser<'_> {
         let chosen: Vec<Vec<usize>> = drafts.iter().map(|(candidate, _)| choose(candidate, statements)).collect();
         let places: BTreeSet<usize> = chosen.iter().flatten().copied().collect();
         let places: Vec<usize> = places.into_iter().collect();
-        let texts: Vec<TrialStatement> = places.iter().map(|place| statements[*place].for_trial()).collect();
+        let texts = self.for_trial(&places, tables, statements)?;
         let position = |place: &usize| places.binary_search(place).unwrap_or_default();
         let trials: Vec<IndexTrial> = drafts
             .iter()
@@ -57,6 +64,35 @@ impl Adviser<'_> {
             judge(&candidate, draft, plans, &outcome, place, counted)
         });
         Ok(judged.collect())
+    }
+}
+
+impl Adviser<'_> {
+    /// The statements as they are planned, and why others are not.
+    fn for_trial(
+        &mut self,
+        places: &[usize],
+        tables: &HashMap<ObjectName, Table>,
+        statements: &[ReadStatement],
+    ) -> Result<Vec<TrialStatement>> {
+        let texts: Vec<String> = places.iter().map(|place| statements[*place].text.clone()).collect();
+        if self.dialect.engine() == EngineKind::Sqlite {
+            // An empty copy in memory plans them, which has nothing to hide and nothing to lose.
+            let as_it_is = |text| Ok(Harmless { text, tables: Vec::new() });
+            let texts = places.iter().zip(texts).map(|(place, text)| statements[*place].for_trial(as_it_is(text)));
+            return Ok(texts.collect());
+        }
+        let resolver = Resolver { dialect: self.dialect, tables };
+        let find = |schema: Option<&str>, name: &str| resolver.to_plan(schema, name);
+        let read = self.dialect.harmless_queries(&texts, &find)?;
+        let tried: Vec<TrialStatement> =
+            places.iter().zip(read).map(|(place, read)| statements[*place].for_trial(read)).collect();
+        let reasons: Vec<&str> = tried.iter().filter_map(|statement| statement.refused.as_deref()).collect();
+        if let Some(first) = reasons.first() {
+            let detail = format!("{} of {} statements are not planned; the first: {first}", reasons.len(), tried.len());
+            self.sources.push(AdviceSource::missing("plans", detail, ""));
+        }
+        Ok(tried)
     }
 }
 

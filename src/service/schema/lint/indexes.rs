@@ -48,6 +48,8 @@ fn report(look: &mut Look<'_>, rule: &'static crate::model::schema::LintRule, in
 fn is_alike(index: &Index, other: &Index) -> bool {
     index.name != other.name
         && other.valid
+        // What the planner does not look at serves no query.
+        && other.visible
         && index.method == other.method
         && index.predicate == other.predicate
         && index.nulls_not_distinct == other.nulls_not_distinct

@@ -353,3 +353,59 @@ async fn what_is_missing_is_named_with_what_mends_it() {
     assert!(source(&advice, "statement-statistics").used, "{:?}", advice.sources);
     assert!(told(&advice).iter().any(|line| line.starts_with("foreign-key-without-index orders")), "{advice:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_planning_would_run_is_not_planned() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let pg = PostgresServer::counting();
+    // In a transaction that cannot write each of these fails with SQLSTATE 25006 where it is run.
+    let script = "CREATE SEQUENCE runs;
+        CREATE FUNCTION evil(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM nextval(''runs''); RETURN $1; END';
+        CREATE FUNCTION public.lower(int) RETURNS text LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN PERFORM nextval(''runs''); RETURN ''a''; END';
+        CREATE OPERATOR public.+ (LEFTARG = int, RIGHTARG = text, FUNCTION = evil_plus);
+        CREATE TABLE guarded (id int, a int); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+        CREATE TABLE filling (id int, a int DEFAULT evil(1));
+        INSERT INTO guarded SELECT n, n FROM generate_series(1, 5000) n;
+        INSERT INTO filling SELECT n, n FROM generate_series(1, 5000) n;
+        ANALYZE;
+        SELECT pg_stat_statements_reset();";
+    let script = script.replace(
+        "        CREATE OPERATOR",
+        "        CREATE FUNCTION evil_plus(int, text) RETURNS int LANGUAGE plpgsql IMMUTABLE
+            AS 'BEGIN PERFORM nextval(''runs''); RETURN 1; END';
+        CREATE OPERATOR",
+    );
+    let database = shop(&client, &script).await;
+    for (text, why) in [
+        ("SELECT 1 FROM orders WHERE status = evil(7)", "it calls the function evil"),
+        ("SELECT 1 FROM orders WHERE status = 7 AND note = lower(7)", "does not plan it: SQLSTATE 42883"),
+        ("SELECT 1 FROM orders WHERE status = 7 AND note = public.lower(7)", "it calls the function public.lower"),
+        ("SELECT 1 FROM orders WHERE status = 7 + 'a'::text", "does not plan it: SQLSTATE 42883"),
+        ("SELECT 1 FROM orders WHERE status = (7 OPERATOR(public.+) 'a'::text)", "it uses the operator"),
+        (
+            "SELECT 1 FROM orders WHERE status = 7 AND note = table_to_xml('pg_authid', true, true, '')::text",
+            "it calls the function table_to_xml",
+        ),
+        ("SELECT 1 FROM orders WHERE status = 7 AND customer_id IN (SELECT 1 FROM pg_authid)", "it reads pg_authid"),
+        ("SELECT 1 FROM guarded WHERE a = 7", "has row security"),
+        ("UPDATE filling SET id = DEFAULT WHERE a = 7", "has row security"),
+    ] {
+        let own = v1::RecommendIndexesRequest { statements: vec![text.to_owned()], ..without(&["unused-index"]) };
+        let advice = advise(&client, own).await;
+        let missing = advice.recommendations.iter().find(|found| found.rule == "missing-index");
+        let Some(missing) = missing else { panic!("{text}: {advice:#?}") };
+        let plan = &missing.plans[0];
+        assert!(plan.missing.contains(why) && plan.cost_before.is_none(), "{text}: {plan:?}");
+    }
+    // Of the statistics, too, and without what a comment says.
+    pg.psql(
+        &database,
+        "/* user=secret */ SELECT 1 FROM orders WHERE status = evil(id) AND placed = '2020-01-01'::date AND status = 3",
+    );
+    let advice = advise(&client, without(&["unused-index"])).await;
+    assert!(source(&advice, "plans").detail.contains("it calls the function evil"), "{advice:#?}");
+    let all = format!("{advice:?}");
+    assert!(!all.contains("secret") && !all.contains("25006"), "{advice:#?}");
+}

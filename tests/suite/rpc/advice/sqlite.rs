@@ -83,3 +83,25 @@ async fn a_full_text_table_follows_its_table() {
     let left = folder.column(&database, "SELECT name FROM sqlite_schema WHERE name LIKE 'post\\_%' ESCAPE '\\'").await;
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_name_of_the_schema_is_taken_twice() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let database = folder.create_database();
+    folder.run(&database, SCHEMA).await;
+    let taken = "CREATE TABLE post_fts (a TEXT); CREATE INDEX idx_orders_customer_id ON customer (name);";
+    folder.run(&database, taken).await;
+    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let statement = "SELECT id FROM post WHERE body LIKE '%words%'";
+    let request = v1::RecommendIndexesRequest { statements: vec![statement.to_owned()], ..asked() };
+    let advice = advise(&client, request.clone()).await;
+    let found = [
+        "foreign-key-without-index orders idx_orders_customer_id_2 (customer_id)",
+        "duplicate-index orders on_placed_again (placed)",
+    ];
+    assert_eq!(told(&advice), expected(&found), "{advice:#?}");
+    assert!(source(&advice, "names").detail.contains("post_fts"), "{:?}", advice.sources);
+    apply_and_revert(&client, &request, &[]).await;
+}

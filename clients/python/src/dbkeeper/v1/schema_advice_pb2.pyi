@@ -253,7 +253,8 @@ class AdviceSource(google.protobuf.message.Message):
     REMEDY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Which: `table-statistics`, `index-statistics`, `column-statistics`, `statement-statistics`, `own-statements`, `hypothetical-indexes`,
-    `replica` with the connection; or `window`, where the statistics of a server are younger than `min_window`.
+    `replica` with the connection; `window`, where the statistics of a server are younger than `min_window`;
+    `plans`, where statements were not planned; `names`, where the name of a search is taken; or `tables`, where there were too many.
     """
     used: builtins.bool
     """True where it was used."""
@@ -494,7 +495,9 @@ class IndexRecommendation(google.protobuf.message.Message):
     title: builtins.str
     """Title of the migration."""
     up: builtins.str
-    """Text of the up file of the migration, with the line that keeps it out of a transaction where it needs that."""
+    """Text of the up file of the migration, with the line that keeps it out of a transaction where it needs that. Empty, and `down` too:
+    there is no ready migration, and `message` says why.
+    """
     down: builtins.str
     """Text of the down file."""
     usage: builtins.str
