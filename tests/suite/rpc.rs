@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+mod advice;
 mod alter;
 mod answer;
 mod api_keys;

@@ -3,6 +3,7 @@
 mod column;
 mod constraint;
 mod height;
+pub(super) mod query;
 mod statement;
 
 use std::thread;

@@ -1,0 +1,427 @@
+//! The rules that need statements: which indexes they lack, and which of them look for words.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{
+    draft::{Draft, figure},
+    rules::{self, AdviceRequest},
+    table::Counted,
+};
+use crate::{
+    engine::{
+        Advise, Dialect,
+        dialect::{Harmless, Misread, QueryShape, QueryTable, Term, TermKind},
+    },
+    model::{
+        Error, Result,
+        connection::EngineKind,
+        schema::{
+            FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableDetails, TableKind,
+            TrialStatement,
+        },
+    },
+};
+
+/// Most columns that are compared for equality which an index is made on.
+const MAX_EQUAL: usize = 4;
+/// Most indexes that are tried.
+const MAX_CANDIDATES: usize = 100;
+/// Most bytes of a key of InnoDB.
+const MAX_KEY_BYTES: u64 = 3072;
+/// Storage engines of MySQL and MariaDB whose rows are in the server itself.
+const LOCAL_ENGINES: [&str; 4] = ["InnoDB", "MyISAM", "Aria", "MEMORY"];
+
+/// A statement that could be read.
+#[derive(Debug, Clone)]
+pub(super) struct ReadStatement {
+    pub(super) text: String,
+    /// What the server counted of it; absent: the caller gave it.
+    pub(super) counted: Option<StatementUse>,
+    shape: QueryShape,
+}
+
+impl ReadStatement {
+    /// As it is planned, where it may be.
+    pub(super) fn for_trial(&self, harmless: std::result::Result<Harmless, String>) -> TrialStatement {
+        let has_parameters = self.shape.has_parameters;
+        match harmless {
+            Ok(Harmless { text, tables }) => TrialStatement { text, has_parameters, tables, refused: None },
+            Err(why) => {
+                let refused = Some(format!("not planned: {why}"));
+                TrialStatement { text: String::new(), has_parameters, tables: Vec::new(), refused }
+            }
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    pub(super) read: Vec<ReadStatement>,
+    /// Of the statistics.
+    pub(super) counted: usize,
+    /// Those that could not be read.
+    pub(super) unread: usize,
+    names: BTreeSet<String>,
+}
+
+impl Statements {
+    /// Reads the caller's, any of which is at fault where it cannot be read, and those of the statistics.
+    pub(super) fn read(dialect: &dyn Dialect, own: &[String], counted: Vec<StatementUse>) -> Result<Self> {
+        let mut statements = Self { counted: counted.len(), ..Self::default() };
+        for (place, (text, shape)) in own.iter().zip(dialect.read_queries(own)?).enumerate() {
+            let shape = shape.map_err(|misread| refused(place, &misread))?;
+            statements.add(ReadStatement { text: text.clone(), counted: None, shape });
+        }
+        let texts: Vec<String> = counted.iter().map(|statement| statement.text.clone()).collect();
+        for (statement, shape) in counted.into_iter().zip(dialect.read_queries(&texts)?) {
+            match shape {
+                Ok(shape) => {
+                    // Comments of others may hold what is not for everybody.
+                    let text = shape.text.clone();
+                    statements.add(ReadStatement { text, counted: Some(statement), shape });
+                }
+                Err(_) => statements.unread += 1,
+            }
+        }
+        Ok(statements)
+    }
+
+    fn add(&mut self, statement: ReadStatement) {
+        let tables = statement.shape.scopes.iter().flat_map(|scope| &scope.tables);
+        self.names.extend(tables.map(|table| table.name.to_lowercase()));
+        self.read.push(statement);
+    }
+
+    /// A statement names a table like this.
+    pub(super) fn mentions(&self, table: &str) -> bool {
+        self.names.contains(&table.to_lowercase())
+    }
+}
+
+fn refused(place: usize, misread: &Misread) -> Error {
+    let Misread { line, column, problem } = misread;
+    Error::invalid_field(&format!("statements[{place}]"), format!("line {line}, column {column}: {problem}"))
+        .with_metadata("line", line.to_string())
+        .with_metadata("column", column.to_string())
+}
+
+/// How the statements use one table: the columns of each, by the place of the statement.
+#[derive(Debug, Default)]
+struct Columns {
+    equal: BTreeSet<usize>,
+    joined: BTreeSet<usize>,
+    range: Option<usize>,
+}
+
+/// A search for words in a column.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Search {
+    pub(super) statements: BTreeSet<usize>,
+    /// The pattern of at least one is known to begin with a wildcard.
+    pub(super) is_known: bool,
+}
+
+/// Searches by table and column.
+pub(super) type Searches = HashMap<ObjectName, BTreeMap<String, Search>>;
+
+/// An index that statements lack.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) table: ObjectName,
+    pub(super) columns: Vec<String>,
+    pub(super) statements: BTreeSet<usize>,
+    /// Only joins look it up, so that just a trial can tell whether it is of any use.
+    pub(super) needs_trial: bool,
+}
+
+/// Finds tables and columns as the database does.
+pub(super) struct Resolver<'a> {
+    pub(super) dialect: &'a dyn Dialect,
+    pub(super) tables: &'a HashMap<ObjectName, Table>,
+}
+
+impl<'a> Resolver<'a> {
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        one == other || (self.dialect.engine() != EngineKind::Postgresql && one.eq_ignore_ascii_case(other))
+    }
+
+    fn table(&self, wanted: &QueryTable) -> Option<&'a Table> {
+        self.named(wanted.schema.as_deref(), &wanted.name)
+    }
+
+    /// The table whose plans may be asked for: it holds its rows itself, in the server.
+    pub(super) fn to_plan(&self, schema: Option<&str>, name: &str) -> Option<ObjectName> {
+        let table = self.named(schema, name)?;
+        let is_stored = match (&table.kind, &table.details) {
+            (TableKind::Table, Some(TableDetails::Mysql(details))) => {
+                LOCAL_ENGINES.iter().any(|engine| details.storage_engine.eq_ignore_ascii_case(engine))
+            }
+            (TableKind::Table | TableKind::PartitionedTable | TableKind::MaterializedView, _) => true,
+            _ => false,
+        };
+        is_stored.then(|| super::draft::name_of(table))
+    }
+
+    fn named(&self, schema: Option<&str>, name: &str) -> Option<&'a Table> {
+        let mut found: Vec<&Table> = self.tables.values().filter(|table| self.is_same(&table.name, name)).collect();
+        match (schema, self.dialect.default_schema()) {
+            (Some(schema), _) => found.retain(|table| self.is_same(&table.schema, schema)),
+            (None, Some(default)) if found.iter().any(|table| table.schema == default) => {
+                found.retain(|table| table.schema == default);
+            }
+            _ => {}
+        }
+        match found.as_slice() {
+            [table] => Some(table),
+            _ => None,
+        }
+    }
+
+    fn column(&self, table: &Table, name: &str) -> Option<usize> {
+        table.columns.iter().position(|column| self.is_same(&column.name, name))
+    }
+
+    /// The table of a query that a term is about, and the place of the column in it.
+    fn term(&self, shape: &QueryShape, scope: usize, term: &Term) -> Option<(&'a Table, usize)> {
+        let mut at = Some(scope);
+        while let Some(scope) = at.and_then(|at| shape.scopes.get(at)) {
+            let has = |table: &QueryTable| {
+                let is_meant = term.qualifier.as_ref().is_none_or(|alias| self.is_same(&table.alias, alias));
+                let table = if is_meant { self.table(table)? } else { return None };
+                Some((table, self.column(table, &term.column)?))
+            };
+            let found: Vec<_> = scope.tables.iter().filter_map(has).collect();
+            match found.as_slice() {
+                [] => at = scope.parent,
+                [one] => return Some(*one),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// What the statements lack.
+    pub(super) fn candidates(&self, request: &AdviceRequest, statements: &[ReadStatement]) -> Vec<Candidate> {
+        let mut found: BTreeMap<(ObjectName, Vec<String>), Candidate> = BTreeMap::new();
+        for (place, statement) in statements.iter().enumerate() {
+            // It used an index each time.
+            if statement.counted.as_ref().is_some_and(|counted| counted.calls_without_index == Some(0)) {
+                continue;
+            }
+            for (table, columns) in self.columns(&statement.shape) {
+                let is_large = table.row_estimate >= request.min_rows;
+                let is_unknown = table.row_estimate < 0 && statement.counted.is_none();
+                let is_table = matches!(table.kind, TableKind::Table | TableKind::PartitionedTable);
+                if !is_table || !(is_large || is_unknown) {
+                    continue;
+                }
+                for (key, needs_trial) in self.keys(table, &columns) {
+                    let name = super::draft::name_of(table);
+                    let candidate = found.entry((name.clone(), key.clone())).or_insert(Candidate {
+                        table: name,
+                        columns: key,
+                        statements: BTreeSet::new(),
+                        needs_trial,
+                    });
+                    candidate.needs_trial &= needs_trial;
+                    candidate.statements.insert(place);
+                }
+            }
+        }
+        let mut candidates: Vec<Candidate> = found.into_values().collect();
+        let time = |candidate: &Candidate| {
+            let counted = candidate.statements.iter().filter_map(|place| statements[*place].counted.as_ref());
+            counted.map(|counted| counted.total_time).sum::<f64>()
+        };
+        // Those of the caller first, then by the time that their statements took.
+        let is_own =
+            |candidate: &Candidate| candidate.statements.iter().any(|place| statements[*place].counted.is_none());
+        candidates.sort_by(|one, other| is_own(other).cmp(&is_own(one)).then(time(other).total_cmp(&time(one))));
+        candidates.truncate(MAX_CANDIDATES);
+        candidates
+    }
+
+    /// By which columns a statement looks rows up, for each of its tables.
+    fn columns(&self, shape: &QueryShape) -> Vec<(&'a Table, Columns)> {
+        let mut found: Vec<(&Table, Columns)> = Vec::new();
+        for (at, scope) in shape.scopes.iter().enumerate() {
+            for term in &scope.terms {
+                let Some((table, column)) = self.term(shape, at, term) else { continue };
+                let known = found.iter().position(|(known, _)| std::ptr::eq(*known, table));
+                let known = known.unwrap_or_else(|| {
+                    found.push((table, Columns::default()));
+                    found.len() - 1
+                });
+                let columns = &mut found[known].1;
+                match term.kind {
+                    TermKind::Equal => {
+                        columns.equal.insert(column);
+                    }
+                    TermKind::Joined => {
+                        columns.joined.insert(column);
+                    }
+                    TermKind::Range => {
+                        columns.range.get_or_insert(column);
+                    }
+                    TermKind::Searched | TermKind::SearchedPerhaps => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// The indexes that would serve: columns compared for equality in the order of the table, then the first range; and the columns
+    /// of joins. None of what there is already.
+    fn keys(&self, table: &Table, columns: &Columns) -> Vec<(Vec<String>, bool)> {
+        let usable = |place: &usize| {
+            let column = &table.columns[*place];
+            is_indexable(self.dialect, &column.data_type).then(|| column.name.clone())
+        };
+        let equal: Vec<String> = columns.equal.iter().filter_map(usable).take(MAX_EQUAL).collect();
+        let range = columns.range.as_ref().and_then(usable).filter(|range| !equal.contains(range));
+        let joined: Vec<String> = columns.joined.iter().filter_map(usable).take(MAX_EQUAL).collect();
+        let mut keys = Vec::new();
+        if !serves(table, &equal, range.as_ref()) {
+            keys.push((equal.iter().cloned().chain(range).collect(), false));
+        }
+        if !serves(table, &joined, None) {
+            keys.push((joined, true));
+        }
+        keys.retain_mut(|(key, _)| {
+            let whole = key.len();
+            self.cut(table, key);
+            key.len() == whole || !serves(table, key, None)
+        });
+        keys
+    }
+
+    /// Leaves out what no longer goes into a key of InnoDB, with letters of four bytes.
+    fn cut(&self, table: &Table, key: &mut Vec<String>) {
+        if self.dialect.engine() != EngineKind::Mysql {
+            return;
+        }
+        let mut bytes = 0;
+        key.retain(|name| {
+            let column = table.columns.iter().find(|column| column.name == *name);
+            let neutral = column.and_then(|column| self.dialect.declared_type(&column.data_type));
+            let length = match neutral {
+                Some(NeutralType::Text { length: Some(length) } | NeutralType::PaddedText { length }) => {
+                    4 * u64::from(length)
+                }
+                _ => 16,
+            };
+            let is_in = bytes + length <= MAX_KEY_BYTES;
+            bytes += if is_in { length } else { 0 };
+            is_in
+        });
+    }
+
+    /// Who looks for words where.
+    pub(super) fn searches(&self, statements: &[ReadStatement]) -> Searches {
+        let mut searches = Searches::new();
+        for (place, statement) in statements.iter().enumerate() {
+            for (at, scope) in statement.shape.scopes.iter().enumerate() {
+                for term in &scope.terms {
+                    let is_known = match term.kind {
+                        TermKind::Searched => true,
+                        TermKind::SearchedPerhaps => false,
+                        _ => continue,
+                    };
+                    let Some((table, column)) = self.term(&statement.shape, at, term) else { continue };
+                    let of_table = searches.entry(super::draft::name_of(table)).or_default();
+                    let search = of_table.entry(table.columns[column].name.clone()).or_default();
+                    search.is_known |= is_known;
+                    search.statements.insert(place);
+                }
+            }
+        }
+        searches
+    }
+}
+
+/// A type that an ordinary index takes as it is.
+fn is_indexable(dialect: &dyn Dialect, data_type: &str) -> bool {
+    use NeutralType as T;
+    match dialect.neutral_type(data_type) {
+        // MySQL and MariaDB want the length of a prefix.
+        Some(T::Text { length: None } | T::Bytes) => dialect.engine() != EngineKind::Mysql,
+        Some(T::Json { .. }) => false,
+        Some(_) => true,
+        None => dialect.engine() == EngineKind::Sqlite,
+    }
+}
+
+/// An index that begins with the columns that are compared for equality, in any order, and goes on with the range; or a unique one
+/// on some of them.
+fn serves(table: &Table, equal: &[String], range: Option<&String>) -> bool {
+    if equal.is_empty() && range.is_none() {
+        return true;
+    }
+    let key = table.primary_key.iter().map(|key| (key.columns.iter().map(Some).collect::<Vec<_>>(), true));
+    let indexes = table.indexes.iter().filter(|index| is_plain(index)).map(|index| {
+        let column = |part: &'_ crate::model::schema::IndexPart| part.prefix_length == 0;
+        let columns = index.parts.iter().map(|part| match &part.term {
+            IndexTerm::Column(name) if column(part) => Some(name),
+            _ => None,
+        });
+        (columns.collect::<Vec<_>>(), index.unique)
+    });
+    key.chain(indexes).any(|(columns, unique)| {
+        let is_equal = |column: &Option<&String>| column.is_some_and(|column| equal.contains(column));
+        if unique && columns.iter().all(is_equal) {
+            return true;
+        }
+        let first = columns.iter().take_while(|column| is_equal(column)).count();
+        first == equal.len() && range.is_none_or(|range| columns.get(first).copied().flatten() == Some(range))
+    })
+}
+
+fn is_plain(index: &Index) -> bool {
+    index.valid && index.visible && index.predicate.is_empty() && matches!(index.method.as_str(), "btree" | "")
+}
+
+/// The draft of an index that statements lack.
+pub(super) fn draft(
+    candidate: &Candidate,
+    table: &Table,
+    statements: &[ReadStatement],
+    counted: &Counted,
+    engine: (&dyn Dialect, &dyn Advise),
+) -> Draft {
+    let who = match candidate.statements.len() {
+        1 => "one statement looks".to_owned(),
+        count => format!("{count} statements look"),
+    };
+    let message = format!("{who} rows up by {}, which no index begins with", candidate.columns.join(", "));
+    let mut draft = Draft::create(rules::MISSING_INDEX, table, &candidate.columns, message, engine);
+    draft.table_figures(counted.tables.get(&candidate.table), &counted.table_source);
+    add_figures(&mut draft, &candidate.statements, statements, &counted.statement_source);
+    draft
+}
+
+/// Sums of what the server counted of the statements.
+pub(super) fn add_figures(draft: &mut Draft, places: &BTreeSet<usize>, statements: &[ReadStatement], source: &str) {
+    let counted: Vec<&StatementUse> = places.iter().filter_map(|place| statements[*place].counted.as_ref()).collect();
+    if counted.is_empty() {
+        return;
+    }
+    let sum = |value: fn(&StatementUse) -> Option<i64>| counted.iter().copied().map(value).sum::<Option<i64>>();
+    let total: f64 = counted.iter().map(|statement| statement.total_time).sum();
+    draft.figure(FigureKind::Calls, counted.iter().map(|statement| statement.calls).sum(), source);
+    draft.evidence.push(crate::model::schema::Figure {
+        kind: FigureKind::TotalTime,
+        value: total,
+        source: source.to_owned(),
+    });
+    draft.evidence.extend(figure(
+        FigureKind::RowsExamined,
+        sum(|statement| statement.rows_examined).unwrap_or(-1),
+        source,
+    ));
+    draft.evidence.extend(figure(
+        FigureKind::CallsWithoutIndex,
+        sum(|statement| statement.calls_without_index).unwrap_or(-1),
+        source,
+    ));
+}
