@@ -1,6 +1,6 @@
 //! The ability to say what indexes a database lacks and which it has for nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
@@ -29,10 +29,14 @@ pub struct TwoWay {
 pub struct FullTextSearch {
     /// Name of the index or table that it makes.
     pub name: String,
+    /// All names that it takes, that one included.
+    pub takes: Vec<String>,
     /// What makes it.
     pub statements: TwoWay,
     /// A condition that uses it.
     pub usage: String,
+    /// What it brings along that is not wanted, in a sentence's part.
+    pub caveat: &'static str,
 }
 
 /// Reads what the server counted, asks its planner, and writes what is recommended. Every query has the statement time-out of
@@ -52,6 +56,11 @@ pub trait Advise: Send + Sync {
     /// that was parsed.
     async fn try_indexes(&self, statements: &[TrialStatement], trials: &[IndexTrial]) -> Result<TrialOutcome>;
 
+    /// Those among some names that something in their schema has already, in small letters; none where each table has its own indexes.
+    async fn taken_names(&self, _names: &[ObjectName]) -> Result<BTreeSet<ObjectName>> {
+        Ok(BTreeSet::new())
+    }
+
     /// True where an index is built and dropped beside the work of others, which no transaction takes.
     fn works_beside(&self, _kind: TableKind) -> bool {
         false
@@ -63,6 +72,11 @@ pub trait Advise: Send + Sync {
     /// What makes an index usable that is not; absent where the engine has none such.
     fn mend(&self, _table: &Table, _index: &Index) -> Option<TwoWay> {
         None
+    }
+
+    /// An unusable index is what a rebuild left beside the one that it was for.
+    fn is_left_behind(&self, _index: &Index) -> bool {
+        false
     }
 
     /// What gives the numbers of a column more room; absent where nothing does.

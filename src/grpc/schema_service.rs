@@ -51,7 +51,7 @@ impl SchemaAdapter {
         if !asked.connection.is_empty() && asked.connection != message.connection {
             return Err(Error::invalid_field("request.connection", "must be empty or the same as `connection`"));
         }
-        let request = convert::advice_request(asked, "request.")?;
+        let request = convert::advice_request(asked).map_err(|error| error.within("request"))?;
         // A set that is not there is told before the database is read.
         self.migrations.get_set(&context, &set).await?;
         let ids = &message.recommendation_ids;
@@ -256,7 +256,7 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
     ) -> Result<Response<v1::RecommendIndexesResponse>, Status> {
         unary(request, async |context, message| {
             let connection = name::parse_connection(&message.connection, "connection")?;
-            let request = convert::advice_request(message, "")?;
+            let request = convert::advice_request(message)?;
             let (advice, total) = Box::pin(self.schemas.recommend_indexes(&context, &connection, &request)).await?;
             Ok(convert::advice(advice, total))
         })

@@ -3,7 +3,7 @@
 mod trial;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
@@ -31,6 +31,7 @@ const INDEXES: &str = include_str!("advise/indexes.sql");
 const BUILDING: &str = include_str!("advise/building.sql");
 const FACTS: &str = include_str!("advise/facts.sql");
 const LENGTHS: &str = include_str!("advise/lengths.sql");
+const TAKEN: &str = include_str!("advise/taken.sql");
 /// What stands in the place of a statement that is hidden.
 const HIDDEN: &str = "<insufficient privilege>";
 
@@ -40,16 +41,17 @@ impl Advise for PostgresDatabase {
         let mut transaction = self.leases().begin().await?;
         let facts = Facts::read(&mut transaction).await?;
         let tables = rows(&mut transaction, TABLES).await?.iter().map(table_use).collect();
-        let indexes = rows(&mut transaction, INDEXES).await?.iter().map(index_use).collect();
+        let indexes: Vec<IndexUse> = rows(&mut transaction, INDEXES).await?.iter().map(index_use).collect();
         let building = rows(&mut transaction, BUILDING).await?.iter().map(table_name).collect();
         let (statements, source) = statements(&mut transaction, &facts).await?;
         transaction.commit().await?;
         let sources = vec![
             AdviceSource::used("table-statistics", "pg_stat_user_tables"),
-            AdviceSource::used("index-statistics", "pg_stat_user_indexes"),
+            index_source(&facts),
             AdviceSource::used("column-statistics", "pg_stats"),
             source,
         ];
+        let indexes = if facts.is_replica { Vec::new() } else { indexes };
         Ok(Usage { since: facts.since, tables, indexes, statements, building, sources, referenced: Vec::new() })
     }
 
@@ -61,13 +63,12 @@ impl Advise for PostgresDatabase {
         Ok((facts.since, found))
     }
 
+    async fn taken_names(&self, names: &[ObjectName]) -> Result<BTreeSet<ObjectName>> {
+        Ok(self.of_names(TAKEN, names).await?.iter().map(table_name).collect())
+    }
+
     async fn column_lengths(&self, tables: &[ObjectName]) -> Result<ColumnLengths> {
-        let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
-        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let mut transaction = self.leases().begin().await?;
-        let query = transaction.query(LENGTHS).bind(schemas).bind(names);
-        let found = query.fetch_all(transaction.connection()).await.map_err(|error| transaction.failure(error))?;
-        transaction.commit().await?;
+        let found = self.of_names(LENGTHS, tables).await?;
         let mut lengths = ColumnLengths::new();
         for row in &found {
             let of_table: &mut HashMap<String, f64> = lengths.entry(table_name(row)).or_default();
@@ -96,6 +97,10 @@ impl Advise for PostgresDatabase {
         write::mend(table, index)
     }
 
+    fn is_left_behind(&self, index: &Index) -> bool {
+        write::is_left_behind(index)
+    }
+
     fn widen(&self, table: &Table, column: &Column) -> Option<TwoWay> {
         Some(write::widen(table, column))
     }
@@ -109,9 +114,23 @@ impl Advise for PostgresDatabase {
     }
 }
 
+impl PostgresDatabase {
+    /// What is found by schemas and names.
+    async fn of_names(&self, sql: &'static str, names: &[ObjectName]) -> Result<Vec<PgRow>> {
+        let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
+        let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+        let mut transaction = self.leases().begin().await?;
+        let query = transaction.query(sql).bind(schemas).bind(names);
+        let found = query.fetch_all(transaction.connection()).await.map_err(|error| transaction.failure(error))?;
+        transaction.commit().await?;
+        Ok(found)
+    }
+}
+
 /// What of the server matters here.
 struct Facts {
     since: Option<Timestamp>,
+    is_replica: bool,
     statements_schema: Option<String>,
     statements_loaded: bool,
     sees_all: bool,
@@ -125,12 +144,26 @@ impl Facts {
         let row = query.fetch_one(transaction.connection()).await.map_err(|error| transaction.failure(error))?;
         Ok(Self {
             since: row.get::<Option<i64>, _>("since").map(Timestamp::from_micros),
+            is_replica: row.get("is_replica"),
             statements_schema: row.get("statements_schema"),
             statements_loaded: row.get("statements_loaded"),
             sees_all: row.get("sees_all"),
             hypopg_schema: row.get("hypopg_schema"),
             hypopg_available: row.get("hypopg_available"),
         })
+    }
+}
+
+/// What a replica never reads, its primary may, which the replica does not know of.
+fn index_source(facts: &Facts) -> AdviceSource {
+    const NAME: &str = "index-statistics";
+    match facts.is_replica {
+        true => AdviceSource::missing(
+            NAME,
+            "the server is a replica, and only its primary tells what nobody uses",
+            "ask the primary",
+        ),
+        false => AdviceSource::used(NAME, "pg_stat_user_indexes"),
     }
 }
 
@@ -154,14 +187,15 @@ async fn statements(transaction: &mut ReadTransaction<'_>, facts: &Facts) -> Res
             "CREATE EXTENSION pg_stat_statements",
         );
     };
-    // The catalog wrote the name of the schema. The view is made of a table of shared memory, 5,000 statements by default. Columns
-    // are those of version 1.8, of PostgreSQL 13, and later.
+    // The catalog wrote the name of the schema. The view is made of a table of shared memory, 5,000 statements by default, a row for
+    // each of the users who ran a statement. Columns are those of version 1.8, of PostgreSQL 13, and later.
     let sql = format!(
-        "SELECT query, calls, total_exec_time FROM {schema}.pg_stat_statements
+        "SELECT query, sum(calls)::int8 AS calls, sum(total_exec_time)::float8 AS total_exec_time, count(*) AS rows
+         FROM {schema}.pg_stat_statements
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
              AND (query = '{HIDDEN}' OR query ~* '^[[:space:](]*(/[*]|--|(select|insert|update|delete|with)[[:space:]])')
-         ORDER BY total_exec_time DESC LIMIT {}",
-        2 * MAX_COUNTED_STATEMENTS
+         GROUP BY query ORDER BY query = '{HIDDEN}' DESC, sum(total_exec_time) DESC LIMIT {}",
+        MAX_COUNTED_STATEMENTS + 1
     );
     transaction.execute("SAVEPOINT statements".to_owned()).await?;
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
@@ -176,9 +210,8 @@ async fn statements(transaction: &mut ReadTransaction<'_>, facts: &Facts) -> Res
         Err(error) => return Err(transaction.failure(error)),
     };
     let mut statements: Vec<StatementUse> = found.iter().map(statement_use).collect();
-    let all = statements.len();
+    let hidden: i64 = found.first().filter(|_| statements[0].text == HIDDEN).map_or(0, |row| row.get("rows"));
     statements.retain(|statement| statement.text != HIDDEN);
-    let hidden = all - statements.len();
     statements.truncate(MAX_COUNTED_STATEMENTS as usize);
     if hidden > 0 && !facts.sees_all {
         let remedy = format!("GRANT pg_read_all_stats TO {}", capability::quoted(transaction.username()));

@@ -3,6 +3,8 @@
 
 mod write;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection as _, Row, SqliteConnection};
 
@@ -30,11 +32,15 @@ use crate::{
 const DEFINITIONS: &str = include_str!("advise/definitions.sql");
 /// What ANALYZE keeps, of each index a line or two.
 const STATISTICS: &str = "SELECT tbl, idx, substr(stat, 1, 1000) FROM sqlite_stat1 LIMIT 20000";
+/// Those of the names of a JSON array that something has.
+const TAKEN: &str =
+    "SELECT lower(name) FROM sqlite_schema WHERE lower(name) IN (SELECT lower(value) FROM json_each(?))";
 const HAS_STATISTICS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1' AND type = 'table'";
 /// Most pages of the copy, 64 MiB.
 const COPY_LIMIT: &str = "PRAGMA max_page_count = 16384";
 /// What failed where a call fails.
 const UNPLANNED: &str = "cannot plan the statements";
+const UNNAMED: &str = "cannot look names up";
 
 #[async_trait]
 impl Advise for SqliteDatabase {
@@ -57,6 +63,20 @@ impl Advise for SqliteDatabase {
 
     async fn column_lengths(&self, _tables: &[ObjectName]) -> Result<ColumnLengths> {
         Ok(ColumnLengths::new())
+    }
+
+    async fn taken_names(&self, names: &[ObjectName]) -> Result<BTreeSet<ObjectName>> {
+        let wanted: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+        let wanted = serde_json::to_string(&wanted).map_err(Error::internal)?;
+        let mut lease = self.pool.lease(UNNAMED).await?;
+        let found: Vec<String> = sqlx::query_scalar(TAKEN)
+            .bind(wanted)
+            .fetch_all(&mut *lease)
+            .await
+            .map_err(|error| from_sqlx(error, UNNAMED))?;
+        lease.give_back().await;
+        let schema = names.first().map(|name| name.schema.clone()).unwrap_or_default();
+        Ok(found.into_iter().map(|name| ObjectName { schema: schema.clone(), name }).collect())
     }
 
     async fn try_indexes(&self, statements: &[TrialStatement], trials: &[IndexTrial]) -> Result<TrialOutcome> {

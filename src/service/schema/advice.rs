@@ -31,9 +31,7 @@ use super::{MAX_ANSWER_SIZE, SchemaService};
 use crate::{
     engine::{Advise, Dialect, Inspect},
     model::{
-        CallContext, ConnectionId, Result, Timestamp,
-        connection::EngineKind,
-        name,
+        CallContext, ConnectionId, Result, Timestamp, name,
         schema::{Advice, AdviceSource, ObjectName, Skipped, Table, TableDetails, TableUse, Usage, approximate_size},
     },
 };
@@ -46,8 +44,6 @@ const MAX_KEPT: usize = 1000;
 const MAX_SCANNED: usize = 50;
 /// Most recommendations that are kept until the best of them are told.
 const MAX_DRAFTS: usize = 10_000;
-/// Most names of tables and indexes that are kept, so that no new index takes one of them.
-const MAX_NAMES: usize = 200_000;
 /// Tables that wait for their look.
 const BUFFER: usize = 16;
 /// What an unused index comes to at least: as many bytes, or one part in 200 of the database.
@@ -120,10 +116,10 @@ struct Looked {
     /// Tables that a full-text table of SQLite stands for.
     searched: BTreeSet<String>,
     scanned: Vec<(TableUse, i64)>,
-    /// Names of tables and indexes by their schema, in small letters.
-    names: BTreeSet<(String, String)>,
     /// Tables that were not looked at, because there was enough to recommend.
     unseen: usize,
+    /// Tables of which no statement is regarded, because there were enough of them.
+    unkept: usize,
     skipped: Vec<Skipped>,
 }
 
@@ -133,13 +129,19 @@ impl Adviser<'_> {
         self.sources.append(&mut usage.sources);
         let statements = self.statements(usage.statements)?;
         let mut looked = self.look(&counted, unused.as_ref(), &statements).await?;
-        if looked.unseen > 0 {
-            let detail = format!("{} tables were not looked at: there was enough to recommend before", looked.unseen);
-            self.sources.push(AdviceSource::missing("tables", detail, "ask for fewer tables with `name_pattern`"));
+        for (count, what) in [
+            (looked.unseen, "were not looked at: there was enough to recommend before"),
+            (looked.unkept, "were not regarded for statements and searches: there were enough before"),
+        ] {
+            if count > 0 {
+                let detail = format!("{count} tables {what}");
+                self.sources.push(AdviceSource::missing("tables", detail, "ask for fewer tables with `name_pattern`"));
+            }
         }
         self.leave_to_builders(&mut looked.drafts).await?;
         let resolver = Resolver { dialect: self.dialect, tables: &looked.kept };
         let (searches, candidates) = (resolver.searches(&statements.read), self.candidates(&resolver, &statements));
+        leave_to_callers(&mut looked.drafts, &resolver.own_lookups(&statements.read));
         let lengths = self.lengths(&looked).await?;
         let text = TextLook {
             request: self.request,
@@ -159,13 +161,7 @@ impl Adviser<'_> {
         drafts.extend(tried);
         draft::sort(&mut drafts);
         let mut drafts = draft::fold_prefixes(drafts);
-        if self.dialect.engine() != EngineKind::Mysql {
-            for taken in draft::settle_names(&mut drafts, looked.names, self.dialect) {
-                let detail =
-                    format!("{taken} is there already, so that no full-text search of that name is recommended");
-                self.sources.push(AdviceSource::missing("names", detail, ""));
-            }
-        }
+        self.settle_names(&mut drafts).await?;
         for draft in &mut drafts {
             draft.estimate_size((self.dialect, self.advise), &lengths);
         }
@@ -206,6 +202,20 @@ impl Adviser<'_> {
         Ok(())
     }
 
+    /// Nothing that is recommended takes a name that something has, whether it was looked at or not.
+    async fn settle_names(&mut self, drafts: &mut Vec<Draft>) -> Result<()> {
+        let mut taken = self.advise.taken_names(&draft::wanted_names(drafts)).await?;
+        if !taken.is_empty() {
+            taken.extend(self.advise.taken_names(&draft::other_names(&taken, self.dialect)).await?);
+        }
+        for taken in draft::settle_names(drafts, taken, self.dialect) {
+            let detail =
+                format!("{taken} is there already, so that no full-text search that takes the name is recommended");
+            self.sources.push(AdviceSource::missing("names", detail, ""));
+        }
+        Ok(())
+    }
+
     fn candidates(&self, resolver: &Resolver<'_>, statements: &Statements) -> Vec<statements::Candidate> {
         match self.request.rules.has(rules::MISSING_INDEX) {
             true => resolver.candidates(self.request, &statements.read),
@@ -228,10 +238,6 @@ impl Adviser<'_> {
                 } else {
                     looked.unseen += 1;
                 }
-                if looked.names.len() < MAX_NAMES {
-                    let names = std::iter::once(&table.name).chain(table.indexes.iter().map(|index| &index.name));
-                    looked.names.extend(names.map(|name| (table.schema.clone(), name.to_lowercase())));
-                }
                 looked.searched.extend(content_table(&table));
                 let name = draft::name_of(&table);
                 if let Some(used) = counted.tables.get(&name).filter(|used| used.is_mostly_scanned())
@@ -243,6 +249,8 @@ impl Adviser<'_> {
                     statements.mentions(&table.name) || text::is_suspect(&table, self.request, self.dialect);
                 if is_wanted && looked.kept.len() < MAX_KEPT {
                     looked.kept.insert(name, table);
+                } else if is_wanted {
+                    looked.unkept += 1;
                 }
             }
             looked
@@ -312,6 +320,14 @@ impl Adviser<'_> {
         self.sources.push(AdviceSource::missing("window", detail, "wait, or give a shorter `min_window`"));
         false
     }
+}
+
+/// An index that a statement of the caller needs is not unused, though nobody ran the statement yet. That of an expression may be one.
+fn leave_to_callers(drafts: &mut Vec<Draft>, lookups: &HashMap<ObjectName, BTreeSet<String>>) {
+    drafts.retain(|draft| {
+        let is_needed = |columns: &BTreeSet<String>| draft.columns.first().is_none_or(|first| columns.contains(first));
+        draft.rule.id != rules::UNUSED_INDEX.id || !lookups.get(&draft.table.name).is_some_and(is_needed)
+    });
 }
 
 fn whole_seconds(span: Duration) -> humantime::FormattedDuration {

@@ -88,6 +88,8 @@ pub(super) fn full_text(table: &Table, columns: &[String]) -> Option<FullTextSea
             "MATCH ({columns}) AGAINST (? IN NATURAL LANGUAGE MODE); words of fewer letters than innodb_ft_min_token_size, or \
              ft_min_word_len for MyISAM and Aria, are not found"
         ),
+        takes: vec![name.clone()],
+        caveat: "the first such index of a table of InnoDB writes the table anew",
         name,
     })
 }

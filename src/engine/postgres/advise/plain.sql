@@ -1,8 +1,10 @@
 -- Those of the tables $2 of the schemas $1 whose plans compute nothing but what belongs to the server: no row security and no rules but
--- that of a materialised view, and
--- with their partitions and children no foreign tables, no defaults, checks, indexes, statistics or partition keys that depend on
--- functions, operators or types' checks of users, and no columns of types with casts of users. What is the server's own has numbers below
--- 16384. By indexes of the catalogs, for each table as many rows as it has columns, constraints and indexes. PostgreSQL 13 to 18.
+-- that of a materialised view, and with their partitions and children no foreign tables, no defaults, checks, indexes, statistics or
+-- partition keys that depend on functions or operators of users. Neither do the types of their columns, with what those are arrays of
+-- and domains over: no casts, defaults and checks that do, and no ranges and rows of users, for whose values their functions and those
+-- of what is in them are called. Types that only a superuser makes are the server's, and so are enumerations. What is the server's own
+-- has numbers below 16384. By indexes of the catalogs, for each table as many rows as it has columns, constraints and indexes.
+-- PostgreSQL 13 to 18.
 WITH RECURSIVE wanted AS (
     SELECT c.oid AS root, n.nspname::text AS schema, c.relname::text AS name
     FROM unnest($1::text[], $2::text[]) AS w (schema, name)
@@ -13,6 +15,16 @@ WITH RECURSIVE wanted AS (
     SELECT root, root AS oid FROM wanted
     UNION
     SELECT p.root, i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+), held AS (
+    SELECT p.root, a.atttypid AS oid
+    FROM part p
+    JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT h.root, inner_type.oid
+    FROM held h
+    JOIN pg_type t ON t.oid = h.oid
+    CROSS JOIN LATERAL (VALUES (t.typelem), (t.typbasetype)) AS inner_type (oid)
+    WHERE inner_type.oid <> 0
 ), own (root, classid, objid) AS (
     SELECT p.root, 'pg_class'::regclass::oid, p.oid FROM part p
     UNION ALL
@@ -23,6 +35,10 @@ WITH RECURSIVE wanted AS (
     SELECT p.root, 'pg_class'::regclass, x.indexrelid FROM part p JOIN pg_index x ON x.indrelid = p.oid
     UNION ALL
     SELECT p.root, 'pg_statistic_ext'::regclass, e.oid FROM part p JOIN pg_statistic_ext e ON e.stxrelid = p.oid
+    UNION ALL
+    SELECT h.root, 'pg_type'::regclass, t.oid FROM held h JOIN pg_type t ON t.oid = h.oid AND t.typtype = 'd'
+    UNION ALL
+    SELECT h.root, 'pg_constraint'::regclass, o.oid FROM held h JOIN pg_constraint o ON o.contypid = h.oid
 ), unsafe (root) AS (
     SELECT p.root FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind NOT IN ('r', 'p', 'm')
     UNION ALL
@@ -32,11 +48,10 @@ WITH RECURSIVE wanted AS (
     WHERE d.refobjid >= 16384
         AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass)
     UNION ALL
-    SELECT p.root
-    FROM part p
-    JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped
-    JOIN pg_type t ON t.oid = a.atttypid
-    JOIN pg_cast k ON k.castfunc >= 16384
-        AND (k.castsource IN (t.oid, t.typelem, t.typbasetype) OR k.casttarget IN (t.oid, t.typelem, t.typbasetype))
+    SELECT h.root FROM held h JOIN pg_type t ON t.oid = h.oid WHERE t.oid >= 16384 AND t.typtype NOT IN ('b', 'd', 'e')
+    UNION ALL
+    SELECT h.root
+    FROM held h
+    JOIN pg_cast k ON k.castfunc >= 16384 AND h.oid IN (k.castsource, k.casttarget)
 )
 SELECT schema, name FROM wanted WHERE root NOT IN (SELECT root FROM unsafe)

@@ -29,6 +29,9 @@ const BACK: &str = "ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial";
 /// found but the server's. The time-outs of the transaction hold on.
 const SETTINGS: &str = "SET LOCAL search_path TO pg_catalog, pg_temp; SET LOCAL jit TO DEFAULT; SET LOCAL work_mem TO DEFAULT; \
     SET LOCAL max_parallel_workers_per_gather TO DEFAULT; SET LOCAL plan_cache_mode TO force_generic_plan";
+/// No plan takes longer than all may.
+const TIMEOUT: &str = "SELECT pg_catalog.set_config('statement_timeout', least(nullif(setting::int8, 0), $1)::text, true) \
+    FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'";
 
 pub(super) async fn run(
     transaction: &mut ReadTransaction<'_>,
@@ -39,6 +42,9 @@ pub(super) async fn run(
     // Hypothetical indexes stay with the session.
     transaction.soil();
     transaction.execute(SETTINGS.to_owned()).await?;
+    let most = i64::try_from(BUDGET.as_millis()).unwrap_or(i64::MAX);
+    let timeout = sqlx::query(TIMEOUT).persistent(false).bind(most).execute(transaction.connection()).await;
+    timeout.map_err(|error| transaction.failure(error))?;
     let planner = Planner { plain: plain(transaction, statements).await?, end: Instant::now() + BUDGET };
     let mut outcome = TrialOutcome { sizes: vec![None; trials.len()], ..TrialOutcome::default() };
     for statement in statements {
@@ -97,7 +103,7 @@ impl Planner {
             return Ok(Plan::missing(why));
         }
         if let Some(table) = statement.tables.iter().find(|table| !self.plain.contains(table)) {
-            let why = "has row security, rules, or expressions that call functions of users";
+            let why = "has row security, rules, or types or expressions that call functions of users";
             return Ok(Plan::missing(format!("not planned: {} {why}", qualified(table))));
         }
         match self.is_over() {

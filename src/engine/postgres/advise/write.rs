@@ -43,14 +43,19 @@ pub(super) fn make_again(table: &Table, index: &Index) -> Option<String> {
     })
 }
 
+/// By its name, which the server numbers where it is taken.
+pub(super) fn is_left_behind(index: &Index) -> bool {
+    let stem = index.name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    LEFT_BEHIND.iter().any(|end| stem.ends_with(end)) && index.constraint.is_empty()
+}
+
 /// Builds an index anew, or drops what a build left behind. Those of a partitioned table become valid by their parts.
 pub(super) fn mend(table: &Table, index: &Index) -> Option<TwoWay> {
     if table.kind == TableKind::PartitionedTable {
         return None;
     }
-    let (name, stem) =
-        (of_schema(table, &index.name), index.name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
-    let up = match LEFT_BEHIND.iter().any(|end| stem.ends_with(end)) && index.constraint.is_empty() {
+    let name = of_schema(table, &index.name);
+    let up = match is_left_behind(index) {
         true => format!("DROP INDEX CONCURRENTLY {name};"),
         false => format!("REINDEX INDEX CONCURRENTLY {name};"),
     };
@@ -89,6 +94,8 @@ pub(super) fn full_text(table: &Table, columns: &[String]) -> FullTextSearch {
             down: vec![format!("DROP INDEX{beside} {};", of_schema(table, &name))],
         },
         usage: format!("{vector} @@ plainto_tsquery('{TEXT_SEARCH}', $1)"),
+        takes: vec![name.clone()],
+        caveat: "the server then refuses a row whose words come to more than 1 MiB",
         name,
     }
 }

@@ -54,7 +54,12 @@ pub(super) fn full_text(table: &Table, columns: &[String]) -> Option<FullTextSea
         .collect();
     down.push(format!("DROP TABLE {search};"));
     let usage = format!("{row} IN (SELECT rowid FROM {search} WHERE {search} MATCH ?)");
-    Some(FullTextSearch { name, statements: TwoWay { up, down }, usage })
+    // With what FTS5 keeps its words in.
+    let parts = ["insert", "delete", "update", "data", "idx", "docsize", "config"];
+    let takes = parts.iter().map(|part| format!("{name}_{part}")).chain([name.clone()]).collect();
+    let caveat =
+        "a row that INSERT OR REPLACE takes away leaves its words behind where PRAGMA recursive_triggers is off";
+    Some(FullTextSearch { name, takes, statements: TwoWay { up, down }, usage, caveat })
 }
 
 /// Leaves of an index at their fullest, with numbers at their longest.

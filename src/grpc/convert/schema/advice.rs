@@ -18,23 +18,21 @@ const MAX_STATEMENT: usize = 1000;
 /// Longest plan of an answer, in characters.
 const MAX_PLAN: usize = 2000;
 
-/// What is asked; `place` stands before the names of the fields in errors.
-pub fn advice_request(message: v1::RecommendIndexesRequest, place: &str) -> Result<AdviceRequest> {
-    let field = |name: &str| format!("{place}{name}");
+/// What is asked.
+pub fn advice_request(message: v1::RecommendIndexesRequest) -> Result<AdviceRequest> {
     let default = AdviceRequest::default();
-    check_statements(&message.statements, &field("statements"))?;
-    let window =
-        time::duration_from_proto(message.min_window, std::time::Duration::ZERO..=MAX_WINDOW, &field("min_window"))?;
-    let not_negative = |value: Option<i64>, name: &str| match value {
-        Some(..0) => Err(Error::invalid_field(&field(name), "must not be negative")),
+    check_statements(&message.statements)?;
+    let window = time::duration_from_proto(message.min_window, std::time::Duration::ZERO..=MAX_WINDOW, "min_window")?;
+    let not_negative = |value: Option<i64>, field: &str| match value {
+        Some(..0) => Err(Error::invalid_field(field, "must not be negative")),
         value => Ok(value),
     };
     let length = message.min_text_length.map(u32::try_from).transpose();
-    let length = length.map_err(|_| Error::invalid_field(&field("min_text_length"), "must not be negative"))?;
+    let length = length.map_err(|_| Error::invalid_field("min_text_length", "must not be negative"))?;
     let limit = match u32::try_from(message.limit) {
         Ok(0) => DEFAULT_RECOMMENDATIONS,
         Ok(limit) => limit.min(MAX_RECOMMENDATIONS),
-        Err(_) => return Err(Error::invalid_field(&field("limit"), "must not be negative")),
+        Err(_) => return Err(Error::invalid_field("limit", "must not be negative")),
     };
     Ok(AdviceRequest {
         filter: table_filter(&message.schema, 0, &message.name_pattern)?,
@@ -48,15 +46,15 @@ pub fn advice_request(message: v1::RecommendIndexesRequest, place: &str) -> Resu
     })
 }
 
-fn check_statements(statements: &[String], field: &str) -> Result<()> {
+fn check_statements(statements: &[String]) -> Result<()> {
     if statements.len() > MAX_OWN_STATEMENTS {
         let text = format!("must be at most {MAX_OWN_STATEMENTS}; it has {}", statements.len());
-        return Err(Error::invalid_field(field, text));
+        return Err(Error::invalid_field("statements", text));
     }
     let long = statements.iter().position(|statement| statement.len() > MAX_STATEMENT_SIZE);
     match long {
         Some(place) => Err(Error::invalid_field(
-            &format!("{field}[{place}]"),
+            &format!("statements[{place}]"),
             format!("must be at most {MAX_STATEMENT_SIZE} bytes"),
         )),
         None => Ok(()),

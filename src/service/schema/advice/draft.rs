@@ -24,6 +24,9 @@ const MAX_TITLE: usize = 100;
 /// A line that keeps a migration out of a transaction.
 const NO_TRANSACTION: &str = "-- dbkeeper: no-transaction";
 
+/// Numbers that are tried behind a name that is taken.
+const OTHER_NAMES: usize = 20;
+
 /// What stays of a table when its look is over.
 #[derive(Debug, Default)]
 pub(super) struct TableFacts {
@@ -87,6 +90,8 @@ pub(super) struct Draft {
     pub(super) usage: String,
     /// It makes an ordinary index on its columns.
     pub(super) makes_index: bool,
+    /// The names that it takes, where it makes something.
+    pub(super) takes: Vec<String>,
     pub(super) size: Option<SizeEstimate>,
     pub(super) plans: Vec<PlanComparison>,
 }
@@ -107,6 +112,7 @@ impl Draft {
             entries: None,
             usage: String::new(),
             makes_index: false,
+            takes: Vec::new(),
             size: None,
             plans: Vec::new(),
         }
@@ -132,6 +138,7 @@ impl Draft {
             beside: advise.works_beside(table.kind),
             entries: Some(1),
             makes_index: true,
+            takes: vec![index.clone()],
             ..Self::new(rule, &TableFacts::of(table), &index, message)
         }
     }
@@ -142,7 +149,15 @@ impl Draft {
         let up = SchemaChange::CreateIndex { name: name.clone(), columns: self.columns.clone() };
         let down = SchemaChange::DropIndex { name: name.clone() };
         self.change = TwoWay { up: dialect.statements(&changed, &up), down: dialect.statements(&changed, &down) };
+        self.takes = vec![name.clone()];
         self.index = name;
+    }
+
+    /// The room that its names must be unlike in: of a schema, or of a table.
+    fn room(&self, dialect: &dyn Dialect) -> ObjectName {
+        let ObjectName { schema, name } = &self.table.name;
+        let name = if dialect.shares_index_names() { String::new() } else { name.clone() };
+        ObjectName { schema: schema.clone(), name }
     }
 
     pub(super) fn figure(&mut self, kind: FigureKind, value: i64, source: impl Into<String>) {
@@ -294,31 +309,45 @@ pub(super) fn fold_prefixes(drafts: Vec<Draft>) -> Vec<Draft> {
     kept
 }
 
-/// Gives new indexes names that nothing in their schema has, nor another new one, and leaves out searches whose name is taken. Their
-/// names are returned.
-pub(super) fn settle_names(
-    drafts: &mut Vec<Draft>,
-    mut taken: BTreeSet<(String, String)>,
-    dialect: &dyn Dialect,
-) -> Vec<String> {
-    let mut left_out = Vec::new();
-    drafts.retain_mut(|draft| {
-        let is_search = draft.rule.id == super::rules::FULL_TEXT.id;
-        if !draft.makes_index && !is_search {
-            return true;
-        }
+/// The names that drafts would take.
+pub(super) fn wanted_names(drafts: &[Draft]) -> Vec<ObjectName> {
+    let of_draft = |draft: &Draft| {
         let schema = draft.table.name.schema.clone();
-        let is_free = |name: &str| !taken.contains(&(schema.clone(), name.to_lowercase()));
-        if is_search && !is_free(&draft.index) {
-            left_out.push(draft.index.clone());
+        let name = move |name: &String| ObjectName { schema: schema.clone(), name: name.clone() };
+        draft.takes.iter().map(name).collect::<Vec<_>>()
+    };
+    drafts.iter().flat_map(of_draft).collect()
+}
+
+/// What may stand in the place of those names that are taken.
+pub(super) fn other_names(taken: &BTreeSet<ObjectName>, dialect: &dyn Dialect) -> Vec<ObjectName> {
+    let others = |of: &ObjectName| {
+        let numbered = numbered(&of.name, dialect.max_name_length()).skip(1).take(OTHER_NAMES);
+        numbered.map(|name| ObjectName { schema: of.schema.clone(), name }).collect::<Vec<_>>()
+    };
+    taken.iter().flat_map(others).collect()
+}
+
+/// Gives new indexes names that nothing has, nor another new one, and leaves out searches whose names are taken. The names of those
+/// are returned.
+pub(super) fn settle_names(drafts: &mut Vec<Draft>, taken: BTreeSet<ObjectName>, dialect: &dyn Dialect) -> Vec<String> {
+    let mut left_out = Vec::new();
+    let in_room =
+        |schema: ObjectName| ((ObjectName { name: String::new(), ..schema.clone() }), schema.name.to_lowercase());
+    let mut taken: BTreeSet<(ObjectName, String)> = taken.into_iter().map(in_room).collect();
+    drafts.retain_mut(|draft| {
+        let room = draft.room(dialect);
+        let is_free = |name: &String| !taken.contains(&(room.clone(), name.to_lowercase()));
+        if draft.makes_index {
+            let free = numbered(&draft.index, dialect.max_name_length()).find(is_free);
+            if let Some(name) = free.filter(|name| *name != draft.index) {
+                draft.rename(name, dialect);
+            }
+        } else if let Some(name) = draft.takes.iter().find(|name| !is_free(name)) {
+            left_out.push(name.clone());
             return false;
         }
-        let limit = dialect.max_name_length();
-        if let Some(name) = numbered(&draft.index, limit).find(|name| is_free(name)).filter(|name| *name != draft.index)
-        {
-            draft.rename(name, dialect);
-        }
-        taken.insert((schema, draft.index.to_lowercase()));
+        taken.extend(draft.takes.iter().map(|name| (room.clone(), name.to_lowercase())));
         true
     });
     left_out

@@ -23,7 +23,8 @@ impl SchemaService {
         if ids.is_empty() || ids.len() > most || wanted.len() < ids.len() {
             return Err(Error::invalid_field("recommendation_ids", format!("must be 1 to {most} ids, each once")));
         }
-        let advice = self.advise(context, connection, request).await?;
+        // Statements are read beside the table, and only then found at fault.
+        let advice = self.advise(context, connection, request).await.map_err(|error| error.within("request"))?;
         let there: BTreeSet<&str> = advice.recommendations.iter().map(|found| found.id.as_str()).collect();
         let missing: Vec<&str> = wanted.difference(&there).copied().collect();
         if !missing.is_empty() {

@@ -16,8 +16,8 @@ use crate::{
         Error, Result,
         connection::EngineKind,
         schema::{
-            FigureKind, Index, IndexTerm, NeutralType, ObjectName, StatementUse, Table, TableDetails, TableKind,
-            TrialStatement,
+            FigureKind, Index, IndexTerm, MysqlTable, NeutralType, ObjectName, StatementUse, Table, TableDetails,
+            TableKind, TrialStatement,
         },
     },
 };
@@ -26,8 +26,6 @@ use crate::{
 const MAX_EQUAL: usize = 4;
 /// Most indexes that are tried.
 const MAX_CANDIDATES: usize = 100;
-/// Most bytes of a key of InnoDB.
-const MAX_KEY_BYTES: u64 = 3072;
 /// Storage engines of MySQL and MariaDB whose rows are in the server itself.
 const LOCAL_ENGINES: [&str; 4] = ["InnoDB", "MyISAM", "Aria", "MEMORY"];
 
@@ -131,8 +129,17 @@ pub(super) struct Candidate {
     pub(super) table: ObjectName,
     pub(super) columns: Vec<String>,
     pub(super) statements: BTreeSet<usize>,
-    /// Only joins look it up, so that just a trial can tell whether it is of any use.
+    /// Only joins look it up, or by what half of the rows have, so that just a trial can tell whether it is of any use.
     pub(super) needs_trial: bool,
+}
+
+/// What a term is about.
+#[derive(Clone, Copy)]
+struct Meant<'a> {
+    table: &'a Table,
+    /// The query and the place of the table in it: a statement may read a table several times, each by other columns.
+    at: (usize, usize),
+    column: usize,
 }
 
 /// Finds tables and columns as the database does.
@@ -182,16 +189,16 @@ impl<'a> Resolver<'a> {
         table.columns.iter().position(|column| self.is_same(&column.name, name))
     }
 
-    /// The table of a query that a term is about, and the place of the column in it.
-    fn term(&self, shape: &QueryShape, scope: usize, term: &Term) -> Option<(&'a Table, usize)> {
+    /// The table of a query that a term is about.
+    fn term(&self, shape: &QueryShape, scope: usize, term: &Term) -> Option<Meant<'a>> {
         let mut at = Some(scope);
-        while let Some(scope) = at.and_then(|at| shape.scopes.get(at)) {
-            let has = |table: &QueryTable| {
+        while let Some((number, scope)) = at.and_then(|at| Some((at, shape.scopes.get(at)?))) {
+            let has = |(place, table): (usize, &QueryTable)| {
                 let is_meant = term.qualifier.as_ref().is_none_or(|alias| self.is_same(&table.alias, alias));
                 let table = if is_meant { self.table(table)? } else { return None };
-                Some((table, self.column(table, &term.column)?))
+                Some(Meant { table, at: (number, place), column: self.column(table, &term.column)? })
             };
-            let found: Vec<_> = scope.tables.iter().filter_map(has).collect();
+            let found: Vec<_> = scope.tables.iter().enumerate().filter_map(has).collect();
             match found.as_slice() {
                 [] => at = scope.parent,
                 [one] => return Some(*one),
@@ -242,18 +249,13 @@ impl<'a> Resolver<'a> {
         candidates
     }
 
-    /// By which columns a statement looks rows up, for each of its tables.
+    /// By which columns a statement looks rows up, for each time that it reads a table.
     fn columns(&self, shape: &QueryShape) -> Vec<(&'a Table, Columns)> {
-        let mut found: Vec<(&Table, Columns)> = Vec::new();
-        for (at, scope) in shape.scopes.iter().enumerate() {
-            for term in &scope.terms {
-                let Some((table, column)) = self.term(shape, at, term) else { continue };
-                let known = found.iter().position(|(known, _)| std::ptr::eq(*known, table));
-                let known = known.unwrap_or_else(|| {
-                    found.push((table, Columns::default()));
-                    found.len() - 1
-                });
-                let columns = &mut found[known].1;
+        let mut found: BTreeMap<(usize, usize), (&Table, Columns)> = BTreeMap::new();
+        for (scope, terms) in shape.scopes.iter().enumerate().map(|(place, scope)| (place, &scope.terms)) {
+            for term in terms {
+                let Some(Meant { table, at, column }) = self.term(shape, scope, term) else { continue };
+                let columns = &mut found.entry(at).or_insert_with(|| (table, Columns::default())).1;
                 match term.kind {
                     TermKind::Equal => {
                         columns.equal.insert(column);
@@ -268,7 +270,20 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        found
+        found.into_values().collect()
+    }
+
+    /// Columns by which statements of the caller look rows up, by their table.
+    pub(super) fn own_lookups(&self, statements: &[ReadStatement]) -> HashMap<ObjectName, BTreeSet<String>> {
+        let mut lookups: HashMap<ObjectName, BTreeSet<String>> = HashMap::new();
+        for statement in statements.iter().filter(|statement| statement.counted.is_none()) {
+            for (table, columns) in self.columns(&statement.shape) {
+                let places = columns.equal.iter().chain(&columns.joined).chain(&columns.range);
+                let names = places.map(|place| table.columns[*place].name.clone());
+                lookups.entry(super::draft::name_of(table)).or_default().extend(names);
+            }
+        }
+        lookups
     }
 
     /// The indexes that would serve: columns compared for equality in the order of the table, then the first range; and the columns
@@ -283,7 +298,8 @@ impl<'a> Resolver<'a> {
         let joined: Vec<String> = columns.joined.iter().filter_map(usable).take(MAX_EQUAL).collect();
         let mut keys = Vec::new();
         if !serves(table, &equal, range.as_ref()) {
-            keys.push((equal.iter().cloned().chain(range).collect(), false));
+            let is_poor = range.is_none() && columns.equal.iter().all(|place| self.has_two_values(table, *place));
+            keys.push((equal.iter().cloned().chain(range).collect(), is_poor));
         }
         if !serves(table, &joined, None) {
             keys.push((joined, true));
@@ -296,11 +312,15 @@ impl<'a> Resolver<'a> {
         keys
     }
 
-    /// Leaves out what no longer goes into a key of InnoDB, with letters of four bytes.
+    /// Finds half of the rows, for which an index is seldom of use.
+    fn has_two_values(&self, table: &Table, column: usize) -> bool {
+        self.dialect.declared_type(&table.columns[column].data_type) == Some(NeutralType::Boolean)
+    }
+
+    /// Leaves out what no longer goes into a key of MySQL and MariaDB, with letters of four bytes.
     fn cut(&self, table: &Table, key: &mut Vec<String>) {
-        if self.dialect.engine() != EngineKind::Mysql {
-            return;
-        }
+        let Some(TableDetails::Mysql(details)) = &table.details else { return };
+        let (most, most_of_one) = key_limits(details);
         let mut bytes = 0;
         key.retain(|name| {
             let column = table.columns.iter().find(|column| column.name == *name);
@@ -311,7 +331,7 @@ impl<'a> Resolver<'a> {
                 }
                 _ => 16,
             };
-            let is_in = bytes + length <= MAX_KEY_BYTES;
+            let is_in = length <= most_of_one && bytes + length <= most;
             bytes += if is_in { length } else { 0 };
             is_in
         });
@@ -328,7 +348,7 @@ impl<'a> Resolver<'a> {
                         TermKind::SearchedPerhaps => false,
                         _ => continue,
                     };
-                    let Some((table, column)) = self.term(&statement.shape, at, term) else { continue };
+                    let Some(Meant { table, column, .. }) = self.term(&statement.shape, at, term) else { continue };
                     let of_table = searches.entry(super::draft::name_of(table)).or_default();
                     let search = of_table.entry(table.columns[column].name.clone()).or_default();
                     search.is_known |= is_known;
@@ -337,6 +357,17 @@ impl<'a> Resolver<'a> {
             }
         }
         searches
+    }
+}
+
+/// Most bytes of a key, and of one column of it, by the storage engine and the row format; those of pages of 16 KiB.
+fn key_limits(table: &MysqlTable) -> (u64, u64) {
+    let is_old = ["compact", "redundant"].iter().any(|format| table.row_format.eq_ignore_ascii_case(format));
+    match table.storage_engine.eq_ignore_ascii_case("InnoDB") {
+        true if is_old => (3072, 767),
+        true => (3072, 3072),
+        // MyISAM of MySQL; that of MariaDB takes twice as much.
+        false => (1000, 1000),
     }
 }
 

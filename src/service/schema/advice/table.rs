@@ -101,7 +101,8 @@ impl TableLook<'_> {
     }
 
     fn sequences(&self, table: &Table, facts: &Arc<TableFacts>, drafts: &mut Vec<Draft>) {
-        if !self.request.rules.has(rules::SEQUENCE_EXHAUSTION) {
+        // The columns of a part are those of the partitioned table.
+        if is_part(table) || !self.request.rules.has(rules::SEQUENCE_EXHAUSTION) {
             return;
         }
         for column in &table.columns {
@@ -155,10 +156,13 @@ impl TableLook<'_> {
         }
         for index in table.indexes.iter().filter(|index| !index.valid) {
             let Some(change) = self.advise.mend(table, index) else { continue };
-            let message = format!(
-                "{} was left unfinished: writers keep it, and no query uses it; build it anew, or drop what a build left",
-                index.name
-            );
+            let cure = match self.advise.is_left_behind(index) {
+                true => "a REINDEX left it behind, and the index that it was to replace is there: drop it",
+                false => {
+                    "build it anew; where the build failed for values that are there twice, it fails for them again"
+                }
+            };
+            let message = format!("{} was left unfinished: writers keep it, and no query uses it; {cure}", index.name);
             let mut draft = Draft::new(rules::INVALID_INDEX, facts, &index.name, message);
             draft.figure(FigureKind::IndexSize, index.size_bytes, "catalog");
             drafts.push(Draft {
@@ -173,8 +177,7 @@ impl TableLook<'_> {
 
     fn foreign_keys(&self, table: &Table, drafts: &mut Vec<Draft>) {
         // An index of the partitioned table is made in each of its parts.
-        let is_part = matches!(&table.details, Some(TableDetails::Postgres(details)) if details.partition_of.is_some());
-        if is_part || !self.request.rules.has(rules::UNINDEXED_FOREIGN_KEY) {
+        if is_part(table) || !self.request.rules.has(rules::UNINDEXED_FOREIGN_KEY) {
             return;
         }
         for key in table.foreign_keys.iter().filter(|key| !is_covered(table, &key.columns)) {
@@ -226,7 +229,9 @@ impl TableLook<'_> {
         let table = left.clone();
         for index in &table.indexes {
             let is_kept = index.unique || is_needed(&table, index) || !index.valid || serving.contains(&index.name);
-            if is_kept || self.bytes(facts, index) < unused.min_bytes || serves_a_key(&left, index) {
+            // Not every read of the other kinds of MySQL and MariaDB is counted for the index.
+            let is_counted = self.dialect.engine() != EngineKind::Mysql || index.method == "btree";
+            if is_kept || !is_counted || self.bytes(facts, index) < unused.min_bytes || serves_a_key(&left, index) {
                 continue;
             }
             // InnoDB lets a foreign key of any table point to what is not unique, and needs an index for that.
@@ -277,6 +282,10 @@ impl TableLook<'_> {
         let beside = self.advise.works_beside(table.kind);
         Some(Draft { columns: columns_of(index), verb: "drop", change, beside, entries: Some(-1), ..draft })
     }
+}
+
+fn is_part(table: &Table) -> bool {
+    matches!(&table.details, Some(TableDetails::Postgres(details)) if details.partition_of.is_some())
 }
 
 /// The columns of an index; none where one of its terms is an expression.

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     engine::{Advise, Dialect, advise::ColumnLengths},
-    model::schema::{Column, Figure, FigureKind, IndexTerm, NeutralType, Table, TableKind},
+    model::{
+        connection::EngineKind,
+        schema::{Column, Figure, FigureKind, IndexTerm, NeutralType, Table, TableKind},
+    },
 };
 
 /// Names of columns that people search.
@@ -65,11 +68,12 @@ impl TextLook<'_> {
             .filter(|column| has_searched_name(column) || searched(column).is_some())
             .filter(|column| !is_searchable(table, &column.name, self.dialect))
             .collect();
+        let columns = self.of_one_order(columns);
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let found = self.advise.full_text(table, &names).filter(|_| !names.is_empty())?;
         let of_columns: Vec<&Search> = columns.iter().filter_map(|column| searched(column)).collect();
         let places: BTreeSet<usize> = of_columns.iter().flat_map(|search| search.statements.iter().copied()).collect();
-        let message = format!("{} {}", names.join(", "), why(&of_columns, places.len()));
+        let message = format!("{} {}; {}", names.join(", "), why(&of_columns, places.len()), found.caveat);
         let mut draft = Draft::new(rules::FULL_TEXT, &facts, &found.name, message);
         for column in &names {
             let length = self.lengths.get(&facts.name).and_then(|lengths| lengths.get(column)).copied();
@@ -87,8 +91,17 @@ impl TextLook<'_> {
             beside: self.advise.works_beside(table.kind),
             entries: Some(1),
             usage: found.usage,
+            takes: found.takes,
             ..draft
         })
+    }
+
+    /// MySQL and MariaDB take texts of one collation together; those are kept that are as the first.
+    fn of_one_order<'t>(&self, mut columns: Vec<&'t Column>) -> Vec<&'t Column> {
+        if let (EngineKind::Mysql, Some(first)) = (self.dialect.engine(), columns.first().copied()) {
+            columns.retain(|column| column.collation == first.collation);
+        }
+        columns
     }
 
     /// By the average where it is known, else by the type.

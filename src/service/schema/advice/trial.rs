@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// What is left of a cost where an index is worth its own.
+const WORTHWHILE: f64 = 0.9;
+
 impl Adviser<'_> {
     /// The drafts of those candidates that are of use, or of which nothing else can be said.
     pub(super) async fn try_candidates(
@@ -159,7 +162,22 @@ fn judge(
 fn is_cheaper(plan: &PlanComparison) -> bool {
     let cost = |plan: Option<&Plan>| plan.and_then(|plan| plan.cost);
     match (cost(Some(&plan.before)), cost(plan.after.as_ref())) {
-        (Some(before), Some(after)) => after < before,
+        (Some(before), Some(after)) => after <= before * WORTHWHILE,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_saves_less_than_a_tenth_is_not_worth_its_own() {
+        let plan = |cost: f64| Plan { cost: Some(cost), ..Plan::default() };
+        let compared = |after: f64| {
+            is_cheaper(&PlanComparison { before: plan(100.0), after: Some(plan(after)), ..Default::default() })
+        };
+        assert!(compared(90.0) && compared(1.0));
+        assert!(!compared(91.0) && !compared(100.0) && !compared(200.0));
     }
 }

@@ -160,3 +160,56 @@ async fn what_foreign_keys_need_stays_and_has_no_migration() {
     let sequence = only(&advice, "sequence-exhaustion");
     assert!(sequence.up.is_empty() && sequence.message.contains("no ready migration"), "{sequence:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_is_one_that_the_server_makes() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let maria = &*COUNTING;
+    let database = maria.create_database();
+    maria.sql(
+        &database,
+        "CREATE TABLE old (wide varchar(300), code int) ENGINE = MyISAM CHARACTER SET utf8mb4;
+         CREATE TABLE short (wide varchar(300), code int) ENGINE = InnoDB ROW_FORMAT = COMPACT CHARACTER SET utf8mb4;
+         CREATE TABLE modern (wide varchar(300), code int) ENGINE = InnoDB CHARACTER SET utf8mb4;
+         CREATE TABLE alike (a int, b int, a_b int);
+         CREATE TABLE mixed (title varchar(200) CHARACTER SET latin1, body text CHARACTER SET utf8mb4);",
+    );
+    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
+    let mut statements: Vec<String> = ["old", "short", "modern"]
+        .iter()
+        .map(|table| format!("SELECT 1 FROM {table} WHERE wide = ? AND code = ?"))
+        .collect();
+    statements.push("SELECT 1 FROM alike WHERE a = ? AND b = ?".to_owned());
+    statements.push("SELECT 1 FROM alike WHERE a_b = ?".to_owned());
+    let request = v1::RecommendIndexesRequest { statements, min_rows: Some(0), ..without(&["unused-index"]) };
+    let found = [
+        "missing-index alike idx_alike_a_b (a, b)",
+        "missing-index alike idx_alike_a_b_2 (a_b)",
+        "missing-index modern idx_modern_wide_code (wide, code)",
+        "missing-index old idx_old_code (code)",
+        "missing-index short idx_short_code (code)",
+        "full-text-search mixed idx_mixed_title_words (title)",
+    ];
+    assert_eq!(told(&advise(&client, request.clone()).await), expected(&found));
+    // Texts of two collations take two indexes.
+    apply_and_revert(&client, &request, &["full-text-search mixed idx_mixed_body_words (body)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_planned_and_not_made() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let maria = &*COUNTING;
+    let database = maria.create_database();
+    maria.sql(&database, SCHEMA);
+    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
+    let own = v1::RecommendIndexesRequest {
+        statements: vec!["DELETE FROM post WHERE tag = 'tag'".to_owned()],
+        ..without(&["unused-index"])
+    };
+    let advice = advise(&client, own).await;
+    let plan = &only(&advice, "missing-index").plans[0];
+    assert!(plan.missing.is_empty() && plan.plan_before.contains("post: access ALL"), "{plan:?}");
+    assert!(maria.sql(&database, "SELECT count(*) FROM post").ends_with("3000"));
+}

@@ -92,6 +92,16 @@ async fn what_is_not_recommended_is_not_imported() {
     let mut other = import(&asked(), vec![id.clone()]);
     other.request.as_mut().unwrap().connection = "connections/other".to_owned();
     assert_field(&refused(other).await, "request.connection", "the same");
+    for (request, field) in [
+        (v1::RecommendIndexesRequest { limit: -1, ..asked() }, "request.limit"),
+        (without(&["no-such-rule"]), "request.disabled_rules[0]"),
+        (
+            v1::RecommendIndexesRequest { statements: vec!["DROP TABLE a".to_owned()], ..asked() },
+            "request.statements[0]",
+        ),
+    ] {
+        assert_field(&refused(import(&request, vec![id.clone()])).await, field, "");
+    }
     let nowhere = v1::ImportRecommendationsRequest {
         migration_set: "migrationSets/nowhere".to_owned(),
         ..import(&asked(), vec![id.clone()])

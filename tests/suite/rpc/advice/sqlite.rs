@@ -8,7 +8,7 @@ use crate::{
 };
 
 const SCHEMA: &str = "
-    CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
     CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT REFERENCES customer (id), status INT, placed TEXT);
     CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT, body TEXT);
     CREATE TABLE \"Keyless\" (body TEXT);
@@ -32,11 +32,13 @@ async fn what_statements_lack_is_planned_and_mended_and_taken_back() {
             "SELECT id FROM post WHERE body LIKE '%words%'".to_owned(),
             "SELECT id FROM \"Keyless\" WHERE body LIKE '%words%'".replace("id", "body"),
             "SELECT * FROM orders WHERE placed = '2026-01-01'".to_owned(),
+            "SELECT id FROM customer WHERE name = 'a' UNION SELECT id FROM customer WHERE city = 'b'".to_owned(),
         ],
         ..asked()
     };
     let advice = advise(&client, request.clone()).await;
     let found = [
+        "missing-index customer idx_customer_city (city)",
         "missing-index customer idx_customer_name (name)",
         "missing-index orders idx_orders_status_placed (status, placed)",
         "foreign-key-without-index orders idx_orders_customer_id (customer_id)",
@@ -91,7 +93,7 @@ async fn no_name_of_the_schema_is_taken_twice() {
     let client = server.client();
     let database = folder.create_database();
     folder.run(&database, SCHEMA).await;
-    let taken = "CREATE TABLE post_fts (a TEXT); CREATE INDEX idx_orders_customer_id ON customer (name);";
+    let taken = "CREATE TABLE post_fts_data (a TEXT); CREATE INDEX idx_orders_customer_id ON customer (name);";
     folder.run(&database, taken).await;
     register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
     let statement = "SELECT id FROM post WHERE body LIKE '%words%'";
@@ -102,6 +104,9 @@ async fn no_name_of_the_schema_is_taken_twice() {
         "duplicate-index orders on_placed_again (placed)",
     ];
     assert_eq!(told(&advice), expected(&found), "{advice:#?}");
-    assert!(source(&advice, "names").detail.contains("post_fts"), "{:?}", advice.sources);
+    assert!(source(&advice, "names").detail.contains("post_fts_data"), "{:?}", advice.sources);
+    // Names of what is not asked for are names all the same.
+    let narrow = v1::RecommendIndexesRequest { name_pattern: "orders".to_owned(), ..asked() };
+    assert_eq!(told(&advise(&client, narrow).await), expected(&found));
     apply_and_revert(&client, &request, &[]).await;
 }

@@ -37,7 +37,7 @@ class _AdviceFigureKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrappe
     ADVICE_FIGURE_KIND_SEQUENTIAL_ROWS: _AdviceFigureKind.ValueType  # 3
     """Rows that scans of the whole table read."""
     ADVICE_FIGURE_KIND_INDEX_SCANS: _AdviceFigureKind.ValueType  # 4
-    """Scans of the index, or of the indexes of the table, that the recommendation is about."""
+    """Scans of the index, or of the indexes of the table, that the recommendation is about; rows for MySQL and MariaDB."""
     ADVICE_FIGURE_KIND_INDEX_SIZE_BYTES: _AdviceFigureKind.ValueType  # 5
     """Bytes of the index that the recommendation is about."""
     ADVICE_FIGURE_KIND_DATABASE_SIZE_BYTES: _AdviceFigureKind.ValueType  # 6
@@ -69,7 +69,7 @@ ADVICE_FIGURE_KIND_SEQUENTIAL_SCANS: AdviceFigureKind.ValueType  # 2
 ADVICE_FIGURE_KIND_SEQUENTIAL_ROWS: AdviceFigureKind.ValueType  # 3
 """Rows that scans of the whole table read."""
 ADVICE_FIGURE_KIND_INDEX_SCANS: AdviceFigureKind.ValueType  # 4
-"""Scans of the index, or of the indexes of the table, that the recommendation is about."""
+"""Scans of the index, or of the indexes of the table, that the recommendation is about; rows for MySQL and MariaDB."""
 ADVICE_FIGURE_KIND_INDEX_SIZE_BYTES: AdviceFigureKind.ValueType  # 5
 """Bytes of the index that the recommendation is about."""
 ADVICE_FIGURE_KIND_DATABASE_SIZE_BYTES: AdviceFigureKind.ValueType  # 6
@@ -131,7 +131,7 @@ class RecommendIndexesRequest(google.protobuf.message.Message):
     @property
     def statements(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Statements of the caller's own, beside those that the statistics of the server hold: one SELECT, INSERT, UPDATE or
-        DELETE each, with or without parameters ($1, ?). They are planned and never run. At most 50, each at most 16 KiB. What
+        DELETE each, with or without parameters ($1 on PostgreSQL, ? elsewhere). They are planned and never run. At most 50, each at most 16 KiB. What
         does not parse is INVALID_ARGUMENT (INVALID_FIELD) with line and column.
         """
 
@@ -199,7 +199,7 @@ class RecommendIndexesResponse(google.protobuf.message.Message):
 
     @property
     def statistics_since(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Since when the server has counted scans and statements. Absent: it does not tell."""
+        """Since when the server has counted scans, at least. Statements of PostgreSQL have a time of their own. Absent: it does not tell."""
 
     @property
     def statistics_window(self) -> google.protobuf.duration_pb2.Duration:
@@ -207,7 +207,9 @@ class RecommendIndexesResponse(google.protobuf.message.Message):
 
     @property
     def scanned_tables(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TableUse]:
-        """Tables of at least `min_rows` rows that are read by an index in less than 95 % of their scans, the largest first, at most 50."""
+        """Tables of at least `min_rows` rows that are read by an index in less than 95 % of their scans, or of their rows where scans are
+        not counted, the largest first, at most 50.
+        """
 
     @property
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
@@ -293,11 +295,11 @@ class TableUse(google.protobuf.message.Message):
     row_estimate: builtins.int
     """Rows by estimate."""
     sequential_scans: builtins.int
-    """Scans of the whole table since statistics began."""
+    """Scans of the whole table since statistics began; -1 for MySQL and MariaDB, which count none."""
     sequential_rows: builtins.int
     """Rows that those scans read."""
     index_scans: builtins.int
-    """Scans by an index."""
+    """Scans by an index; rows that were read by one for MySQL and MariaDB."""
     def __init__(
         self,
         *,

@@ -2,18 +2,20 @@
 //! may create them, with the rights of the one who asks for the plan. So only what is known is let through, and what is handed over is
 //! what was read, written anew with every table in full.
 
+mod known;
+
 use std::{ops::ControlFlow, thread};
 
 use sqlparser::{
     ast::{
-        ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, FunctionArguments, Ident, ObjectName as SqlName,
-        OrderByExpr, OrderBySort, Query, Select, SetExpr, Statement, TableFactor, UnaryOperator, Value, ValueWithSpan,
-        VisitMut, VisitorMut,
+        CteAsMaterialized, DataType, Expr, Function, FunctionArguments, Ident, ObjectName as SqlName, OrderByExpr,
+        OrderBySort, Query, Select, Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
     },
     parser::Parser,
     tokenizer::{Token, Tokenizer, Whitespace},
 };
 
+use self::known::{computes, is_built_in, is_known_body, is_known_operator};
 use super::{STACK, height};
 use crate::{
     engine::dialect::Dialect,
@@ -32,68 +34,8 @@ pub struct Harmless {
 /// Finds the table that a statement means by its schema, where that is said, and its name; none where it may not be read.
 pub type FindTable<'a> = dyn Fn(Option<&str>, &str) -> Option<ObjectName> + Sync + 'a;
 
-/// Functions of the servers themselves that read no data, take no time and change nothing.
-const FUNCTIONS: &[&str] = &[
-    "abs",
-    "array_agg",
-    "avg",
-    "btrim",
-    "ceil",
-    "ceiling",
-    "char_length",
-    "character_length",
-    "coalesce",
-    "concat",
-    "count",
-    "curdate",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "date",
-    "date_part",
-    "date_trunc",
-    "day",
-    "dense_rank",
-    "first_value",
-    "floor",
-    "greatest",
-    "group_concat",
-    "hour",
-    "if",
-    "ifnull",
-    "lag",
-    "last_value",
-    "lead",
-    "least",
-    "left",
-    "length",
-    "localtime",
-    "localtimestamp",
-    "lower",
-    "ltrim",
-    "max",
-    "min",
-    "minute",
-    "mod",
-    "month",
-    "now",
-    "nullif",
-    "octet_length",
-    "rank",
-    "right",
-    "round",
-    "row_number",
-    "rtrim",
-    "second",
-    "sign",
-    "string_agg",
-    "substr",
-    "substring",
-    "sum",
-    "trim",
-    "upper",
-    "year",
-];
+/// Most tables of a statement: the ways to join them are more than any number of them.
+const MAX_TABLES: usize = 16;
 
 /// For each text the statement that may be planned, or why it may not.
 pub(in crate::engine::dialect) fn read(
@@ -117,11 +59,16 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str, find: &FindTable<'_>) -> s
     height::refuse_high(&read).map_err(|_| UNREADABLE)?;
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(read);
     let mut statement = parser.parse_statement().map_err(|_| UNREADABLE)?;
-    let mut check = Check { dialect, find, given: Vec::new(), tables: Vec::new(), queries: 0 };
+    let mut check = Check::new(dialect, find);
     if let ControlFlow::Break(why) = statement.visit(&mut check) {
         return Err(why);
     }
     let text = statement.to_string();
+    // What is written must be what was looked at: the writer takes two quotes in a row for one.
+    let written = tokens(&text).map_err(|_| UNREADABLE)?;
+    let mut again = Parser::new(grammar.as_ref()).with_tokens_with_locations(written.clone());
+    let is_same =
+        again.parse_statement().is_ok_and(|again| again == statement) && again.peek_token().token == Token::EOF;
     // Servers take some comments for a part of the statement.
     let is_comment = |token: &Token| {
         matches!(
@@ -130,12 +77,10 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str, find: &FindTable<'_>) -> s
                 | Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
         )
     };
-    match tokens(&text) {
-        Ok(written) if !written.iter().any(|token| is_comment(&token.token)) => {
-            Ok(Harmless { text, tables: check.tables })
-        }
-        _ => Err("it has hints".to_owned()),
+    if !is_same || written.iter().any(|token| is_comment(&token.token)) {
+        return Err("it cannot be written anew as it is".to_owned());
     }
+    Ok(Harmless { text, tables: check.tables })
 }
 
 /// Lets through what is known, and stops at all else.
@@ -146,6 +91,8 @@ struct Check<'a> {
     given: Vec<String>,
     tables: Vec<ObjectName>,
     queries: usize,
+    /// Queries within the query that compute what they tell.
+    computing: usize,
 }
 
 type Step = ControlFlow<String>;
@@ -158,22 +105,38 @@ fn stop_if(is_so: bool, why: &str) -> Step {
     if is_so { stop(why) } else { ControlFlow::Continue(()) }
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(dialect: &'a (dyn Dialect + 'a), find: &'a FindTable<'a>) -> Self {
+        Self { dialect, find, given: Vec::new(), tables: Vec::new(), queries: 0, computing: 0 }
+    }
+
     fn name(&self, ident: &Ident) -> String {
         if ident.quote_style.is_some() { ident.value.clone() } else { self.dialect.fold(&ident.value) }
     }
 
     fn function(&self, function: &Function) -> Step {
         let Function { name, uses_odbc_syntax, parameters, .. } = function;
-        let known = match name.0.as_slice() {
-            [part] => part.as_ident().is_some_and(|ident| FUNCTIONS.contains(&ident.value.to_lowercase().as_str())),
-            _ => false,
+        // A name in quotes is that of a user's function where the word is one of the grammar.
+        let name_of = || match name.0.as_slice() {
+            [part] => {
+                part.as_ident().filter(|ident| ident.quote_style.is_none()).map(|ident| ident.value.to_lowercase())
+            }
+            _ => None,
         };
+        let known =
+            name_of().is_some_and(|name| known::is_known_function(&name, function.over.is_some(), self.is_mysql()));
         let is_plain = !uses_odbc_syntax && matches!(parameters, FunctionArguments::None);
         match known && is_plain {
             true => ControlFlow::Continue(()),
             false => stop(format!("it calls the function {name}")),
         }
+    }
+
+    /// PostgreSQL puts a query that another one reads into that, once for each time that a column of it is named. Over several of
+    /// them one in the other that grows beyond all bounds.
+    fn inner(&mut self, query: &Query) -> Step {
+        self.computing += usize::from(computes(&query.body));
+        stop_if(self.computing > 1, "more than one query within it computes something")
     }
 
     fn cast(&self, data_type: &DataType) -> Step {
@@ -196,9 +159,11 @@ impl VisitorMut for Check<'_> {
         match statement {
             Statement::Query(_) => ControlFlow::Continue(()),
             Statement::Update(update) => {
+                self.queries += 1;
                 stop_if(!update.optimizer_hints.is_empty() || update.output.is_some(), "it has hints")
             }
             Statement::Delete(delete) => {
+                self.queries += 1;
                 let is_odd = !delete.optimizer_hints.is_empty() || delete.output.is_some() || !delete.tables.is_empty();
                 stop_if(is_odd, "it names what it deletes from twice or has hints")
             }
@@ -214,6 +179,14 @@ impl VisitorMut for Check<'_> {
         let given: Vec<String> = given.collect();
         let is_system = given.iter().any(|name| name.starts_with("pg_"));
         self.given.extend(given);
+        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+            // It would be read anew for each time that it is named.
+            stop_if(
+                table.materialized == Some(CteAsMaterialized::NotMaterialized),
+                "it has a clause that is not planned",
+            )?;
+            self.inner(&table.query)?;
+        }
         let is_plain = query.locks.is_empty()
             && query.for_clause.is_none()
             && query.settings.is_none()
@@ -248,7 +221,10 @@ impl VisitorMut for Check<'_> {
                 index_hints,
                 ..
             } => stop_if(!with_hints.is_empty() || !index_hints.is_empty(), "it has hints"),
-            TableFactor::Derived { sample: None, .. } => stop_if(self.is_mysql(), "it has a query within a query"),
+            TableFactor::Derived { sample: None, subquery, .. } => {
+                stop_if(self.is_mysql(), "it has a query within a query")?;
+                self.inner(subquery)
+            }
             TableFactor::NestedJoin { .. } => ControlFlow::Continue(()),
             TableFactor::Table { name, args: Some(_), .. } => stop(format!("it calls the function {name}")),
             _ => stop("it reads what is no table"),
@@ -271,7 +247,7 @@ impl VisitorMut for Check<'_> {
         let parts = [&found.schema, &found.name].map(|part| Ident::with_quote(quote, part.as_str()));
         *relation = SqlName::from(parts.to_vec());
         self.tables.push(found);
-        ControlFlow::Continue(())
+        stop_if(self.tables.len() > MAX_TABLES, "it reads more than 16 tables")
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Step {
@@ -328,7 +304,11 @@ impl VisitorMut for Check<'_> {
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> Step {
         let is_plain = match &value.value {
-            Value::Number(..) | Value::Boolean(_) | Value::Null | Value::Placeholder(_) => true,
+            Value::Number(..) | Value::Boolean(_) | Value::Null => true,
+            Value::Placeholder(mark) => {
+                let number = mark.strip_prefix('$').unwrap_or_default();
+                mark == "?" || (!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
+            }
             // Servers differ in what a backslash does.
             Value::SingleQuotedString(text) => !text.contains('\\'),
             _ => false,
@@ -339,7 +319,8 @@ impl VisitorMut for Check<'_> {
     fn pre_visit_ident(&mut self, ident: &mut Ident) -> Step {
         let quote = if self.is_mysql() { '`' } else { '"' };
         let is_plain = match ident.quote_style {
-            Some(style) => style == quote,
+            // The writer leaves a quote behind a backslash as it is, which would end the name.
+            Some(style) => style == quote && !ident.value.contains([quote, '\\']),
             None => !ident.value.starts_with('@'),
         };
         stop_if(!is_plain, "it has a name that is not written plainly")
@@ -348,77 +329,6 @@ impl VisitorMut for Check<'_> {
     fn pre_visit_order_by_expr(&mut self, order: &mut OrderByExpr) -> Step {
         let is_plain = matches!(order.options.sort, None | Some(OrderBySort::Asc | OrderBySort::Desc));
         stop_if(!is_plain || order.with_fill.is_some(), "it orders by an operator")
-    }
-}
-
-fn is_known_body(body: &SetExpr) -> bool {
-    match body {
-        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => true,
-        SetExpr::Update(_) | SetExpr::Delete(_) => true,
-        SetExpr::SetOperation { left, right, .. } => is_known_body(left) && is_known_body(right),
-        _ => false,
-    }
-}
-
-fn is_known_operator(operator: &BinaryOperator) -> bool {
-    use BinaryOperator as B;
-    matches!(
-        operator,
-        B::Plus
-            | B::Minus
-            | B::Multiply
-            | B::Divide
-            | B::Modulo
-            | B::Gt
-            | B::Lt
-            | B::GtEq
-            | B::LtEq
-            | B::Eq
-            | B::NotEq
-            | B::Spaceship
-            | B::And
-            | B::Or
-            | B::StringConcat
-    )
-}
-
-fn is_built_in(data_type: &DataType) -> bool {
-    use DataType as T;
-    match data_type {
-        T::Array(ArrayElemTypeDef::SquareBracket(element, _)) => is_built_in(element),
-        T::Character(_)
-        | T::Char(_)
-        | T::CharacterVarying(_)
-        | T::CharVarying(_)
-        | T::Varchar(_)
-        | T::Text
-        | T::Uuid
-        | T::Numeric(_)
-        | T::Decimal(_)
-        | T::Dec(_)
-        | T::Float(_)
-        | T::Real
-        | T::Double(_)
-        | T::DoublePrecision
-        | T::SmallInt(_)
-        | T::Int(_)
-        | T::Integer(_)
-        | T::BigInt(_)
-        | T::Int2(_)
-        | T::Int4(_)
-        | T::Int8(_)
-        | T::Float4
-        | T::Float8
-        | T::Signed
-        | T::Unsigned
-        | T::Bool
-        | T::Boolean
-        | T::Date
-        | T::Time(..)
-        | T::Datetime(_)
-        | T::Timestamp(..)
-        | T::Interval { .. } => true,
-        _ => false,
     }
 }
 

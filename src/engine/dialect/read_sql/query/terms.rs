@@ -1,6 +1,8 @@
 //! The columns in conditions.
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value, Visit, Visitor};
 
 use super::{QueryReader, Term, TermKind};
 
@@ -57,6 +59,11 @@ impl QueryReader<'_> {
                 self.add(right, TermKind::Joined, scope);
             }
             B::Eq => self.either(left, right, TermKind::Equal, scope),
+            // The range is another one in each row, for which there is no place in an index to begin at.
+            B::Lt | B::LtEq | B::Gt | B::GtEq if names_column(left) && names_column(right) => {
+                self.inner_queries(left, scope);
+                self.inner_queries(right, scope);
+            }
             B::Lt | B::LtEq | B::Gt | B::GtEq => self.either(left, right, TermKind::Range, scope),
             B::Or => self.alternatives(left, right, scope),
             _ => {}
@@ -67,9 +74,11 @@ impl QueryReader<'_> {
     fn either(&mut self, left: &Expr, right: &Expr, kind: TermKind, scope: usize) {
         for (side, other) in [(left, right), (right, left)] {
             if is_column(side) && !is_column(other) {
+                // What is computed of columns is known only where their rows are.
+                let kind = if names_column(other) { TermKind::Joined } else { kind };
                 self.add(side, kind, scope);
             }
-            if let Expr::Subquery(query) = side {
+            if let Expr::Subquery(query) = without_brackets(side) {
                 self.query(query, Some(scope));
             }
         }
@@ -136,6 +145,23 @@ fn without_brackets(mut expr: &Expr) -> &Expr {
 
 fn is_column(expr: &Expr) -> bool {
     matches!(without_brackets(expr), Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// A column stands anywhere in it, but for queries of their own.
+fn names_column(expr: &Expr) -> bool {
+    struct Columns;
+    impl Visitor for Columns {
+        type Break = bool;
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<bool> {
+            match expr {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(true),
+                Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(false),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    matches!(expr.visit(&mut Columns), ControlFlow::Break(true))
 }
 
 /// A search that does not regard case is one of the column all the same.

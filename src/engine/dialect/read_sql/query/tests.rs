@@ -31,6 +31,13 @@ fn conditions_are_told_by_what_they_do_with_a_column() {
 }
 
 #[test]
+fn what_is_compared_with_other_columns_is_no_value() {
+    let text = "SELECT 1 FROM a, b WHERE a.x = b.y + 1 AND a.changed > a.made + interval '1 day' AND a.z = (1 + 2)
+                AND a.w < (SELECT max(n) FROM c WHERE c.k = 1)";
+    assert_eq!(told(text), ["a a, b b: a.x Joined, a.z Equal, a.w Range", "c c: c.k Equal"]);
+}
+
+#[test]
 fn queries_in_a_query_have_conditions_of_their_own() {
     let text = "WITH recent AS (SELECT id FROM a WHERE x = 1)
                 DELETE FROM b USING c WHERE b.id IN (SELECT id FROM recent WHERE y > 2) AND EXISTS (SELECT 1 FROM d WHERE d.b = b.id)";
