@@ -245,8 +245,8 @@ impl Adviser<'_> {
                 {
                     looked.scanned.push((used.clone(), table.row_estimate));
                 }
-                let is_wanted =
-                    statements.mentions(&table.name) || text::is_suspect(&table, self.request, self.dialect);
+                let is_wanted = !table::is_own(&table)
+                    && (statements.mentions(&table.name) || text::is_suspect(&table, self.request, self.dialect));
                 if is_wanted && looked.kept.len() < MAX_KEPT {
                     looked.kept.insert(name, table);
                 } else if is_wanted {

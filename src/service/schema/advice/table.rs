@@ -7,7 +7,7 @@ use super::{
     rules::{self, AdviceRequest},
 };
 use crate::{
-    engine::{Advise, Dialect, advise::TwoWay},
+    engine::{Advise, Dialect, advise::TwoWay, migrate::HISTORY_TABLE},
     model::{
         connection::EngineKind,
         schema::{
@@ -87,7 +87,7 @@ pub(super) struct TableLook<'a> {
 
 impl TableLook<'_> {
     pub(super) fn look(&self, table: &Table, drafts: &mut Vec<Draft>) {
-        if !matches!(table.kind, TableKind::Table | TableKind::PartitionedTable) {
+        if !matches!(table.kind, TableKind::Table | TableKind::PartitionedTable) || is_own(table) {
             return;
         }
         let facts = TableFacts::of(table);
@@ -282,6 +282,11 @@ impl TableLook<'_> {
         let beside = self.advise.works_beside(table.kind);
         Some(Draft { columns: columns_of(index), verb: "drop", change, beside, entries: Some(-1), ..draft })
     }
+}
+
+/// What migrations keep there is nobody's to change.
+pub(super) fn is_own(table: &Table) -> bool {
+    table.name.eq_ignore_ascii_case(HISTORY_TABLE)
 }
 
 fn is_part(table: &Table) -> bool {

@@ -144,9 +144,9 @@ async fn statements_that_lack_an_index_are_planned_with_one() {
     let found = [
         "missing-index orders idx_orders_status_placed (status, placed)",
         "missing-index orders idx_orders_customer_id (customer_id)",
-        "missing-index customer idx_customer_name (name)",
         "full-text-search post idx_post_body_tag_words (body, tag)",
     ];
+    // The name of a customer is looked up once in the join: that is less than a tenth of it.
     assert_eq!(told(&advice), expected(&found), "{advice:#?}");
     let missing = advice.recommendations.iter().find(|found| found.columns == ["status", "placed"]).unwrap();
     assert_eq!(figure(missing, Kind::Calls), Some((4.0, "pg_stat_statements")));
@@ -239,6 +239,9 @@ async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
     assert!(scans.iter().any(|figure| figure.source == "connections/copy pg_stat_user_indexes"), "{scans:?}");
     assert!(source(&advice, "replica").used);
 
+    let needed =
+        v1::RecommendIndexesRequest { statements: vec!["SELECT id FROM big WHERE c = 7".to_owned()], ..asked() };
+    assert!(told(&advise(&client, needed).await).is_empty(), "a statement of the caller needs it");
     let patient = v1::RecommendIndexesRequest { min_window: None, ..asked() };
     let advice = advise(&client, patient).await;
     assert!(told(&advice).is_empty(), "the statistics are no week old: {advice:#?}");
@@ -258,13 +261,6 @@ async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
                 .is_some_and(|detail| detail.contains("connections/copy"))
     })
     .await;
-    let replica = v1::RecommendIndexesRequest { connection: "connections/copy".to_owned(), ..asked() };
-    let advice = advise(&client, replica).await;
-    assert!(told(&advice).is_empty(), "what a replica never reads, its primary may: {advice:#?}");
-    assert!(source(&advice, "index-statistics").detail.contains("is a replica"), "{:?}", advice.sources);
-    let needed =
-        v1::RecommendIndexesRequest { statements: vec!["SELECT id FROM big WHERE c = 7".to_owned()], ..asked() };
-    assert!(told(&advise(&client, needed).await).is_empty(), "a statement of the caller needs it");
     let large = v1::RecommendIndexesRequest { min_unused_bytes: Some(1 << 30), ..asked() };
     assert!(told(&advise(&client, large).await).is_empty(), "it is no gigabyte");
 
@@ -274,6 +270,29 @@ async fn an_index_is_unused_over_a_window_and_where_no_replica_reads_it() {
     crate::rpc::support::until(async || told(&advise(&client, asked()).await).len() == 2).await;
     let advice = advise(&client, asked()).await;
     assert_eq!(told(&advice), expected(&["unused-index big on_b (b)", "unused-index big on_c (c)"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_calls_no_index_unused() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let (primary, standby) = PostgresServer::replicated();
+    let database = primary.create_database();
+    let script = "CREATE TABLE big AS SELECT n FROM generate_series(1, 20000) n; CREATE INDEX on_n ON big (n);";
+    primary.psql(&database, script);
+    crate::rpc::support::until(async || {
+        let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{database}'");
+        standby.psql("postgres", &there) == "1"
+            && standby.psql(&database, "SELECT count(*) FROM pg_class WHERE relname = 'on_n'") == "1"
+    })
+    .await;
+    register(&client, "shop", registration(standby.settings(&database), standby.password())).await;
+    let advice = advise(&client, asked()).await;
+    assert!(told(&advice).is_empty(), "what it never reads, its primary may: {advice:#?}");
+    assert!(source(&advice, "index-statistics").detail.contains("is a replica"), "{:?}", advice.sources);
+    register(&client, "first", registration(primary.settings(&database), primary.password())).await;
+    let request = v1::RecommendIndexesRequest { connection: "connections/first".to_owned(), ..asked() };
+    assert_eq!(told(&advise(&client, request).await), expected(&["unused-index big on_n (n)"]));
 }
 
 /// A session that reads its statements from here until it is dropped.

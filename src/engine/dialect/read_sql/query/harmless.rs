@@ -59,6 +59,10 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str, find: &FindTable<'_>) -> s
     height::refuse_high(&read).map_err(|_| UNREADABLE)?;
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(read);
     let mut statement = parser.parse_statement().map_err(|_| UNREADABLE)?;
+    while parser.consume_token(&Token::SemiColon) {}
+    if parser.peek_token().token != Token::EOF {
+        return Err(UNREADABLE.to_owned());
+    }
     let mut check = Check::new(dialect, find);
     if let ControlFlow::Break(why) = statement.visit(&mut check) {
         return Err(why);
@@ -158,12 +162,13 @@ impl VisitorMut for Check<'_> {
     fn pre_visit_statement(&mut self, statement: &mut Statement) -> Step {
         match statement {
             Statement::Query(_) => ControlFlow::Continue(()),
+            Statement::Update(_) | Statement::Delete(_) if self.is_mysql() => {
+                stop("it changes rows, and the server plans no change in a transaction that cannot write")
+            }
             Statement::Update(update) => {
-                self.queries += 1;
                 stop_if(!update.optimizer_hints.is_empty() || update.output.is_some(), "it has hints")
             }
             Statement::Delete(delete) => {
-                self.queries += 1;
                 let is_odd = !delete.optimizer_hints.is_empty() || delete.output.is_some() || !delete.tables.is_empty();
                 stop_if(is_odd, "it names what it deletes from twice or has hints")
             }

@@ -35,6 +35,9 @@ fn what_is_harmless_is_written_anew_with_its_tables_in_full() {
     let found = judged(&MysqlDialect, "SELECT id FROM orders WHERE a = 1 AND now() > placed").unwrap();
     assert_eq!(found.text, "SELECT id FROM `app`.`orders` WHERE a = 1 AND now() > placed");
     assert_eq!(found.tables.len(), 1);
+    // What a backslash did is written without one.
+    let found = judged(&MysqlDialect, "SELECT 1 FROM orders WHERE a = 'x\\' OR evil() -- '");
+    assert_eq!(found.unwrap().text, "SELECT 1 FROM `app`.`orders` WHERE a = 'x'' OR evil() -- '");
 }
 
 #[test]
@@ -90,12 +93,10 @@ fn what_planning_could_run_is_refused_on_mysql() {
         "SELECT 1 FROM (SELECT * FROM orders) o",
         "SELECT 1 FROM orders WHERE a IN (SELECT b FROM orders)",
         "WITH w AS (SELECT 1) SELECT 1 FROM orders",
-        "SELECT 1 FROM orders WHERE a = 'x\\' OR evil() -- '",
         "SELECT 1 FROM orders WHERE a = \"x\"",
         "SELECT @a FROM orders",
         "SELECT 1 FROM mysql.user",
         "DELETE FROM orders WHERE a = (SELECT b FROM orders LIMIT 1)",
-        "UPDATE orders SET a = 1 WHERE a IN (SELECT b FROM orders)",
         "UPDATE orders SET a = (SELECT b FROM orders LIMIT 1)",
         // Functions of users, where the server has none of that name, or reads a word of its grammar in quotes as one.
         "SELECT 1 FROM orders WHERE a = date_trunc('day')",
