@@ -14,7 +14,7 @@ use sqlparser::{
     tokenizer::{Location, Token, Tokenizer},
 };
 
-use super::{Fault, STACK, height, syntax};
+use super::{Fault, STACK, end, height, syntax};
 use crate::{
     engine::dialect::Dialect,
     model::{Error, Result},
@@ -115,6 +115,7 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Que
         .tokenize_with_location()
         .map_err(|error| Fault { place: error.location, problem: error.message })?;
     height::refuse_high(&tokens)?;
+    let end = end(&tokens);
     let has_parameters = tokens.iter().any(|token| matches!(token.token, Token::Placeholder(_)));
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(tokens);
     let begin = parser.peek_token();
@@ -123,7 +124,7 @@ fn read_one(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Que
             let place = Location { line: 1, column: 1 };
             return Err(Fault { place, problem: "there is no statement".to_owned() });
         }
-        _ => parser.parse_statement().map_err(|error| syntax(&error, &parser))?,
+        _ => parser.parse_statement().map_err(|error| syntax(&error, &parser, end))?,
     };
     while parser.consume_token(&Token::SemiColon) {}
     let next = parser.peek_token();

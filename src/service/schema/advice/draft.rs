@@ -13,9 +13,12 @@ use crate::{
         advise::{ColumnLengths, TwoWay},
         dialect::names::{index_name, snake_case},
     },
-    model::schema::{
-        AdviceRule, ChangedTable, Figure, FigureKind, NeutralType, ObjectName, PlanComparison, Recommendation,
-        SchemaChange, SizeEstimate, Table, TableKind, TableUse, WriteCost,
+    model::{
+        connection::EngineKind,
+        schema::{
+            AdviceRule, ChangedTable, Figure, FigureKind, NeutralType, ObjectName, PlanComparison, Recommendation,
+            SchemaChange, SizeEstimate, Table, TableKind, TableUse, WriteCost,
+        },
     },
 };
 
@@ -127,7 +130,7 @@ impl Draft {
         (dialect, advise): (&dyn Dialect, &dyn Advise),
     ) -> Self {
         let index = free_name(table, columns, dialect);
-        let changed = ChangedTable { name: name_of(table), kind: table.kind };
+        let changed = changed(&name_of(table), table.kind, dialect);
         let up = SchemaChange::CreateIndex { name: index.clone(), columns: columns.to_vec() };
         let down = SchemaChange::DropIndex { name: index.clone() };
         let change = TwoWay { up: dialect.statements(&changed, &up), down: dialect.statements(&changed, &down) };
@@ -145,7 +148,7 @@ impl Draft {
 
     /// A new index under another name.
     fn rename(&mut self, name: String, dialect: &dyn Dialect) {
-        let changed = ChangedTable { name: self.table.name.clone(), kind: self.table.kind };
+        let changed = changed(&self.table.name, self.table.kind, dialect);
         let up = SchemaChange::CreateIndex { name: name.clone(), columns: self.columns.clone() };
         let down = SchemaChange::DropIndex { name: name.clone() };
         self.change = TwoWay { up: dialect.statements(&changed, &up), down: dialect.statements(&changed, &down) };
@@ -256,6 +259,15 @@ pub(super) fn figure(kind: FigureKind, value: i64, source: impl Into<String>) ->
 
 fn rows_figure(table: &TableFacts) -> Option<Figure> {
     figure(FigureKind::RowEstimate, table.rows, "catalog")
+}
+
+/// As a migration names it: that of a set may run on several databases of MySQL, each of another name.
+pub(super) fn changed(name: &ObjectName, kind: TableKind, dialect: &dyn Dialect) -> ChangedTable {
+    let mut name = name.clone();
+    if dialect.engine() == EngineKind::Mysql {
+        name.schema.clear();
+    }
+    ChangedTable { name, kind }
 }
 
 pub(super) fn name_of(table: &Table) -> ObjectName {

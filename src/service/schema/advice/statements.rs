@@ -24,6 +24,8 @@ use crate::{
 
 /// Most columns that are compared for equality which an index is made on.
 const MAX_EQUAL: usize = 4;
+/// Most columns that a range is taken of which an index is tried with.
+const MAX_RANGES: usize = 3;
 /// Most indexes that are tried.
 const MAX_CANDIDATES: usize = 100;
 /// Storage engines of MySQL and MariaDB whose rows are in the server itself.
@@ -109,7 +111,7 @@ fn refused(place: usize, misread: &Misread) -> Error {
 struct Columns {
     equal: BTreeSet<usize>,
     joined: BTreeSet<usize>,
-    range: Option<usize>,
+    ranges: Vec<usize>,
 }
 
 /// A search for words in a column.
@@ -263,9 +265,8 @@ impl<'a> Resolver<'a> {
                     TermKind::Joined => {
                         columns.joined.insert(column);
                     }
-                    TermKind::Range => {
-                        columns.range.get_or_insert(column);
-                    }
+                    TermKind::Range if !columns.ranges.contains(&column) => columns.ranges.push(column),
+                    TermKind::Range => {}
                     TermKind::Searched | TermKind::SearchedPerhaps => {}
                 }
             }
@@ -278,7 +279,7 @@ impl<'a> Resolver<'a> {
         let mut lookups: HashMap<ObjectName, BTreeSet<String>> = HashMap::new();
         for statement in statements.iter().filter(|statement| statement.counted.is_none()) {
             for (table, columns) in self.columns(&statement.shape) {
-                let places = columns.equal.iter().chain(&columns.joined).chain(&columns.range);
+                let places = columns.equal.iter().chain(&columns.joined).chain(&columns.ranges);
                 let names = places.map(|place| table.columns[*place].name.clone());
                 lookups.entry(super::draft::name_of(table)).or_default().extend(names);
             }
@@ -286,20 +287,24 @@ impl<'a> Resolver<'a> {
         lookups
     }
 
-    /// The indexes that would serve: columns compared for equality in the order of the table, then the first range; and the columns
-    /// of joins. None of what there is already.
+    /// The indexes that would serve: columns compared for equality in the order of the table, then a range, the first one where no
+    /// trial tells which is best; and the columns of joins. None of what there is already.
     fn keys(&self, table: &Table, columns: &Columns) -> Vec<(Vec<String>, bool)> {
         let usable = |place: &usize| {
             let column = &table.columns[*place];
             is_indexable(self.dialect, &column.data_type).then(|| column.name.clone())
         };
         let equal: Vec<String> = columns.equal.iter().filter_map(usable).take(MAX_EQUAL).collect();
-        let range = columns.range.as_ref().and_then(usable).filter(|range| !equal.contains(range));
+        let ranges = columns.ranges.iter().filter_map(usable).filter(|range| !equal.contains(range));
+        let ranges: Vec<String> = ranges.take(self.most_ranges()).collect();
         let joined: Vec<String> = columns.joined.iter().filter_map(usable).take(MAX_EQUAL).collect();
         let mut keys = Vec::new();
-        if !serves(table, &equal, range.as_ref()) {
-            let is_poor = range.is_none() && columns.equal.iter().all(|place| self.has_two_values(table, *place));
-            keys.push((equal.iter().cloned().chain(range).collect(), is_poor));
+        for (place, range) in ranges.iter().enumerate().filter(|(_, range)| !serves(table, &equal, Some(range))) {
+            keys.push((equal.iter().chain([range]).cloned().collect(), place > 0));
+        }
+        if ranges.is_empty() && !serves(table, &equal, None) {
+            let is_poor = columns.equal.iter().all(|place| self.has_two_values(table, *place));
+            keys.push((equal.clone(), is_poor));
         }
         if !serves(table, &joined, None) {
             keys.push((joined, true));
@@ -310,6 +315,11 @@ impl<'a> Resolver<'a> {
             key.len() == whole || !serves(table, key, None)
         });
         keys
+    }
+
+    /// Costs tell which of several is best.
+    fn most_ranges(&self) -> usize {
+        if self.dialect.engine() == EngineKind::Postgresql { MAX_RANGES } else { 1 }
     }
 
     /// Finds half of the rows, for which an index is seldom of use.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    draft::{Draft, TableFacts, figure, name_of},
+    draft::{Draft, TableFacts, changed, figure},
     rules::{self, AdviceRequest},
 };
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     model::{
         connection::EngineKind,
         schema::{
-            ChangedTable, FigureKind, Generation, Index, IndexUse, NeutralType, ObjectName, ReplicaIdentity,
-            SchemaChange, Table, TableDetails, TableKind, TableUse, Usage,
+            FigureKind, Generation, Index, IndexUse, NeutralType, ObjectName, ReplicaIdentity, SchemaChange, Table,
+            TableDetails, TableKind, TableUse, Usage,
         },
     },
     service::schema::lint::{Superfluous, is_covered, superfluous},
@@ -272,7 +272,7 @@ impl TableLook<'_> {
         index: &Index,
         message: String,
     ) -> Option<Draft> {
-        let changed = ChangedTable { name: name_of(table), kind: table.kind };
+        let changed = changed(&facts.name, table.kind, self.dialect);
         let up = self.dialect.statements(&changed, &SchemaChange::DropIndex { name: index.name.clone() });
         let change = TwoWay { up, down: vec![self.advise.make_again(table, index)?] };
         let mut draft = Draft::new(rule, facts, &index.name, message);

@@ -123,7 +123,7 @@ fn why(searches: &[&Search], statements: usize) -> String {
     let pattern = match searches.iter().any(|search| search.is_known) {
         true => "LIKE and a pattern that begins with a wildcard, which no ordinary index serves",
         false => {
-            "LIKE and a pattern that the statistics hide; where it begins with a wildcard, no ordinary index serves it"
+            "LIKE and a pattern that stands in a parameter; where it begins with a wildcard, no ordinary index serves it"
         }
     };
     let times = if statements == 1 { "one statement".to_owned() } else { format!("{statements} statements") };

@@ -61,10 +61,17 @@ impl Adviser<'_> {
             .collect();
         let outcome = self.advise.try_indexes(&texts, &trials).await?;
         self.sources.extend(outcome.source.clone());
+        let best = cheapest(&outcome, &trials);
         let judged = drafts.into_iter().zip(&chosen).enumerate().filter_map(|(place, ((candidate, draft), chosen))| {
             let trial = &trials[place];
             let plans = comparisons(&outcome, place, trial, chosen, statements);
-            judge(&candidate, draft, plans, &outcome, place, counted)
+            // Of several indexes that help a statement with a table, the one is told that helps most.
+            let is_best = |order: usize| {
+                trial.statements.get(order).is_some_and(|statement| {
+                    best.get(&(&trial.table, *statement)).is_none_or(|(_, index)| *index == place)
+                })
+            };
+            judge(&candidate, draft, plans, &outcome, (place, &is_best), counted)
         });
         Ok(judged.collect())
     }
@@ -131,13 +138,29 @@ fn comparisons(
     chosen.iter().zip(&trial.statements).enumerate().map(comparison).collect()
 }
 
+/// For each table and statement the least cost, and the place of the index that brings it.
+fn cheapest<'a>(outcome: &TrialOutcome, trials: &'a [IndexTrial]) -> HashMap<(&'a ObjectName, usize), (f64, usize)> {
+    let mut best: HashMap<(&ObjectName, usize), (f64, usize)> = HashMap::new();
+    for (place, trial) in trials.iter().enumerate() {
+        let plans = outcome.after.get(place).and_then(Option::as_ref).into_iter().flatten();
+        for (statement, plan) in trial.statements.iter().zip(plans) {
+            let Some(cost) = plan.cost else { continue };
+            let known = best.entry((&trial.table, *statement)).or_insert((cost, place));
+            if cost < known.0 {
+                *known = (cost, place);
+            }
+        }
+    }
+    best
+}
+
 /// Keeps a draft whose index a plan uses, and where none could be tried one for which other figures speak.
 fn judge(
     candidate: &Candidate,
     mut draft: Draft,
     plans: Vec<PlanComparison>,
     outcome: &TrialOutcome,
-    place: usize,
+    (place, is_best): (usize, &dyn Fn(usize) -> bool),
     counted: &Counted,
 ) -> Option<Draft> {
     let is_tried = |plan: &PlanComparison| {
@@ -155,7 +178,8 @@ fn judge(
         Some(is_named) => is_named && plan.after.as_ref().is_some_and(|after| *after != plan.before),
         None => is_cheaper(plan),
     };
-    draft.plans = plans.into_iter().filter(is_helped).collect();
+    let plans = plans.into_iter().enumerate().filter(|(order, plan)| is_helped(plan) && is_best(*order));
+    draft.plans = plans.map(|(_, plan)| plan).collect();
     (!draft.plans.is_empty()).then_some(draft)
 }
 

@@ -58,6 +58,15 @@ async fn what_the_server_counted_is_found_and_mended_and_taken_back() {
     assert!(missing.plans[0].missing.contains("parameters"), "{:?}", missing.plans);
     assert_eq!(missing.size.as_ref().map(|size| size.method.as_str()), Some("formula"));
     assert_eq!(missing.write_cost.unwrap().inserts, Some(20001));
+    assert!(
+        missing.up.ends_with("CREATE INDEX idx_orders_status_placed ON orders (status, placed);\n"),
+        "{}",
+        missing.up
+    );
+    assert!(
+        !advice.recommendations.iter().any(|found| found.up.contains(&database)),
+        "a set may run elsewhere: {advice:#?}"
+    );
     let words = only(&advice, "full-text-search");
     assert!(words.usage.starts_with("MATCH (title, body) AGAINST (?"), "{}", words.usage);
     let sequence = only(&advice, "sequence-exhaustion");

@@ -178,6 +178,14 @@ async fn statements_that_lack_an_index_are_planned_with_one() {
     }
     let scanned: Vec<&str> = advice.scanned_tables.iter().map(|used| used.table.as_str()).collect();
     assert!(scanned.contains(&"post"), "{scanned:?}");
+    // Of two ranges the one that leaves less is told, wherever it stands.
+    let ranges = v1::RecommendIndexesRequest {
+        statements: vec!["SELECT id FROM orders WHERE placed > '2028-03-10' AND status BETWEEN 7 AND 8".to_owned()],
+        ..without(&["duplicate-index", "redundant-index", "unused-index", "full-text-search"])
+    };
+    pg.psql(&database, "SELECT pg_stat_statements_reset(); DROP INDEX idx_placed, idx_placed_status;");
+    let advice_on_ranges = advise(&client, ranges).await;
+    assert_eq!(only(&advice_on_ranges, "missing-index").columns, ["status"], "{advice_on_ranges:#?}");
     // An index is made and the cost comes down to what was said, for the server itself says it now.
     pg.psql(&database, "CREATE INDEX idx_orders_status_placed ON orders (status, placed)");
     let explained = pg.psql(&database, &format!("EXPLAIN (FORMAT JSON) {own}"));

@@ -64,6 +64,7 @@ fn what_is_no_query_is_refused_with_its_place() {
     };
     assert!(refused("SELECT *\n  FROM a WHERE )").starts_with("2:"), "{}", refused("SELECT *\n  FROM a WHERE )"));
     assert!(refused("SELECT 1;\nDROP TABLE a").starts_with("2:1 expected the end"));
+    assert!(refused("SELECT 1\nFROM a WHERE (").starts_with("2:15 "), "{}", refused("SELECT 1\nFROM a WHERE ("));
     for text in [
         "DROP TABLE a",
         "EXPLAIN ANALYZE SELECT 1",
