@@ -92,6 +92,14 @@ missing_packages() {
         [ -z "$file" ] || [ -e "$file" ] || echo "$package"
     done <<< "$DEBIAN_FILES"
     have_venv || echo python3-venv
+    missing_extension
+}
+
+# Plans with indexes that are not there: an extension of the newest server, which is known once that is installed.
+missing_extension() {
+    local major
+    major=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sed -n 's|.*/postgresql/\([0-9]*\)/bin/initdb$|\1|p' | sort -n | tail -n 1)
+    [ -z "$major" ] || [ -e "/usr/share/postgresql/$major/extension/hypopg.control" ] || echo "postgresql-$major-hypopg"
 }
 
 install_packages() {
@@ -130,6 +138,9 @@ if [ "${#packages[@]}" -eq 0 ]; then
 else
     echo "installing ${packages[*]}"
     install_packages "${packages[@]}"
+    # A server that was not there before brings its own extension along in a second round.
+    mapfile -t extension < <(missing_extension)
+    [ "${#extension[@]}" -eq 0 ] || install_packages "${extension[@]}"
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -eq 0 ] || fail "installed, and still missing or too old here: what belongs to ${missing[*]}"
     done_in "installed ${packages[*]}"

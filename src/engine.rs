@@ -5,6 +5,7 @@
 //! leaving it out. Each engine is one folder, one feature and one line in
 //! [`Engines::new`]. Only these folders write SQL for a managed database.
 
+pub mod advise;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod certificate;
 pub mod dialect;
@@ -30,6 +31,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+pub use advise::Advise;
 pub use dialect::Dialect;
 pub use dump::{Dump, DumpReport, RunningDump};
 pub use facts::Describe;
@@ -168,6 +170,11 @@ pub trait Database: Send + Sync {
         None
     }
 
+    /// Saying which indexes it lacks.
+    fn advise(&self) -> Option<&dyn Advise> {
+        None
+    }
+
     /// Its SQL.
     fn dialect(&self) -> Option<&'static dyn Dialect> {
         None
@@ -218,6 +225,11 @@ impl dyn Database + '_ {
     /// Looking at rows, or ENGINE_UNSUPPORTED.
     pub fn require_sample_rows(&self) -> Result<&dyn SampleRows> {
         self.sample_rows().ok_or_else(|| Error::unsupported(self.kind().as_str(), "samples of rows"))
+    }
+
+    /// Saying which indexes it lacks, or ENGINE_UNSUPPORTED.
+    pub fn require_advise(&self) -> Result<&dyn Advise> {
+        self.advise().ok_or_else(|| Error::unsupported(self.kind().as_str(), "advice on indexes"))
     }
 
     /// Its SQL, or ENGINE_UNSUPPORTED.

@@ -146,6 +146,7 @@ impl Services {
             .schemas(SchemaAdapter::new(
                 self.schemas.clone(),
                 Arc::new(LintSettingsService::new(self.store.clone())),
+                self.migrations.clone(),
                 tokens.clone(),
             ))
             .migrations(MigrationAdapter::new(self.migrations.clone(), tokens.clone()))

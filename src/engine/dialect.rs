@@ -13,6 +13,10 @@ pub use self::{
     alter::{AlterScript, Altered, DeclaredColumn, DeclaredTable, DeclaredTables, Effect, Kept, Remade, TableLock},
     create::{CreateStatement, Created, Made, Unsupported},
     expression::MeantDefault,
+    read_sql::query::{
+        Misread, QueryScope, QueryShape, QueryTable, Term, TermKind,
+        harmless::{FindTable, Harmless},
+    },
 };
 
 use crate::model::{
@@ -200,6 +204,21 @@ impl dyn Dialect + '_ {
     /// Reads statements that make a schema. An error tells line and column of what is wrong or not understood.
     pub fn read_sql(&self, text: &str, field: &str) -> Result<SchemaDefinition> {
         read_sql::read(self, text, field)
+    }
+
+    /// Reads queries, one a text: which tables they read, and by which columns they look rows up.
+    pub fn read_queries(&self, texts: &[String]) -> Result<Vec<std::result::Result<QueryShape, Misread>>> {
+        read_sql::query::read(self, texts)
+    }
+
+    /// The statements that a server may plan, with every table in full; of others why not, which begins with "it". Planning computes
+    /// beforehand what it can, with the rights of the one who asks.
+    pub fn harmless_queries(
+        &self,
+        texts: &[String],
+        find: &FindTable<'_>,
+    ) -> Result<Vec<std::result::Result<Harmless, String>>> {
+        read_sql::query::harmless::read(self, texts, find)
     }
 
     /// An expression in the words that all engines share; else as it is, with this engine. What the columns that it names hold

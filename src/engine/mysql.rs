@@ -4,6 +4,7 @@
 //! [`server::Server`]. Each ability is a module; `connect` opens sessions, `error` words what the server says.
 
 mod abandoned;
+mod advise;
 mod capability;
 mod connect;
 mod database;

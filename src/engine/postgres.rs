@@ -2,6 +2,7 @@
 //!
 //! `connect` dials, `failure` names what went wrong, `database` is the live pool; beside them one folder an ability.
 
+mod advise;
 mod capability;
 mod connect;
 mod database;

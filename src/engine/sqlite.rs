@@ -3,6 +3,7 @@
 //! Nothing here opens a live database file but SQLite itself: closing any other descriptor of it would free the locks
 //! that this process holds on it.
 
+mod advise;
 mod catalog;
 mod confine;
 mod connect;
@@ -40,7 +41,7 @@ use self::{
     path::{DatabaseFile, DatabasePath},
 };
 use super::{
-    Database, Describe, Dialect, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe,
+    Advise, Database, Describe, Dialect, Dump, Engine, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, Probe,
     ReadDdl, SampleRows, Target,
     session_pool::{PoolOwner, SessionSource},
 };
@@ -217,6 +218,10 @@ impl Database for SqliteDatabase {
     }
 
     fn sample_rows(&self) -> Option<&dyn SampleRows> {
+        Some(self)
+    }
+
+    fn advise(&self) -> Option<&dyn Advise> {
         Some(self)
     }
 

@@ -7,28 +7,57 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        etag, required, schema as convert, skipped, small_count, time,
+        etag, migration, required, schema as convert, skipped, small_count, time,
         token::{ListScope, Tokens},
     },
     proto::v1::{self, stream_tables_response::Event},
     stream::{MessageStream, server_stream},
 };
 use crate::{
-    model::{CallContext, ConnectionId, Result, name, schema::TableOrder},
-    service::schema::{LintSettingsService, Listed, SchemaService, TableEvent},
+    model::{CallContext, ConnectionId, Error, Result, name, schema::TableOrder},
+    service::{
+        migration::MigrationService,
+        schema::{LintSettingsService, Listed, SchemaService, TableEvent},
+    },
 };
 
 /// Answers for SchemaService.
 pub struct SchemaAdapter {
     schemas: SchemaService,
     lint_settings: Arc<LintSettingsService>,
+    migrations: MigrationService,
     tokens: Tokens,
 }
 
 impl SchemaAdapter {
-    /// An adapter over the services.
-    pub fn new(schemas: SchemaService, lint_settings: Arc<LintSettingsService>, tokens: Tokens) -> Self {
-        Self { schemas, lint_settings, tokens }
+    /// An adapter over the services. Recommendations are put into migration sets.
+    pub fn new(
+        schemas: SchemaService,
+        lint_settings: Arc<LintSettingsService>,
+        migrations: MigrationService,
+        tokens: Tokens,
+    ) -> Self {
+        Self { schemas, lint_settings, migrations, tokens }
+    }
+
+    async fn import(
+        &self,
+        context: CallContext,
+        message: v1::ImportRecommendationsRequest,
+    ) -> Result<v1::ImportMigrationsResponse> {
+        let connection = name::parse_connection(&message.connection, "connection")?;
+        let set = name::parse_migration_set(&message.migration_set, "migration_set")?;
+        let asked = message.request.unwrap_or_default();
+        if !asked.connection.is_empty() && asked.connection != message.connection {
+            return Err(Error::invalid_field("request.connection", "must be empty or the same as `connection`"));
+        }
+        let request = convert::advice_request(asked).map_err(|error| error.within("request"))?;
+        // A set that is not there is told before the database is read.
+        self.migrations.get_set(&context, &set).await?;
+        let ids = &message.recommendation_ids;
+        let found = self.schemas.recommended_migrations(&context, &connection, &request, ids).await?;
+        let report = self.migrations.append(&context, &set, &found, message.validate_only).await?;
+        Ok(migration::import_response(report))
     }
 
     async fn tables(&self, context: CallContext, message: v1::ListTablesRequest) -> Result<v1::ListTablesResponse> {
@@ -219,6 +248,26 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
             convert::difference(self.schemas.diff_schemas(&context, wanted).await?)
         })
         .await
+    }
+
+    async fn recommend_indexes(
+        &self,
+        request: Request<v1::RecommendIndexesRequest>,
+    ) -> Result<Response<v1::RecommendIndexesResponse>, Status> {
+        unary(request, async |context, message| {
+            let connection = name::parse_connection(&message.connection, "connection")?;
+            let request = convert::advice_request(message)?;
+            let (advice, total) = Box::pin(self.schemas.recommend_indexes(&context, &connection, &request)).await?;
+            Ok(convert::advice(advice, total))
+        })
+        .await
+    }
+
+    async fn import_recommendations(
+        &self,
+        request: Request<v1::ImportRecommendationsRequest>,
+    ) -> Result<Response<v1::ImportMigrationsResponse>, Status> {
+        unary(request, |context, message| Box::pin(self.import(context, message))).await
     }
 
     async fn sample_rows(

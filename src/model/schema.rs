@@ -4,6 +4,7 @@
 //! What all engines share stands in the types themselves; what one of them alone knows is in [`TableDetails`],
 //! [`ColumnDetails`] and the like, a typed variant an engine.
 
+mod advice;
 mod change;
 mod column;
 mod constraint;
@@ -31,6 +32,10 @@ mod table;
 mod trigger;
 
 pub use self::{
+    advice::{
+        Advice, AdviceRule, AdviceSource, Figure, FigureKind, IndexTrial, IndexUse, Plan, PlanComparison,
+        Recommendation, SizeEstimate, StatementUse, TableUse, TrialOutcome, TrialStatement, Usage, WriteCost, Writes,
+    },
     change::{ChangedTable, SchemaChange},
     column::{Column, ColumnDetails, Generation},
     constraint::{

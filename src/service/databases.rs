@@ -17,6 +17,11 @@ pub trait Databases: Send + Sync {
     async fn reader(&self, account: &AccountId, connection: &ConnectionId) -> Result<Reader> {
         Ok(Reader { lease: self.database(account, connection).await?, served_by: None })
     }
+
+    /// The replicas that a connection names, whatever they are worth at the moment.
+    async fn replicas(&self, _account: &AccountId, _connection: &ConnectionId) -> Result<Vec<ConnectionId>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A database to read from.

@@ -3,6 +3,7 @@
 //! Files become migrations in [`import`], a set and a history become steps in [`plan`], a script becomes statements in
 //! [`script`] by the [`splitter`] of the dialect. [`view`] shows that to callers; the executor runs it as an operation.
 
+mod append;
 mod executor;
 pub mod import;
 pub mod plan;
@@ -15,6 +16,7 @@ pub mod view;
 
 use std::collections::HashMap;
 
+pub use append::NewMigration;
 pub use executor::MigrationExecutor;
 use import::{ImportedMigrations, MigrationFile};
 pub use start::{ApplyMigrations, RevertExtent, RevertMigrations, StartedRun};

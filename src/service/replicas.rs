@@ -314,6 +314,10 @@ impl Databases for Readers {
             None => Ok(Reader { lease: self.database(account, connection).await?, served_by: None }),
         }
     }
+
+    async fn replicas(&self, account: &AccountId, connection: &ConnectionId) -> Result<Vec<ConnectionId>> {
+        Ok(self.store.connection(account, connection).await?.connection.settings.replicas.connections.clone())
+    }
 }
 
 /// What was said once, for another who asks.

@@ -1,5 +1,6 @@
 //! Reading the schemas of registered databases.
 
+mod advice;
 mod cache;
 mod ddl;
 mod definition;
@@ -18,6 +19,10 @@ use tokio_util::task::TaskTracker;
 
 use self::cache::{AnswerCache, Question};
 pub use self::{
+    advice::{
+        ADVICE_RULES, AdviceRequest, AdviceSelection, DEFAULT_RECOMMENDATIONS, MAX_OWN_STATEMENTS, MAX_RECOMMENDATIONS,
+        MAX_STATEMENT_SIZE, MAX_WINDOW,
+    },
     cache::Discovery,
     ddl::{DdlCounts, DdlEvent, DdlStream},
     definition::{Generated, SchemaSource, export::TableSize, recorded},

@@ -6,6 +6,7 @@
 mod access;
 mod access_checks;
 mod accounts;
+mod advice;
 mod alter;
 mod answer;
 mod api_keys;

@@ -3,6 +3,7 @@
 mod column;
 mod constraint;
 mod height;
+pub(super) mod query;
 mod statement;
 
 use std::thread;
@@ -10,7 +11,7 @@ use std::thread;
 use sqlparser::{
     ast::{Ident, ObjectName as SqlName, Statement},
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
 use super::Dialect;
@@ -71,6 +72,7 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
         .tokenize_with_location()
         .map_err(|error| Fault { place: error.location, problem: error.message })?;
     height::refuse_high(&tokens)?;
+    let end = end(&tokens);
     let has_hard_text = tokens.iter().any(|token| is_hard(&token.token));
     let mut parser = Parser::new(grammar.as_ref()).with_tokens_with_locations(tokens);
     let mut draft = SqlDraft { dialect, definition: SchemaDefinition::default(), has_hard_text };
@@ -80,7 +82,7 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
         if begin.token == Token::EOF {
             return Ok(draft.definition);
         }
-        let statement = parser.parse_statement().map_err(|error| syntax(&error, &parser))?;
+        let statement = parser.parse_statement().map_err(|error| syntax(&error, &parser, end))?;
         let next = parser.peek_token();
         if !matches!(next.token, Token::SemiColon | Token::EOF) {
             let problem = format!("expected a semicolon, found {}", next.token);
@@ -90,8 +92,21 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
     }
 }
 
+/// Where a text ends, which the parser calls line 0.
+fn end(tokens: &[TokenWithSpan]) -> Location {
+    tokens.iter().rev().map(|token| token.span.end).find(|end| end.line > 0).unwrap_or(Location { line: 1, column: 1 })
+}
+
 /// The parser says the place at the end of its words, and not always.
-fn syntax(error: &ParserError, parser: &Parser<'_>) -> Fault {
+fn syntax(error: &ParserError, parser: &Parser<'_>, end: Location) -> Fault {
+    let mut fault = said(error, parser);
+    if fault.place.line == 0 {
+        fault.place = end;
+    }
+    fault
+}
+
+fn said(error: &ParserError, parser: &Parser<'_>) -> Fault {
     let words = match error {
         ParserError::TokenizerError(words) | ParserError::ParserError(words) => words.clone(),
         ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),

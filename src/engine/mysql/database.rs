@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
+        Advise, Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
         SampleRows, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
@@ -158,6 +158,10 @@ impl Database for MysqlDatabase {
     }
 
     fn sample_rows(&self) -> Option<&dyn SampleRows> {
+        Some(self)
+    }
+
+    fn advise(&self) -> Option<&dyn Advise> {
         Some(self)
     }
 

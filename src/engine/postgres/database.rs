@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
+        Advise, Database, Describe, Dialect, Dump, EngineOptions, Inspect, InspectObjects, Metrics, Migrate, ReadDdl,
         SampleRows, Sessions, Target,
         session_pool::{PoolOwner, SessionLease, SessionLimits, SessionPool},
     },
@@ -136,6 +136,10 @@ impl Database for PostgresDatabase {
     }
 
     fn sample_rows(&self) -> Option<&dyn SampleRows> {
+        Some(self)
+    }
+
+    fn advise(&self) -> Option<&dyn Advise> {
         Some(self)
     }
 

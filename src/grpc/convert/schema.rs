@@ -1,5 +1,6 @@
 //! Schemas: databases, tables and what is in them.
 
+mod advice;
 mod ddl;
 mod definition;
 mod details;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use self::{
+    advice::{advice, advice_request},
     ddl::{ddl_event, ddl_selection},
     definition::{generated, optional_engine, schema_source, standard_columns},
     difference::{difference, difference_request},

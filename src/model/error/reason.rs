@@ -99,6 +99,8 @@ reasons! {
     ObjectNotFound = "OBJECT_NOT_FOUND", NotFound;
     /// No such column in the table.
     ColumnNotFound = "COLUMN_NOT_FOUND", NotFound;
+    /// No such recommendation now.
+    RecommendationNotFound = "RECOMMENDATION_NOT_FOUND", NotFound;
 
     /// The id of a connection is taken.
     ConnectionExists = "CONNECTION_EXISTS", AlreadyExists;

@@ -8,8 +8,12 @@ mod types;
 
 use std::collections::HashMap;
 
-pub(super) use self::rules::known;
 pub use self::rules::{LintSelection, RULES};
+pub(super) use self::{
+    indexes::{Superfluous, superfluous},
+    keys::is_covered,
+    rules::known,
+};
 use crate::{
     engine::dialect::Dialect,
     model::schema::{

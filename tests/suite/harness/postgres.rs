@@ -39,6 +39,9 @@ pub(super) const WATCHDOG: &str = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 
 static SHARED: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(None));
 static WITH_TLS: LazyLock<PostgresServer> = LazyLock::new(|| PostgresServer::start(Some(Certificates::generate())));
 
+static COUNTING: LazyLock<PostgresServer> =
+    LazyLock::new(|| PostgresServer::start_with(None, &["shared_preload_libraries=pg_stat_statements"]));
+
 static REPLICATED: LazyLock<(PostgresServer, PostgresServer)> = LazyLock::new(|| {
     let primary = PostgresServer::start(None);
     let standby = PostgresServer::start_standby(&primary);
@@ -65,6 +68,11 @@ impl PostgresServer {
     /// A server that refuses every connection without TLS. Its certificate is for `localhost`.
     pub(crate) fn with_tls() -> &'static Self {
         &WITH_TLS
+    }
+
+    /// A server that counts statements in the databases that have the extension for it, without TLS.
+    pub(crate) fn counting() -> &'static Self {
+        &COUNTING
     }
 
     /// A server and one that copies from it, both without TLS. Tests of replicas share them.
@@ -153,6 +161,10 @@ impl PostgresServer {
     }
 
     fn start(certificates: Option<Certificates>) -> Self {
+        Self::start_with(certificates, &[])
+    }
+
+    fn start_with(certificates: Option<Certificates>, settings: &[&str]) -> Self {
         let programs = find_programs();
         let owner = server_user();
         let folder = tempfile::Builder::new().prefix("dbkeeper-pg-").tempdir().expect("a temporary folder").keep();
@@ -168,7 +180,7 @@ impl PostgresServer {
             demand_tls(&data, certificates, &owner);
         }
 
-        let server = Self::launch(programs, folder, &owner, certificates);
+        let server = Self::launch(programs, folder, &owner, certificates, settings);
         if server.certificates.is_some() {
             server.psql(
                 "postgres",
@@ -188,16 +200,23 @@ impl PostgresServer {
         copy.arg(folder.join("data")).args(["--host=127.0.0.1", "--username", SUPERUSER, "--port"]);
         copy.arg(primary.port.to_string()).env("PGPASSWORD", PASSWORD);
         check("pg_basebackup", &copy.output().expect("pg_basebackup starts"));
-        Self::launch(primary.programs.clone(), folder, &owner, None)
+        Self::launch(primary.programs.clone(), folder, &owner, None, &[])
     }
 
     /// Starts the server on the folder `data` in its folder.
-    fn launch(programs: PathBuf, folder: PathBuf, owner: &ServerUser, certificates: Option<Certificates>) -> Self {
+    fn launch(
+        programs: PathBuf,
+        folder: PathBuf,
+        owner: &ServerUser,
+        certificates: Option<Certificates>,
+        settings: &[&str],
+    ) -> Self {
         let data = folder.join("data");
         let port = free_port();
         let mut server = owner.command(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&folder).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in ["fsync=off", "max_connections=200", "max_prepared_transactions=5", "log_line_prefix=[%d] "] {
+        let common = ["fsync=off", "max_connections=200", "max_prepared_transactions=5", "log_line_prefix=[%d] "];
+        for setting in common.iter().chain(settings) {
             server.args(["-c", setting]);
         }
         let mut watchdog = Command::new("sh");

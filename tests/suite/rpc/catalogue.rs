@@ -61,6 +61,7 @@ struct Scene {
     key: String,
     registration: v1::Connection,
     master_key: String,
+    recommendation: String,
 }
 
 fn cases(scene: &Scene) -> Vec<Case> {
@@ -203,6 +204,21 @@ fn cases(scene: &Scene) -> Vec<Case> {
             },
         ),
         case(
+            "SchemaService.RecommendIndexes",
+            Refused,
+            v1::RecommendIndexesRequest { connection: connection.clone(), ..Default::default() },
+        ),
+        case(
+            "SchemaService.ImportRecommendations",
+            Refused,
+            v1::ImportRecommendationsRequest {
+                connection: connection.clone(),
+                migration_set: migration_set.clone(),
+                recommendation_ids: vec![scene.recommendation.clone()],
+                ..Default::default()
+            },
+        ),
+        case(
             "SchemaService.LintSchema",
             Refused,
             v1::LintSchemaRequest { connection: connection.clone(), ..Default::default() },
@@ -312,6 +328,11 @@ fn access_cases(scene: &Scene) -> Vec<Case> {
 async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     let client = server.client();
     let database = register_sample(&client, fixture, "shop").await;
+    let lacking = "CREATE TABLE pointed (id bigint PRIMARY KEY); CREATE TABLE pointing (id bigint REFERENCES pointed)";
+    fixture.run(&database, lacking).await;
+    let asked = v1::RecommendIndexesRequest { connection: CONNECTION.to_owned(), ..Default::default() };
+    let advice = client.schemas().recommend_indexes(asked).await.unwrap().into_inner();
+    let recommendation = advice.recommendations.first().expect("something is lacking").id.clone();
     let files = vec![file("1_a.up.sql", "CREATE TABLE a (id INTEGER);"), file("1_a.down.sql", "DROP TABLE a;")];
     migration_set(&client, "app", files).await;
     let operation = client.migrations().apply_migrations(apply(SET, CONNECTION)).await.unwrap().into_inner();
@@ -322,7 +343,7 @@ async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     let key = issue(&client, "accounts/default", viewer("of the scene")).await.0;
     make_account(&client, "doomed").await;
     let master_key = std::fs::read_to_string(server.key_file()).unwrap();
-    Scene { operation, backup, restored: fixture.unused_database(), key, registration, master_key }
+    Scene { operation, backup, restored: fixture.unused_database(), key, registration, master_key, recommendation }
 }
 
 async fn channel(server: &TestServer) -> Channel {

@@ -1,25 +1,38 @@
 //! Indexes that others make superfluous.
 
 use super::{Look, evidence, is_of_constraint, rules};
-use crate::model::schema::{Index, LintSubject, SchemaChange};
+use crate::model::schema::{Index, LintSubject, SchemaChange, Table};
+
+/// An index that another one makes superfluous.
+pub(in crate::service::schema) struct Superfluous<'a> {
+    /// The one that can go.
+    pub(in crate::service::schema) index: &'a Index,
+    /// The one that stays.
+    pub(in crate::service::schema) other: &'a Index,
+    /// They have the same terms; otherwise the other one begins with them.
+    pub(in crate::service::schema) is_equal: bool,
+}
+
+/// The indexes of a table that others make superfluous.
+pub(in crate::service::schema) fn superfluous(table: &Table) -> impl Iterator<Item = Superfluous<'_>> {
+    // What keeps a rule or backs a constraint is needed for that.
+    let needed = |index: &Index| index.primary || index.unique || is_of_constraint(table, index) || !index.valid;
+    table.indexes.iter().filter(move |index| !needed(index)).filter_map(|index| {
+        let equal = table.indexes.iter().find(|other| is_equal(index, other) && gives_way(index, other));
+        let longer = || table.indexes.iter().find(|other| is_prefix(index, other));
+        let is_equal = equal.is_some();
+        Some(Superfluous { index, other: equal.or_else(longer)?, is_equal })
+    })
+}
 
 pub(super) fn look(look: &mut Look<'_>) {
-    let table = look.table;
-    for index in &table.indexes {
-        // What keeps a rule or backs a constraint is needed for that.
-        if index.primary || index.unique || is_of_constraint(table, index) || !index.valid {
-            continue;
-        }
-        let equal = table.indexes.iter().find(|other| is_equal(index, other) && gives_way(index, other));
-        if let Some(other) = equal {
-            if look.holds(rules::DUPLICATE_INDEX) {
-                report(look, rules::DUPLICATE_INDEX, index, other, "has the same terms");
-            }
-            continue;
-        }
-        let longer = table.indexes.iter().find(|other| is_prefix(index, other));
-        if let Some(other) = longer.filter(|_| look.holds(rules::REDUNDANT_INDEX)) {
-            report(look, rules::REDUNDANT_INDEX, index, other, "begins with the same terms");
+    for Superfluous { index, other, is_equal } in superfluous(look.table) {
+        let (rule, how) = match is_equal {
+            true => (rules::DUPLICATE_INDEX, "has the same terms"),
+            false => (rules::REDUNDANT_INDEX, "begins with the same terms"),
+        };
+        if look.holds(rule) {
+            report(look, rule, index, other, how);
         }
     }
 }
@@ -35,6 +48,8 @@ fn report(look: &mut Look<'_>, rule: &'static crate::model::schema::LintRule, in
 fn is_alike(index: &Index, other: &Index) -> bool {
     index.name != other.name
         && other.valid
+        // What the planner does not look at serves no query.
+        && other.visible
         && index.method == other.method
         && index.predicate == other.predicate
         && index.nulls_not_distinct == other.nulls_not_distinct

@@ -84,7 +84,7 @@ fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
 }
 
 /// A valid index over all rows whose first parts are the columns, in any order.
-fn is_covered(table: &Table, columns: &[String]) -> bool {
+pub(in crate::service::schema) fn is_covered(table: &Table, columns: &[String]) -> bool {
     let begins = |parts: &[crate::model::schema::IndexPart]| {
         let first: Vec<_> = parts
             .iter()
@@ -100,10 +100,9 @@ fn is_covered(table: &Table, columns: &[String]) -> bool {
     // The key of a table of SQLite that is its number has no index of its own.
     key.is_some_and(|key| {
         key.len() >= columns.len() && columns.iter().all(|column| key[..columns.len()].contains(column))
-    }) || table
-        .indexes
-        .iter()
-        .any(|index| index.valid && index.predicate.is_empty() && is_ordered(&index.method) && begins(&index.parts))
+    }) || table.indexes.iter().any(|index| {
+        index.valid && index.visible && index.predicate.is_empty() && is_ordered(&index.method) && begins(&index.parts)
+    })
 }
 
 /// Methods that find a row by the value of its key.

@@ -17,6 +17,7 @@ fn index(name: &str, columns: &[&str]) -> Index {
         name: name.to_owned(),
         method: "btree".to_owned(),
         valid: true,
+        visible: true,
         parts: columns.iter().map(|column| IndexPart::plain(IndexTerm::Column((*column).to_owned()))).collect(),
         ..Index::default()
     }
@@ -77,6 +78,9 @@ fn an_index_that_keeps_a_rule_or_is_used_otherwise_is_not_superfluous() {
     assert_eq!(superfluous(including, index("j", &["a", "b"])), [r#"redundant-index Index("i")"#]);
     let hash = |name: &str, columns: &[&str]| Index { method: "hash".to_owned(), ..index(name, columns) };
     assert!(superfluous(hash("i", &["a"]), hash("j", &["a", "b"])).is_empty());
+    let hidden = |name: &str, columns: &[&str]| Index { visible: false, ..index(name, columns) };
+    assert!(superfluous(hidden("i", &["a"]), index("j", &["a"])).is_empty(), "no query would have an index any more");
+    assert!(superfluous(index("i", &["a"]), hidden("j", &["a", "b"])).is_empty());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from dbkeeper.v1 import migration_service_pb2 as dbkeeper_dot_v1_dot_migration__service__pb2
+from dbkeeper.v1 import schema_advice_pb2 as dbkeeper_dot_v1_dot_schema__advice__pb2
 from dbkeeper.v1 import schema_ddl_pb2 as dbkeeper_dot_v1_dot_schema__ddl__pb2
 from dbkeeper.v1 import schema_definition_pb2 as dbkeeper_dot_v1_dot_schema__definition__pb2
 from dbkeeper.v1 import schema_difference_pb2 as dbkeeper_dot_v1_dot_schema__difference__pb2
@@ -108,6 +110,16 @@ class SchemaServiceStub(object):
                 '/dbkeeper.v1.SchemaService/DiffSchemas',
                 request_serializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.SerializeToString,
                 response_deserializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.FromString,
+                _registered_method=True)
+        self.RecommendIndexes = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/RecommendIndexes',
+                request_serializer=dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesResponse.FromString,
+                _registered_method=True)
+        self.ImportRecommendations = channel.unary_unary(
+                '/dbkeeper.v1.SchemaService/ImportRecommendations',
+                request_serializer=dbkeeper_dot_v1_dot_schema__advice__pb2.ImportRecommendationsRequest.SerializeToString,
+                response_deserializer=dbkeeper_dot_v1_dot_migration__service__pb2.ImportMigrationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -242,6 +254,28 @@ class SchemaServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecommendIndexes(self, request, context):
+        """Recommends indexes to make, to rebuild and to drop, by what is in the schema, what the server counted and which
+        statements run, each as a migration up and down with the figures that it rests on. Reads the connection itself and never
+        a replica, for each counts alone. Plans statements and runs none. docs/advice.md explains each rule.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a pattern that is none, a number out of
+        its bounds, or a statement that does not parse or is no query; UNIMPLEMENTED (ENGINE_UNSUPPORTED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportRecommendations(self, request, context):
+        """Puts recommendations into a migration set, each as a migration of its own behind the newest. They are made anew by the
+        same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
+        and not put there again.
+        Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
+        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchemaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -304,6 +338,16 @@ def add_SchemaServiceServicer_to_server(servicer, server):
                     servicer.DiffSchemas,
                     request_deserializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.FromString,
                     response_serializer=dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.SerializeToString,
+            ),
+            'RecommendIndexes': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecommendIndexes,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesResponse.SerializeToString,
+            ),
+            'ImportRecommendations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportRecommendations,
+                    request_deserializer=dbkeeper_dot_v1_dot_schema__advice__pb2.ImportRecommendationsRequest.FromString,
+                    response_serializer=dbkeeper_dot_v1_dot_migration__service__pb2.ImportMigrationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -641,6 +685,60 @@ class SchemaService(object):
             '/dbkeeper.v1.SchemaService/DiffSchemas',
             dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasRequest.SerializeToString,
             dbkeeper_dot_v1_dot_schema__difference__pb2.DiffSchemasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecommendIndexes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/RecommendIndexes',
+            dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_schema__advice__pb2.RecommendIndexesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportRecommendations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dbkeeper.v1.SchemaService/ImportRecommendations',
+            dbkeeper_dot_v1_dot_schema__advice__pb2.ImportRecommendationsRequest.SerializeToString,
+            dbkeeper_dot_v1_dot_migration__service__pb2.ImportMigrationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

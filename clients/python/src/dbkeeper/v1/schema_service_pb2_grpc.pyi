@@ -5,6 +5,8 @@ isort:skip_file
 
 import abc
 import collections.abc
+import dbkeeper.v1.migration_service_pb2
+import dbkeeper.v1.schema_advice_pb2
 import dbkeeper.v1.schema_ddl_pb2
 import dbkeeper.v1.schema_definition_pb2
 import dbkeeper.v1.schema_difference_pb2
@@ -152,6 +154,28 @@ class SchemaServiceStub:
     changes are not written; for a connection as GetDatabase.
     """
 
+    RecommendIndexes: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_advice_pb2.RecommendIndexesRequest,
+        dbkeeper.v1.schema_advice_pb2.RecommendIndexesResponse,
+    ]
+    """Recommends indexes to make, to rebuild and to drop, by what is in the schema, what the server counted and which
+    statements run, each as a migration up and down with the figures that it rests on. Reads the connection itself and never
+    a replica, for each counts alone. Plans statements and runs none. docs/advice.md explains each rule.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a pattern that is none, a number out of
+    its bounds, or a statement that does not parse or is no query; UNIMPLEMENTED (ENGINE_UNSUPPORTED).
+    """
+
+    ImportRecommendations: grpc.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_advice_pb2.ImportRecommendationsRequest,
+        dbkeeper.v1.migration_service_pb2.ImportMigrationsResponse,
+    ]
+    """Puts recommendations into a migration set, each as a migration of its own behind the newest. They are made anew by the
+    same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
+    and not put there again.
+    Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
+    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+    """
+
 class SchemaServiceAsyncStub:
     """Reads the schema of a registered database. Each call costs a constant number of
     catalog queries, however many tables there are. What could not be read is named
@@ -280,6 +304,28 @@ class SchemaServiceAsyncStub:
     rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
     (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
     changes are not written; for a connection as GetDatabase.
+    """
+
+    RecommendIndexes: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_advice_pb2.RecommendIndexesRequest,
+        dbkeeper.v1.schema_advice_pb2.RecommendIndexesResponse,
+    ]
+    """Recommends indexes to make, to rebuild and to drop, by what is in the schema, what the server counted and which
+    statements run, each as a migration up and down with the figures that it rests on. Reads the connection itself and never
+    a replica, for each counts alone. Plans statements and runs none. docs/advice.md explains each rule.
+    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a pattern that is none, a number out of
+    its bounds, or a statement that does not parse or is no query; UNIMPLEMENTED (ENGINE_UNSUPPORTED).
+    """
+
+    ImportRecommendations: grpc.aio.UnaryUnaryMultiCallable[
+        dbkeeper.v1.schema_advice_pb2.ImportRecommendationsRequest,
+        dbkeeper.v1.migration_service_pb2.ImportMigrationsResponse,
+    ]
+    """Puts recommendations into a migration set, each as a migration of its own behind the newest. They are made anew by the
+    same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
+    and not put there again.
+    Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
+    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -434,6 +480,32 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
         (DEFINITION_UNSUPPORTED) for what the engine cannot express; UNIMPLEMENTED (ENGINE_UNSUPPORTED) for an engine whose
         changes are not written; for a connection as GetDatabase.
+        """
+
+    @abc.abstractmethod
+    def RecommendIndexes(
+        self,
+        request: dbkeeper.v1.schema_advice_pb2.RecommendIndexesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.schema_advice_pb2.RecommendIndexesResponse, collections.abc.Awaitable[dbkeeper.v1.schema_advice_pb2.RecommendIndexesResponse]]:
+        """Recommends indexes to make, to rebuild and to drop, by what is in the schema, what the server counted and which
+        statements run, each as a migration up and down with the figures that it rests on. Reads the connection itself and never
+        a replica, for each counts alone. Plans statements and runs none. docs/advice.md explains each rule.
+        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a pattern that is none, a number out of
+        its bounds, or a statement that does not parse or is no query; UNIMPLEMENTED (ENGINE_UNSUPPORTED).
+        """
+
+    @abc.abstractmethod
+    def ImportRecommendations(
+        self,
+        request: dbkeeper.v1.schema_advice_pb2.ImportRecommendationsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dbkeeper.v1.migration_service_pb2.ImportMigrationsResponse, collections.abc.Awaitable[dbkeeper.v1.migration_service_pb2.ImportMigrationsResponse]]:
+        """Puts recommendations into a migration set, each as a migration of its own behind the newest. They are made anew by the
+        same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
+        and not put there again.
+        Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
+        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
