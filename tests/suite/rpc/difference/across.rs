@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Declared as people declare tables of SQLite.
-const SHOP: &str = "CREATE TABLE artist (id INTEGER PRIMARY KEY, name NVARCHAR(120) NOT NULL, born DATE, fee NUMERIC(10,2) DEFAULT 9.5);
+const SHOP: &str = "CREATE TABLE artist (id INTEGER PRIMARY KEY, name NVARCHAR(120) NOT NULL, born DATE, fee NUMERIC(10,2) DEFAULT 9.50);
     CREATE TABLE album (
         id INTEGER PRIMARY KEY,
         artist_id INTEGER NOT NULL CONSTRAINT fk_album_artist REFERENCES artist (id) ON DELETE CASCADE,
