@@ -80,7 +80,16 @@ impl Store {
 
     /// For several statements that change something together. Dropping it rolls back.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // Where the disk is full, SQLite takes a transaction back by itself. The driver goes on to count it as open, and
+            // begins no other one on that connection.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await.map_err(failed)?.close().await.map_err(failed)?;
+                self.writer.begin_with(BEGIN).await.map_err(failed)
+            }
+            begun => begun.map_err(failed),
+        }
     }
 
     /// Closes every connection; the WAL is folded into the file.

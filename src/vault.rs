@@ -119,5 +119,10 @@ impl Vault {
     }
 }
 
+/// Whether a secret has no text: a field that a caller left empty.
+pub fn is_empty(secret: &SecretString) -> bool {
+    secret.expose_secret().is_empty()
+}
+
 #[cfg(test)]
 mod tests;

@@ -92,9 +92,10 @@ fn read_all(dialect: &(dyn Dialect + '_), text: &str) -> std::result::Result<Sch
     }
 }
 
-/// Where a text ends, which the parser calls line 0.
+/// Where the last word of a text ends, which the parser calls line 0.
 fn end(tokens: &[TokenWithSpan]) -> Location {
-    tokens.iter().rev().map(|token| token.span.end).find(|end| end.line > 0).unwrap_or(Location { line: 1, column: 1 })
+    let is_word = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_)) && token.span.end.line > 0;
+    tokens.iter().rev().find(is_word).map_or(Location { line: 1, column: 1 }, |token| token.span.end)
 }
 
 /// The parser says the place at the end of its words, and not always.

@@ -2,17 +2,18 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use secrecy::ExposeSecret;
-
 use super::{
     Secrets,
     input::{Change, ConnectionInput, ConnectionPatch, PoolInput, ReplicaInput, TlsInput},
 };
-use crate::model::{
-    Error, Result,
-    connection::{
-        Connection, ConnectionSettings, EngineKind, PoolSettings, ReplicaSettings, TlsMode, TlsSettings, is_socket,
+use crate::{
+    model::{
+        Error, Result,
+        connection::{
+            Connection, ConnectionSettings, EngineKind, PoolSettings, ReplicaSettings, TlsMode, TlsSettings, is_socket,
+        },
     },
+    vault,
 };
 
 const MAX_LABELS: usize = 64;
@@ -189,9 +190,7 @@ pub(super) fn check_password_given_again(current: &Connection, patch: &Connectio
         Change::TlsCa(pem) if *pem != settings.tls.ca_pem => Some("tls.ca_pem"),
         Change::TlsClientCert(pem) if *pem != settings.tls.client_cert_pem => Some("tls.client_cert_pem"),
         // What it was cannot be compared; to take away what is not there changes nothing.
-        Change::TlsClientKey(key) if current.client_key_set || !key.expose_secret().is_empty() => {
-            Some("tls.client_key_pem")
-        }
+        Change::TlsClientKey(key) if current.client_key_set || !vault::is_empty(key) => Some("tls.client_key_pem"),
         _ => None,
     });
     match moved {

@@ -171,9 +171,8 @@ async fn a_call_under_way_keeps_its_database_until_it_has_ended() {
     let mut health = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     let stopping = tokio::spawn(server.stop());
     in_time(async { while health.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {} }).await;
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' \
-               AND datname = current_database() AND pid <> pg_backend_pid()";
-    postgres.psql(&database, end);
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%'";
+    postgres.psql("postgres", &format!("{end} AND datname = '{database}'"));
     in_time(call).await.unwrap().expect("a call that was under way is finished");
     in_time(stopping).await.unwrap();
     assert!(holder.join().unwrap().is_err(), "the lock was held until the server was stopping");

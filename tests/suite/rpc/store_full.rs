@@ -10,7 +10,7 @@ use std::{
 use dbkeeper::grpc::{client::Client, proto::v1};
 use tonic::Code;
 
-use super::{answer::assert_refused, backups::SmallDisk};
+use super::{answer::assert_refused, backups::SmallDisk, support::until};
 use crate::harness::server::TestServer;
 
 /// Most calls until the disk is full, which each take some KiB of it.
@@ -90,7 +90,14 @@ async fn a_store_on_a_full_disk_keeps_what_it_has_and_goes_on_with_room() {
         // What only reads is answered.
         assert_eq!(names(&client).await, acknowledged);
         fs::remove_file(&filler).unwrap();
-        acknowledged.insert(create(&client, &format!("after-{round}")).await.expect("there is room again"));
+        until(async || match create(&client, &format!("after-{round}")).await {
+            Ok(name) => acknowledged.insert(name),
+            Err(error) => {
+                assert_eq!(error.code(), Code::Unavailable, "there is room again: {error:?}");
+                false
+            }
+        })
+        .await;
         assert_eq!(names(&client).await, acknowledged);
         assert_intact(&client).await;
         server = server.stop().await.start().await;

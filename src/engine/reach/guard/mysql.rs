@@ -5,11 +5,9 @@ use crate::model::connection::TlsMode;
 
 /// Longest packet of a login.
 const LOGIN_PACKET: usize = 64 << 10;
-/// Longest answer after it that comes in one piece: what fits into one packet, as far as MariaDB lets one grow by default. No row
-/// that dbkeeper reads comes near it, and the driver joins packets by copying them, so that each byte more would cost three.
-const ANSWER: usize = 16 << 20;
-/// Length of a packet that goes on in the next one.
-const CONTINUED: usize = 0x00ff_ffff;
+/// Longest packet after it. No row that dbkeeper reads comes near it, and the driver copies what it reads, so that each byte costs
+/// three. A packet that goes on in the next one is twice as long.
+const ANSWER: usize = 8 << 20;
 /// Turns of the driver that a login over TLS takes at least: the request for TLS, the handshake, the user. The answers to
 /// the first statements of ours are short, so that a few turns more do no harm.
 const TURNS: u32 = 6;
@@ -24,8 +22,6 @@ pub(in crate::engine::reach) struct MysqlGuard {
     packet: Vec<u8>,
     /// Bytes of the packet that are still to come and are not kept.
     skip: usize,
-    /// Length of the packets so far that make one answer.
-    joined: usize,
     /// Bytes of the server before the login is done.
     total: usize,
     /// How often the driver has spoken after the server.
@@ -56,7 +52,6 @@ impl MysqlGuard {
             stage: Stage::Greeting,
             packet: Vec::new(),
             skip: 0,
-            joined: 0,
             total: 0,
             turns: 0,
             server_spoke: false,
@@ -105,7 +100,7 @@ impl MysqlGuard {
         if self.stage == Stage::Answers { self.measure(bytes) } else { Ok(()) }
     }
 
-    /// Adds up the lengths of packets that the driver joins.
+    /// Looks at the length of each packet.
     fn measure(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());
@@ -118,12 +113,8 @@ impl MysqlGuard {
             }
             let length = self.length();
             self.packet.clear();
-            self.joined += length;
-            if self.joined > ANSWER {
+            if length > ANSWER {
                 return Err(Refusal::TooMuch);
-            }
-            if length < CONTINUED {
-                self.joined = 0;
             }
             self.skip = length;
         }
@@ -178,7 +169,7 @@ fn greeted_plugin(greeting: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONTINUED, MysqlGuard, Refusal, greeted_plugin};
+    use super::{ANSWER, MysqlGuard, Refusal, greeted_plugin};
     use crate::model::connection::TlsMode;
 
     fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
@@ -231,20 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_clear_is_bounded_however_many_packets_it_is_in() {
+    fn an_answer_in_clear_is_bounded() {
         let mut guard = MysqlGuard::new(TlsMode::Disabled);
         guard.received(&greeting("mysql_native_password")).unwrap();
         guard.sent(&packet(1, &[0xff; 60]));
         guard.received(&packet(2, b"\0\0\0\x02\0\0\0")).unwrap();
-        let whole = packet(1, &vec![1; CONTINUED]);
-        let end = packet(2, b"");
-        // Each answer begins anew, and the size of the pieces does not matter.
-        for size in [whole.len(), 16 << 10, 4099] {
-            let answer = [&whole[..], &end].concat();
-            answer.chunks(size).try_for_each(|piece| guard.received(piece)).unwrap();
+        let longest = packet(1, &vec![1; ANSWER]);
+        // The size of the pieces does not matter.
+        for size in [longest.len(), 16 << 10, 4099] {
+            longest.chunks(size).try_for_each(|piece| guard.received(piece)).unwrap();
         }
-        guard.received(&whole).unwrap();
-        assert_eq!(guard.received(&whole[..4]), Err(Refusal::TooMuch));
+        assert_eq!(guard.received(&packet(1, &vec![1; ANSWER + 1])[..4]), Err(Refusal::TooMuch));
     }
 
     #[test]
