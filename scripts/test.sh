@@ -28,11 +28,15 @@ section() {
     }
 }
 
+# What runs in the background ends with the script, however that ends.
+background=()
+trap 'for job in "${background[@]}"; do kill "$job" 2> /dev/null || true; done' EXIT
+
 # Tests of a full disk mount a small one. Where sudo asks for a password it does so now, and not in the middle.
 if [ "$(id -u)" -ne 0 ]; then
     sudo -n true 2> /dev/null || sudo -v
     (while sleep 60; do sudo -n true; done) > /dev/null 2>&1 &
-    trap "kill $!" EXIT
+    background+=($!)
 fi
 
 # Most tests wait for a server more than they compute, so there are more of them than cores. Beyond 16 the sessions of all of
@@ -44,8 +48,20 @@ section 'format' cargo fmt --check
 section 'contract' buf lint
 section 'clippy' cargo clippy --all-targets --quiet -- -D warnings
 section 'build' cargo test --no-run
-section 'rust tests' cargo test
 section 'python types' env --chdir=clients/python ../../.venv/bin/mypy
-section 'python tests' env --chdir=clients/python ../../.venv/bin/python -m pytest
+# The tests of the Python client wait for servers more than they compute, so they run beside those of Rust.
+python_output=$(mktemp)
+env --chdir=clients/python ../../.venv/bin/python -m pytest > "$python_output" 2>&1 &
+python_tests=$!
+background+=("$python_tests")
+end_of_python_tests() {
+    local status=0
+    wait "$python_tests" || status=$?
+    cat "$python_output"
+    rm -f "$python_output"
+    return "$status"
+}
+section 'rust tests' cargo test
+section 'python tests' end_of_python_tests
 summarise
 printf '\nAll sections passed in %s s, with %s s of processor time.\n' "$SECONDS" "$(processor_seconds)"

@@ -59,8 +59,12 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let pool =
-            |connections| SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
+        // A connection is looked at when it is given back; a file does not go away while it rests, and each look at the thread
+        // of a connection takes two changes of threads.
+        let pool = |connections| {
+            let options = SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
+            options.idle_timeout(None).max_lifetime(None)
+        };
         let writer = pool(1).connect_with(options.clone()).await.map_err(|cause| open_failed(path, cause))?;
         schema::migrate(&writer).await?;
         sealed::guard(&writer).await?;

@@ -6,6 +6,8 @@ mod certificates;
 #[path = "../../tests/suite/harness/mariadb.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 pub(crate) mod mariadb;
+#[path = "../../tests/suite/harness/port.rs"]
+pub(crate) mod port;
 #[path = "../../tests/suite/harness/postgres.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 pub(crate) mod postgres;

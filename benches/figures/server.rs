@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
@@ -18,7 +17,10 @@ use tempfile::TempDir;
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use crate::harness::postgres::{PostgresServer, SUPERUSER};
+use crate::harness::{
+    port::free_port,
+    postgres::{PostgresServer, SUPERUSER},
+};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause between two looks at a server that starts. Short, because the start is one of the figures.
@@ -165,11 +167,6 @@ pub(crate) fn processor_time(process: u32) -> Duration {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().expect("ticks")).sum();
     Duration::from_millis(10 * ticks)
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 fn log_file(folder: &Path) -> File {

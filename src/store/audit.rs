@@ -8,7 +8,7 @@ mod row;
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use sqlx::{Executor, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{Executor, QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{Store, failed, from_stored, to_stored, unreadable};
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
 pub use chain::mac as audit_mac;
 pub use list::AuditEnd;
 
+/// Events that are added in one statement, which the store keeps prepared for each number of them.
+const MOST_TOGETHER: usize = 8;
+
 /// A place in a chain as the store holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredPlace {
@@ -34,10 +37,10 @@ pub struct StoredPlace {
 impl Store {
     /// Adds events at the ends of their chains, in the order given, all or none. Returns the sequence of each.
     pub async fn append_audit_records(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Vec<u64>> {
-        if let [record] = records
-            && let Some(sequence) = self.append_one(key, record).await?
+        if records.len() <= MOST_TOGETHER
+            && let Some(sequences) = self.append_together(key, records).await?
         {
-            return Ok(vec![sequence]);
+            return Ok(sequences);
         }
         let mut transaction = self.begin().await?;
         let mut ends: HashMap<&AccountId, AuditPlace> = HashMap::new();
@@ -48,23 +51,28 @@ impl Store {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => unknown.insert(sound_end_of(&mut transaction, key, account).await?),
             };
-            *end = append(&mut transaction, key, *end, None, record).await?;
+            *end = append_one(&mut transaction, key, *end, record).await?;
             sequences.push(end.sequence);
         }
         transaction.commit().await.map_err(failed)?;
         Ok(sequences)
     }
 
-    /// Adds an event in the fewest statements: most come alone. Absent where the end of the chain is not as the server wrote it.
-    /// The statement that adds it fails where the head is another one by then.
-    async fn append_one(&self, key: &AuditKey, record: &AuditRecord) -> Result<Option<u64>> {
+    /// Adds a few events of one account in the fewest statements, for most writes are of one call and of the end of the call before.
+    /// Absent where they are of several accounts, or where the end of the chain is not as the server wrote it. The statement
+    /// that adds them fails where the head is another one by then.
+    async fn append_together(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Option<Vec<u64>>> {
+        let Some((first, others)) = records.split_first() else { return Ok(Some(Vec::new())) };
+        if others.iter().any(|record| record.call.account != first.call.account) {
+            return Ok(None);
+        }
         let mut connection = self.writer().acquire().await.map_err(failed)?;
-        let end = end_of(&mut connection, key, &record.call.account).await?;
+        let end = end_of(&mut connection, key, &first.call.account).await?;
         if !end.genuine {
             return Ok(None);
         }
-        let end = append(&mut connection, key, end.place, Some(end.place), record).await?;
-        Ok(Some(end.sequence))
+        let ends = append(&mut connection, key, end.place, Some(end.place), records).await?;
+        Ok(Some(ends.iter().map(|end| end.sequence).collect()))
     }
 
     /// The head of a chain; absent before the first event.
@@ -103,7 +111,7 @@ async fn sound_end_of(
         &RequestId::generate(),
     );
     let found = AuditRecord { kind: AuditKind::Damage, ..AuditRecord::intent(call) };
-    append(transaction, key, end.place, None, &found).await
+    append_one(transaction, key, end.place, &found).await
 }
 
 /// Where the chain of an account ends by all that tells it, and whether that is as the server wrote it: where anything lies
@@ -185,44 +193,61 @@ async fn events_after<'e>(
     Ok(rows.iter().map(|row| row::event(row, account)).collect())
 }
 
-/// Adds an event behind the end of its chain, and makes it the head. `seen` is the head as it was read outside of a transaction.
+/// Adds an event behind the end of its chain, and makes it the head.
+async fn append_one(
+    transaction: &mut Transaction<'static, Sqlite>,
+    key: &AuditKey,
+    end: AuditPlace,
+    record: &AuditRecord,
+) -> Result<AuditPlace> {
+    let ends = append(transaction, key, end, None, std::slice::from_ref(record)).await?;
+    Ok(ends.last().copied().unwrap_or(end))
+}
+
+/// Adds events of one account behind the end of its chain in one statement, each of which becomes the head, and returns their
+/// places. `seen` is the head as it was read outside of a transaction.
 async fn append(
     connection: &mut SqliteConnection,
     key: &AuditKey,
     end: AuditPlace,
     seen: Option<AuditPlace>,
-    record: &AuditRecord,
-) -> Result<AuditPlace> {
-    let account = &record.call.account;
-    let sequence = end.sequence + 1;
-    let place = AuditPlace { sequence, mac: chain::mac(key, &end.mac, sequence, record) };
-    sqlx::query(
+    records: &[AuditRecord],
+) -> Result<Vec<AuditPlace>> {
+    let mut places = Vec::with_capacity(records.len());
+    let mut insert = QueryBuilder::<Sqlite>::new(
         "INSERT INTO audit_appends (account, sequence, time, kind, intent, actor, address, method, request_id, resources,
-                                    parameters, code, reason, versions, left_out, mac, seal, previous)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-    )
-    .bind(account.as_str())
-    .bind(to_stored(sequence))
-    .bind(record.time.as_micros())
-    .bind(record.kind.as_str())
-    .bind(to_stored(record.intent))
-    .bind(&record.call.actor)
-    .bind(&record.call.address)
-    .bind(&record.call.method)
-    .bind(&record.call.request_id)
-    .bind(row::lines(&record.call.resources))
-    .bind(row::lines(&record.call.parameters))
-    .bind(&record.code)
-    .bind(&record.reason)
-    .bind(row::lines(&record.versions))
-    .bind(to_stored(record.left_out))
-    .bind(&place.mac[..])
-    .bind(&chain::head_seal(key, account, place)[..])
-    .bind(seen.as_ref().map(|seen| &seen.mac[..]))
-    .execute(connection)
-    .await
-    .map_err(failed)?;
-    Ok(place)
+                                    parameters, code, reason, versions, left_out, mac, seal, previous) ",
+    );
+    let (mut end, mut seen) = (end, seen);
+    insert.push_values(records, |mut values, record| {
+        let account = &record.call.account;
+        let sequence = end.sequence + 1;
+        let place = AuditPlace { sequence, mac: chain::mac(key, &end.mac, sequence, record) };
+        values
+            .push_bind(account.as_str())
+            .push_bind(to_stored(sequence))
+            .push_bind(record.time.as_micros())
+            .push_bind(record.kind.as_str())
+            .push_bind(to_stored(record.intent))
+            .push_bind(&record.call.actor)
+            .push_bind(&record.call.address)
+            .push_bind(&record.call.method)
+            .push_bind(&record.call.request_id)
+            .push_bind(row::lines(&record.call.resources))
+            .push_bind(row::lines(&record.call.parameters))
+            .push_bind(&record.code)
+            .push_bind(&record.reason)
+            .push_bind(row::lines(&record.versions))
+            .push_bind(to_stored(record.left_out))
+            .push_bind(place.mac.to_vec())
+            .push_bind(chain::head_seal(key, account, place).to_vec())
+            .push_bind(seen.map(|seen| seen.mac.to_vec()));
+        seen = seen.map(|_| place);
+        end = place;
+        places.push(place);
+    });
+    insert.build().execute(connection).await.map_err(failed)?;
+    Ok(places)
 }
 
 #[cfg(test)]
@@ -249,7 +274,14 @@ mod tests {
         let end = end_of(&mut connection, &key, &record.call.account).await.unwrap();
         assert!(end.genuine);
         let before = AuditPlace { sequence: 2, mac: [7; 32] };
-        append(&mut connection, &key, end.place, Some(before), &record).await.unwrap_err();
-        append(&mut connection, &key, end.place, Some(end.place), &record).await.unwrap();
+        append(&mut connection, &key, end.place, Some(before), &two).await.unwrap_err();
+        assert_eq!(end_of(&mut connection, &key, &record.call.account).await.unwrap().place, end.place);
+        let added = append(&mut connection, &key, end.place, Some(end.place), &two).await.unwrap();
+        assert_eq!(added.iter().map(|place| place.sequence).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(end_of(&mut connection, &key, &record.call.account).await.unwrap().place, added[1]);
+        drop(connection);
+        let elsewhere = AuditedCall { account: AccountId::parse("shop", "account").unwrap(), ..record.call.clone() };
+        let mixed = [record.clone(), AuditRecord::intent(elsewhere), record.clone()];
+        assert_eq!(store.append_audit_records(&key, &mixed).await.unwrap(), [6, 1, 7]);
     }
 }

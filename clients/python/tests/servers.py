@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -26,9 +27,13 @@ START_TIMEOUT = 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, from below those that the system gives to whoever dials: else one who dials could
+    have it before the server is there."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def program(name: str, package: str, *patterns: str) -> str:

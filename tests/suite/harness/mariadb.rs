@@ -7,7 +7,6 @@
 use std::{
     env, fs,
     io::Write,
-    net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -27,7 +26,7 @@ use dbkeeper::{
     },
 };
 
-use super::certificates::Certificates;
+use super::{certificates::Certificates, port::free_port};
 
 /// The administrator of every test server.
 pub(crate) const ADMIN: &str = "keeper";
@@ -282,11 +281,6 @@ fn write_file(folder: &Path, name: &str, content: &str) -> PathBuf {
     fs::write(&path, content).expect("the temporary folder can be written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("the mode of our own file can be set");
     path
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 fn check(program: &str, output: &Output) {

@@ -5,6 +5,7 @@ pub(crate) mod faulty_store;
 pub(crate) mod gateway;
 pub(crate) mod mariadb;
 pub(crate) mod pgbouncer;
+pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod server;

@@ -13,7 +13,10 @@ use std::{
 
 use dbkeeper::model::connection::ConnectionSettings;
 
-use super::postgres::{self, PostgresServer, SUPERUSER};
+use super::{
+    port::free_port,
+    postgres::{self, PostgresServer, SUPERUSER},
+};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -76,7 +79,7 @@ impl PgBouncer {
     fn start(mode: &str, users: &str, administrator: &str, target: u16, more: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("dbkeeper-pgbouncer-").tempdir().expect("a temporary folder").keep();
-        let port = postgres::free_port();
+        let port = free_port();
         postgres::write_file(&folder, "users", users);
         let configuration = format!(
             "[databases]\n* = host=127.0.0.1 port={target}\n\

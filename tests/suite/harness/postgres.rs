@@ -6,7 +6,6 @@
 use std::{
     env, fs,
     io::Write,
-    net::TcpListener,
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
@@ -23,7 +22,7 @@ use std::{
 
 use dbkeeper::model::connection::{ConnectionSettings, EngineKind, PoolSettings, TlsMode, TlsSettings};
 
-use super::certificates::Certificates;
+use super::{certificates::Certificates, port::free_port};
 
 /// The superuser of every test server.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -351,11 +350,6 @@ fn feed(mut program: Command, input: &[u8]) -> Vec<u8> {
     let text = || String::from_utf8_lossy(&input[..input.len().min(2000)]);
     assert!(output.status.success(), "{} on {}", String::from_utf8_lossy(&output.stderr), text());
     output.stdout
-}
-
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 fn check(program: &str, output: &Output) {
