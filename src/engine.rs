@@ -45,6 +45,7 @@ pub use session_pool::SessionLimits;
 use crate::model::{
     AccountId, ConnectionId, Error, Result,
     connection::{Capability, ConnectionSettings, EngineKind, PoolFigures, ServerInfo},
+    on_record::OnRecord,
 };
 
 /// The secrets that log in to a database, held only while it is opened.
@@ -108,7 +109,13 @@ pub trait Engine: Send + Sync {
 
     /// Dials, authenticates and makes one round trip on a connection of its own, which is closed again.
     /// Errors tell why in the reasons of [`crate::model::Reason`], with metadata `sql_state`, `vendor_code` and `hint`.
-    async fn probe(&self, target: &Target) -> Result<Probe>;
+    async fn probe(&self, target: &Target) -> Result<Probe> {
+        self.probe_on_record(target, &OnRecord::already()).await
+    }
+
+    /// The same for a call whose record is being written meanwhile. Until that is there the database is dialled at most, and not
+    /// a byte is sent to it.
+    async fn probe_on_record(&self, target: &Target, on_record: &OnRecord) -> Result<Probe>;
 
     /// How passwords are made for this engine; absent where its databases have none.
     fn password_recipe(&self) -> Option<PasswordRecipe> {

@@ -15,6 +15,7 @@ pub mod id;
 pub mod metric;
 pub mod migration;
 pub mod name;
+pub mod on_record;
 pub mod operation;
 pub mod page;
 pub mod removal;

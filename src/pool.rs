@@ -35,6 +35,7 @@ use crate::{
         AccountId, ConnectionId, Error, Reason, Result, Timestamp,
         connection::{ConnectionState, PoolFigures},
         name,
+        on_record::OnRecord,
     },
     store::{Store, connection::ConnectionRecord},
     vault::{SecretScope, Vault},
@@ -148,22 +149,35 @@ impl Pools {
         outcome
     }
 
-    /// Dials a registered connection afresh, without its pool, and notes what was found. `asked` where a person asked for it.
-    pub async fn probe_registered(&self, record: &ConnectionRecord, asked: bool) -> Result<Probe> {
-        let target = self.target(record)?;
+    /// Dials a registered connection afresh, without its pool, and notes what was found.
+    pub async fn probe_registered(&self, record: &ConnectionRecord) -> Result<Probe> {
         let began = Timestamp::now();
-        let outcome = self.probe(target).await;
-        self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), asked).await;
+        let outcome = self.probe(self.target(record)?).await;
+        self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), false).await;
+        outcome
+    }
+
+    /// The same for a person who asks, and whose call may not be on record yet: until it is, the database is told nothing.
+    pub async fn test_registered(&self, record: &ConnectionRecord, on_record: &OnRecord) -> Result<Probe> {
+        let began = Timestamp::now();
+        let outcome = self.probe_on_record(self.target(record)?, on_record.clone()).await;
+        // Without a record nothing was tried, and nothing was found.
+        on_record.wait().await?;
+        self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), true).await;
         outcome
     }
 
     /// Dials settings that need not be registered, without a pool.
     pub async fn probe(&self, target: Target) -> Result<Probe> {
+        self.probe_on_record(target, OnRecord::already()).await
+    }
+
+    async fn probe_on_record(&self, target: Target, on_record: OnRecord) -> Result<Probe> {
         let engine = self.engine(target.settings.engine)?.clone();
         // Before the gate of the host, which others want as well.
         let turn = self.inner.probes.turn(&target.account).await;
         let gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
-        self.inner.probes.probe(engine, target, (turn, gate)).await
+        self.inner.probes.probe(engine, target, on_record, (turn, gate)).await
     }
 
     /// What a shutdown waits for; work that must end although its caller went away is run in it.
@@ -211,10 +225,12 @@ impl Pools {
         let engine = self.engine(target.settings.engine)?.clone();
         let gate = self.inner.limits.sessions.gates.enter(&target.settings.host, target.settings.port).await;
         let began = Timestamp::now();
-        let outcome = match tokio::time::timeout(limit, self.inner.probes.probe(engine, target, gate)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(status::silent(limit)),
-        };
+        let outcome =
+            match tokio::time::timeout(limit, self.inner.probes.probe(engine, target, OnRecord::already(), gate)).await
+            {
+                Ok(outcome) => outcome,
+                Err(_) => Err(status::silent(limit)),
+            };
         let state = self.note(record, began, outcome.as_ref().map(|probe| probe.server.version.clone()), false).await;
         Ok((state, outcome.err()))
     }

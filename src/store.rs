@@ -24,7 +24,12 @@ pub mod sealed;
 pub mod server_key;
 pub mod setting;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sqlx::{
     Sqlite, SqlitePool, Transaction,
@@ -34,7 +39,7 @@ use sqlx::{
 use connection_cache::ConnectionCache;
 use tokio::sync::watch;
 
-use crate::model::{Error, Reason, Result};
+use crate::model::{AccountId, Error, Reason, Result, audit::AuditPlace};
 
 /// Connections that read at one time.
 const READERS: u32 = 4;
@@ -45,6 +50,7 @@ pub struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
     connections: Arc<ConnectionCache>,
+    audit_ends: Arc<Mutex<HashMap<AccountId, AuditPlace>>>,
     changes: Arc<watch::Sender<u64>>,
 }
 
@@ -69,7 +75,7 @@ impl Store {
         schema::migrate(&writer).await?;
         sealed::guard(&writer).await?;
         let reader = pool(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { reader, writer, connections: Arc::default(), changes: Arc::default() })
+        Ok(Self { reader, writer, connections: Arc::default(), audit_ends: Arc::default(), changes: Arc::default() })
     }
 
     /// For queries that change nothing.

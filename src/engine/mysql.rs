@@ -36,6 +36,7 @@ use super::{
 use crate::model::{
     AccountId, Error, Result,
     connection::{ConnectionSettings, EngineKind, TlsMode, is_socket},
+    on_record::OnRecord,
 };
 
 /// MySQL and MariaDB.
@@ -65,8 +66,8 @@ impl Engine for MysqlEngine {
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(violations)) }
     }
 
-    async fn probe(&self, target: &Target) -> Result<Probe> {
-        let connector = Connector::new(target, &self.options)?;
+    async fn probe_on_record(&self, target: &Target, on_record: &OnRecord) -> Result<Probe> {
+        let connector = Connector::on_record(target, &self.options, on_record)?;
         let began = Instant::now();
         let (connection, server) = connector.dial_at_gate().await?;
         let latency = began.elapsed();

@@ -33,6 +33,7 @@ use super::{
 use crate::model::{
     AccountId, Error, Result,
     connection::{ConnectionSettings, EngineKind, TlsMode, is_socket},
+    on_record::OnRecord,
 };
 
 const DEFAULT_PORT: u16 = 5432;
@@ -90,8 +91,8 @@ impl Engine for PostgresEngine {
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(violations)) }
     }
 
-    async fn probe(&self, target: &Target) -> Result<Probe> {
-        let dialer = Dialer::new(target, &self.options)?;
+    async fn probe_on_record(&self, target: &Target, on_record: &OnRecord) -> Result<Probe> {
+        let dialer = Dialer::on_record(target, &self.options, on_record)?;
         let began = Instant::now();
         let mut connection = dialer.dial_at_gate().await?;
         let (server, latency) = match self.direct.known(&dialer, &connection) {

@@ -48,6 +48,7 @@ use super::{
 use crate::model::{
     AccountId, Error, Reason, Result,
     connection::{Ability, Capability, ConnectionSettings, EngineKind, PoolFigures, ServerInfo, TlsMode},
+    on_record::OnRecord,
 };
 
 /// Part of the name of every file that dbkeeper puts beside a database.
@@ -100,7 +101,8 @@ impl Engine for SqliteEngine {
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(violations)) }
     }
 
-    async fn probe(&self, target: &Target) -> Result<Probe> {
+    async fn probe_on_record(&self, target: &Target, on_record: &OnRecord) -> Result<Probe> {
+        on_record.wait().await?;
         refuse_password(target)?;
         let (place, limit) = (self.path(target)?, self.options.dial_timeout);
         let began = Instant::now();

@@ -23,7 +23,7 @@ use super::{
     layers::{self, audit::CallAudit},
     status,
 };
-use crate::model::{CallContext, Error, RequestId, Result, removal::Removed};
+use crate::model::{CallContext, Error, RequestId, Result, context::Caller, on_record::OnRecord, removal::Removed};
 
 /// Most resources that the answer to a deletion names.
 const MAX_TOLD: usize = 100;
@@ -126,9 +126,37 @@ where
     Ok(answer)
 }
 
+/// Runs the handler while the intent is written. An answer is only given where it was written.
+async fn recorded_beside<M, T, F>(
+    audit: Option<&CallAudit>,
+    context: CallContext,
+    message: M,
+    handler: impl FnOnce(CallContext, M, OnRecord) -> F,
+) -> Result<T>
+where
+    M: Message,
+    T: Message,
+    F: Future<Output = Result<T>>,
+{
+    let Some(audit) = audit else { return handler(context, message, OnRecord::already()).await };
+    let (durable, on_record) = OnRecord::soon();
+    let fields = audit.fields(&message);
+    let begin = async {
+        // Moved in, so that it is dropped where the intent is not written.
+        let durable = durable;
+        audit.write_intent(fields).await?;
+        durable.send_replace(true);
+        Ok(())
+    };
+    let (begun, answer) = tokio::join!(begin, handler(context, message, on_record));
+    let answer = begun.and(answer)?;
+    audit.answered(&answer).await;
+    Ok(answer)
+}
+
 /// Runs a unary handler that waits for something to happen and changes nothing, such as one that waits for the end of an
-/// operation or tries a database. It ends with SHUTTING_DOWN when the server stops, where an ordinary call is finished first,
-/// and when its caller leaves or its deadline passes.
+/// operation. It ends with SHUTTING_DOWN when the server stops, where an ordinary call is finished first, and when its
+/// caller leaves or its deadline passes.
 pub async fn long_poll<M, T, F>(
     request: Request<M>,
     handler: impl FnOnce(CallContext, M) -> F,
@@ -139,14 +167,50 @@ where
     F: Future<Output = Result<T>>,
 {
     let (call, message) = ActiveCall::take(request)?;
-    let (request_id, caller) = (call.context.request_id.clone(), call.context.caller.clone());
-    let gone = call.context.cancellation.clone();
-    let answer = tokio::select! {
-        biased;
-        answer = recorded(call.audit.as_ref(), call.context, message, handler) => answer,
-        () = caller.credentials_ended() => Err(layers::credentials_ended()),
-        () = call.stopping.cancelled() => Err(layers::shutting_down()),
-        () = gone.cancelled() => Err(Error::cancelled()),
-    };
-    answer.map(Response::new).map_err(|error| status::from_error(&error, &request_id))
+    let end = EarlyEnd::of(&call);
+    end.or(recorded(call.audit.as_ref(), call.context, message, handler)).await
+}
+
+/// Runs a unary handler that tries a database: a long poll that begins while its record is being written, so that the dial does not
+/// wait for the disk. The handler is told when it is on record, and shows nothing of what it was given to anybody before.
+pub async fn trial<M, T, F>(
+    request: Request<M>,
+    handler: impl FnOnce(CallContext, M, OnRecord) -> F,
+) -> Result<Response<T>, Status>
+where
+    M: Message,
+    T: Message,
+    F: Future<Output = Result<T>>,
+{
+    let (call, message) = ActiveCall::take(request)?;
+    let end = EarlyEnd::of(&call);
+    end.or(recorded_beside(call.audit.as_ref(), call.context, message, handler)).await
+}
+
+/// What ends a long poll before its work does.
+struct EarlyEnd {
+    request_id: RequestId,
+    caller: Caller,
+    stopping: CancellationToken,
+    gone: CancellationToken,
+}
+
+impl EarlyEnd {
+    fn of(call: &ActiveCall) -> Self {
+        let context = &call.context;
+        let (request_id, caller) = (context.request_id.clone(), context.caller.clone());
+        Self { request_id, caller, stopping: call.stopping.clone(), gone: context.cancellation.clone() }
+    }
+
+    /// The answer, or why there will be none.
+    async fn or<T>(self, answer: impl Future<Output = Result<T>>) -> Result<Response<T>, Status> {
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.caller.credentials_ended() => Err(layers::credentials_ended()),
+            () = self.stopping.cancelled() => Err(layers::shutting_down()),
+            () = self.gone.cancelled() => Err(Error::cancelled()),
+        };
+        answer.map(Response::new).map_err(|error| status::from_error(&error, &self.request_id))
+    }
 }

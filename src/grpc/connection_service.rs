@@ -5,7 +5,7 @@ use std::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{deletion, long_poll, unary},
+    call::{deletion, trial, unary},
     convert::{
         connection as convert, connection_details as details, connection_status as status, enum_from_proto, etag,
         pool as convert_pool, required,
@@ -138,13 +138,13 @@ impl v1::connection_service_server::ConnectionService for ConnectionAdapter {
         request: Request<v1::TestConnectionRequest>,
     ) -> Result<Response<v1::TestConnectionResponse>, Status> {
         use v1::test_connection_request::Target;
-        long_poll(request, async |context, message| {
+        trial(request, async |context, message, on_record| {
             let target = match required(message.target, "target")? {
                 Target::Name(name) => TestTarget::Registered(name::parse_connection(&name, "name")?),
                 Target::Connection(connection) => TestTarget::Settings(Box::new(convert::input(connection)?)),
             };
             let began = Instant::now();
-            let outcome = self.connections.test(&context, target).await.map_err(in_connection)?;
+            let outcome = self.connections.test(&context, target, &on_record).await.map_err(in_connection)?;
             Ok(convert::test_response(outcome, began.elapsed()))
         })
         .await

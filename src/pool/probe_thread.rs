@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use crate::{
     engine::{Engine, Probe, Target},
-    model::{AccountId, Error, Result, connection::EngineKind},
+    model::{AccountId, Error, Result, connection::EngineKind, on_record::OnRecord},
 };
 
 /// Of so many pauses of a login one is made.
@@ -65,15 +65,16 @@ impl ProbeThread {
         &self,
         engine: Arc<dyn Engine>,
         target: Target,
+        on_record: OnRecord,
         gate: G,
     ) -> Result<Probe> {
         // A look at a file logs in nowhere, and asks a file system, which may hang: that must not hold all others.
         if target.settings.engine == EngineKind::Sqlite {
-            return engine.probe(&target).await;
+            return engine.probe_on_record(&target, &on_record).await;
         }
         let look = with_fewer_pauses(async move {
             let _gate = gate;
-            engine.probe(&target).await
+            engine.probe_on_record(&target, &on_record).await
         });
         AbortOnDropHandle::new(self.handle.spawn(look.in_current_span())).await.map_err(Error::internal)?
     }

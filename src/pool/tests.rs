@@ -38,7 +38,7 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn probe(&self, _: &Target) -> Result<Probe> {
+    async fn probe_on_record(&self, _: &Target, _: &OnRecord) -> Result<Probe> {
         Ok(Probe { server: server_info(), latency: Duration::ZERO })
     }
 

@@ -30,6 +30,7 @@ use crate::{
         AccountId, CallContext, ConnectionId, Error, ErrorKind, Permission, Reason, RequestKey, Result, Timestamp,
         connection::{Capabilities, Connection, ConnectionSettings, ConnectionState},
         name,
+        on_record::OnRecord,
         page::{Page, PageRequest},
     },
     operation::Operations,
@@ -210,10 +211,10 @@ impl ConnectionService {
         self.get(context, id).await
     }
 
-    /// Dials and authenticates on a connection of its own. The inner error is the answer of the database, the outer one
-    /// that the call cannot be made.
-    pub async fn test(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
-        let outcome = self.probe(context, target).await?;
+    /// Dials and authenticates on a connection of its own. A registered database is dialled at once, and is told nothing
+    /// before the call is on record. The inner error is the answer of the database, the outer one that the call cannot be made.
+    pub async fn test(&self, context: &CallContext, target: TestTarget, on_record: &OnRecord) -> Result<Result<Probe>> {
+        let outcome = self.probe(context, target, on_record).await?;
         match outcome {
             // A fault on our side is no answer of the database.
             Err(error)
@@ -225,7 +226,7 @@ impl ConnectionService {
         }
     }
 
-    async fn probe(&self, context: &CallContext, target: TestTarget) -> Result<Result<Probe>> {
+    async fn probe(&self, context: &CallContext, target: TestTarget, on_record: &OnRecord) -> Result<Result<Probe>> {
         match target {
             TestTarget::Registered(id) => {
                 let account = context.account();
@@ -235,14 +236,16 @@ impl ConnectionService {
                 if pending.is_some()
                     && let Ok(turn) = self.turns.take(account, &id)
                 {
+                    on_record.wait().await?;
                     if let Err(error) = self.settle(&turn, &context.request_id).await {
                         tracing::warn!(connection = %id, error = %error, "rotation of credentials not settled");
                     }
                     record = self.store.connection(account, &id).await?;
                 }
-                Ok(self.pools.probe_registered(&record, true).await)
+                Ok(self.pools.test_registered(&record, on_record).await)
             }
             TestTarget::Settings(input) => {
+                on_record.wait().await?;
                 let (settings, secrets) = self.checked(context.account(), *input)?;
                 let credentials = Credentials {
                     password: secrets.password.unwrap_or_else(|| SecretString::from("")),
@@ -297,7 +300,7 @@ impl ConnectionService {
         }
         let record = self.store.connection(context.account(), &connection.id).await.ok()?;
         // What the test finds stands in the status that is read next.
-        let _ = self.pools.probe_registered(&record, false).await;
+        let _ = self.pools.probe_registered(&record).await;
         self.get(context, &connection.id).await.ok()
     }
 

@@ -6,7 +6,11 @@ mod list;
 mod retention;
 mod row;
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    slice,
+    sync::{MutexGuard, PoisonError},
+};
 
 use sqlx::{Executor, QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
@@ -24,6 +28,8 @@ pub use list::AuditEnd;
 
 /// Events that are added in one statement, which the store keeps prepared for each number of them.
 const MOST_TOGETHER: usize = 8;
+/// What the trigger behind `audit_appends` says where a chain does not end where it was believed to.
+const END_CHANGED: &str = "the end of the audit log has changed";
 
 /// A place in a chain as the store holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +43,7 @@ pub struct StoredPlace {
 impl Store {
     /// Adds events at the ends of their chains, in the order given, all or none. Returns the sequence of each.
     pub async fn append_audit_records(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Vec<u64>> {
-        if records.len() <= MOST_TOGETHER
-            && let Some(sequences) = self.append_together(key, records).await?
-        {
+        if let Some(sequences) = self.append_behind_known_end(key, records).await? {
             return Ok(sequences);
         }
         let mut transaction = self.begin().await?;
@@ -55,24 +59,37 @@ impl Store {
             sequences.push(end.sequence);
         }
         transaction.commit().await.map_err(failed)?;
+        let mut known = self.known_audit_ends();
+        known.extend(ends.into_iter().map(|(account, end)| (account.clone(), end)));
         Ok(sequences)
     }
 
-    /// Adds a few events of one account in the fewest statements, for most writes are of one call and of the end of the call before.
-    /// Absent where they are of several accounts, or where the end of the chain is not as the server wrote it. The statement
-    /// that adds them fails where the head is another one by then.
-    async fn append_together(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Option<Vec<u64>>> {
+    /// Adds a few events of one account in one statement, for most writes are of one call and of the end of the call before.
+    /// Absent, with nothing added, where they are of several accounts, where this process has not written to that chain
+    /// yet, and where the chain does not end as it left it.
+    async fn append_behind_known_end(&self, key: &AuditKey, records: &[AuditRecord]) -> Result<Option<Vec<u64>>> {
         let Some((first, others)) = records.split_first() else { return Ok(Some(Vec::new())) };
-        if others.iter().any(|record| record.call.account != first.call.account) {
+        let account = &first.call.account;
+        if others.len() >= MOST_TOGETHER || others.iter().any(|record| record.call.account != *account) {
             return Ok(None);
         }
+        let known = self.known_audit_ends().remove(account);
+        let Some(end) = known else { return Ok(None) };
         let mut connection = self.writer().acquire().await.map_err(failed)?;
-        let end = end_of(&mut connection, key, &first.call.account).await?;
-        if !end.genuine {
-            return Ok(None);
-        }
-        let ends = append(&mut connection, key, end.place, Some(end.place), records).await?;
-        Ok(Some(ends.iter().map(|end| end.sequence).collect()))
+        let places = match append(&mut connection, key, end, Looked::Before, records).await {
+            Ok(places) => places,
+            Err(cause) if cause.as_database_error().is_some_and(|error| error.message() == END_CHANGED) => {
+                return Ok(None);
+            }
+            Err(cause) => return Err(failed(cause)),
+        };
+        self.known_audit_ends().extend(places.last().map(|end| (account.clone(), *end)));
+        Ok(Some(places.iter().map(|place| place.sequence).collect()))
+    }
+
+    /// Where the chains ended when this process last wrote to them.
+    fn known_audit_ends(&self) -> MutexGuard<'_, HashMap<AccountId, AuditPlace>> {
+        self.audit_ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The head of a chain; absent before the first event.
@@ -161,8 +178,7 @@ async fn checkpoint<'e>(
     row::stored_place(&row, |place| chain::checkpoint_seal(key, account, place, time)).map(Some)
 }
 
-/// What tells where a chain ends: its head, how far it was removed, and its last event, each where there is one. One query, for
-/// every audited call waits for it twice.
+/// What tells where a chain ends: its head, how far it was removed, and its last event, each where there is one.
 async fn known_places(connection: &mut SqliteConnection, account: &AccountId) -> Result<Vec<SqliteRow>> {
     let query = sqlx::query(
         "SELECT 1 AS is_head, sequence, mac, seal FROM audit_heads WHERE account = $1
@@ -200,29 +216,40 @@ async fn append_one(
     end: AuditPlace,
     record: &AuditRecord,
 ) -> Result<AuditPlace> {
-    let ends = append(transaction, key, end, None, std::slice::from_ref(record)).await?;
-    Ok(ends.last().copied().unwrap_or(end))
+    let added = append(transaction, key, end, Looked::InTransaction, slice::from_ref(record)).await.map_err(failed)?;
+    Ok(added.last().copied().unwrap_or(end))
+}
+
+/// When the end of a chain was looked at that an event is added behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// In the transaction that adds the event.
+    InTransaction,
+    /// At another time: the statement that adds the event fails with [`END_CHANGED`] where it is not the end any more.
+    Before,
 }
 
 /// Adds events of one account behind the end of its chain in one statement, each of which becomes the head, and returns their
-/// places. `seen` is the head as it was read outside of a transaction.
+/// places.
 async fn append(
     connection: &mut SqliteConnection,
     key: &AuditKey,
     end: AuditPlace,
-    seen: Option<AuditPlace>,
+    looked: Looked,
     records: &[AuditRecord],
-) -> Result<Vec<AuditPlace>> {
-    let mut places = Vec::with_capacity(records.len());
+) -> Result<Vec<AuditPlace>, sqlx::Error> {
     let mut insert = QueryBuilder::<Sqlite>::new(
         "INSERT INTO audit_appends (account, sequence, time, kind, intent, actor, address, method, request_id, resources,
-                                    parameters, code, reason, versions, left_out, mac, seal, previous) ",
+                                    parameters, code, reason, versions, left_out, mac, seal, previous, previous_seal) ",
     );
-    let (mut end, mut seen) = (end, seen);
+    let mut places = Vec::with_capacity(records.len());
+    let mut end = end;
     insert.push_values(records, |mut values, record| {
         let account = &record.call.account;
         let sequence = end.sequence + 1;
         let place = AuditPlace { sequence, mac: chain::mac(key, &end.mac, sequence, record) };
+        let seal = |place| chain::head_seal(key, account, place).to_vec();
+        let previous = (looked == Looked::Before).then_some(end);
         values
             .push_bind(account.as_str())
             .push_bind(to_stored(sequence))
@@ -240,13 +267,13 @@ async fn append(
             .push_bind(row::lines(&record.versions))
             .push_bind(to_stored(record.left_out))
             .push_bind(place.mac.to_vec())
-            .push_bind(chain::head_seal(key, account, place).to_vec())
-            .push_bind(seen.map(|seen| seen.mac.to_vec()));
-        seen = seen.map(|_| place);
+            .push_bind(seal(place))
+            .push_bind(previous.map(|end| end.mac.to_vec()))
+            .push_bind(previous.map(seal));
         end = place;
         places.push(place);
     });
-    insert.build().execute(connection).await.map_err(failed)?;
+    insert.build().execute(connection).await?;
     Ok(places)
 }
 
@@ -258,30 +285,68 @@ mod tests {
         vault::{MasterKeys, Vault},
     };
 
-    #[tokio::test]
-    async fn an_event_is_not_added_behind_a_head_that_is_no_more() {
+    /// Statements of somebody who has the file and not the key.
+    const INTRUSIONS: [&str; 5] = [
+        "UPDATE audit_heads SET mac = zeroblob(32)",
+        "UPDATE audit_heads SET seal = zeroblob(32)",
+        "UPDATE audit_heads SET sequence = sequence + 1",
+        "INSERT INTO audit_events SELECT account, sequence + 5, time, kind, 0, actor, address, method, request_id, resources,
+                parameters, code, reason, versions, left_out, mac FROM audit_events WHERE sequence = 1",
+        "INSERT INTO audit_checkpoints SELECT account, sequence + 5, mac, time, mac FROM audit_events WHERE sequence = 1",
+    ];
+
+    async fn opened() -> (tempfile::TempDir, Store, AuditKey, AuditRecord) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         let vault = Vault::new(&MasterKeys::generate().unwrap()).unwrap();
         let key = vault.open_server_key("audit", &vault.generate_server_key("audit").unwrap()).unwrap().into();
         let account = AccountId::from_stored(DEFAULT_ACCOUNT.to_owned());
         let call = AuditedCall::new(account, "key/a".to_owned(), String::new(), String::new(), &RequestId::generate());
-        let record = AuditRecord::intent(call);
-        assert_eq!(store.append_audit_records(&key, std::slice::from_ref(&record)).await.unwrap(), [1]);
+        (folder, store, key, AuditRecord::intent(call))
+    }
+
+    #[tokio::test]
+    async fn events_are_added_behind_the_end_of_their_chain_alone_and_together() {
+        let (_folder, store, key, record) = opened().await;
         let two = [record.clone(), record.clone()];
+        assert_eq!(store.append_audit_records(&key, &two[..1]).await.unwrap(), [1]);
         assert_eq!(store.append_audit_records(&key, &two).await.unwrap(), [2, 3]);
-        let mut connection = store.writer().acquire().await.unwrap();
-        let end = end_of(&mut connection, &key, &record.call.account).await.unwrap();
-        assert!(end.genuine);
-        let before = AuditPlace { sequence: 2, mac: [7; 32] };
-        append(&mut connection, &key, end.place, Some(before), &two).await.unwrap_err();
-        assert_eq!(end_of(&mut connection, &key, &record.call.account).await.unwrap().place, end.place);
-        let added = append(&mut connection, &key, end.place, Some(end.place), &two).await.unwrap();
-        assert_eq!(added.iter().map(|place| place.sequence).collect::<Vec<_>>(), [4, 5]);
-        assert_eq!(end_of(&mut connection, &key, &record.call.account).await.unwrap().place, added[1]);
-        drop(connection);
         let elsewhere = AuditedCall { account: AccountId::parse("shop", "account").unwrap(), ..record.call.clone() };
         let mixed = [record.clone(), AuditRecord::intent(elsewhere), record.clone()];
-        assert_eq!(store.append_audit_records(&key, &mixed).await.unwrap(), [6, 1, 7]);
+        assert_eq!(store.append_audit_records(&key, &mixed).await.unwrap(), [4, 1, 5]);
+        let many = vec![record.clone(); MOST_TOGETHER + 2];
+        assert_eq!(store.append_audit_records(&key, &many).await.unwrap(), (6..16).collect::<Vec<_>>());
+        let mut connection = store.writer().acquire().await.unwrap();
+        let end = end_of(&mut connection, &key, &record.call.account).await.unwrap();
+        assert!(end.genuine && end.place.sequence == 15, "{end:?}");
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_left_at_the_end_of_a_chain_is_noted_before_the_next_event() {
+        for intrusion in INTRUSIONS {
+            let (_folder, store, key, record) = opened().await;
+            let two = [record.clone(), record.clone()];
+            store.append_audit_records(&key, &two).await.unwrap();
+            sqlx::query("DROP TRIGGER audit_heads_forward").execute(store.writer()).await.unwrap();
+            sqlx::query(intrusion).execute(store.writer()).await.unwrap();
+            let next = store.append_audit_records(&key, &two).await.unwrap();
+            let noted = store.audit_events_after(&record.call.account, next[0] - 2, 1).await.unwrap();
+            assert_eq!(noted[0].record.kind, AuditKind::Damage, "{intrusion}");
+            let after = store.append_audit_records(&key, &two).await.unwrap();
+            assert_eq!(after[0], next[1] + 1, "{intrusion}: the chain goes on, and the damage is noted once");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_not_added_behind_an_end_that_is_no_more() {
+        let (_folder, store, key, record) = opened().await;
+        let two = [record.clone(), record.clone()];
+        store.append_audit_records(&key, &two).await.unwrap();
+        let mut connection = store.writer().acquire().await.unwrap();
+        let end = end_of(&mut connection, &key, &record.call.account).await.unwrap().place;
+        let before = AuditPlace { sequence: 2, mac: [7; 32] };
+        append(&mut connection, &key, before, Looked::Before, &two).await.unwrap_err();
+        assert_eq!(end_of(&mut connection, &key, &record.call.account).await.unwrap().place, end);
+        append(&mut connection, &key, end, Looked::Before, &two).await.unwrap();
     }
 }

@@ -16,6 +16,7 @@ const SCRIPTS: &[(i64, &str)] = &[
     (7, include_str!("schema/0007_pending_credentials.sql")),
     (8, include_str!("schema/0008_lint_settings.sql")),
     (9, include_str!("schema/0009_audit_appends.sql")),
+    (10, include_str!("schema/0010_known_audit_ends.sql")),
 ];
 
 /// Brings the schema to the version of this binary.

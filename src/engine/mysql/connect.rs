@@ -23,6 +23,7 @@ use crate::{
     model::{
         Error, Result,
         connection::{ConnectionSettings, TlsMode},
+        on_record::OnRecord,
     },
 };
 
@@ -50,10 +51,15 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(target: &Target, engine: &EngineOptions) -> Result<Self> {
+        Self::on_record(target, engine, &OnRecord::already())
+    }
+
+    /// One that sends nothing before the call is on record.
+    pub(super) fn on_record(target: &Target, engine: &EngineOptions, on_record: &OnRecord) -> Result<Self> {
         let (settings, dial_timeout) = (&target.settings, engine.dial_timeout);
         let guard = LoginGuard::Mysql(settings.tls.mode);
-        let passage =
-            Passage::open(&engine.reach, destination(settings), guard, dial_timeout, "").map_err(Error::internal)?;
+        let passage = Passage::open(&engine.reach, destination(settings), guard, dial_timeout, "", on_record.clone())
+            .map_err(Error::internal)?;
         Ok(Self {
             settings: settings.clone(),
             password: target.credentials.password.clone(),

@@ -24,6 +24,7 @@ use crate::{
     model::{
         Error, OperationId, Reason, Result,
         connection::{ConnectionSettings, ServerInfo, TlsMode, TlsSettings},
+        on_record::OnRecord,
     },
 };
 
@@ -57,6 +58,11 @@ pub(super) struct Dialer {
 
 impl Dialer {
     pub(super) fn new(target: &Target, engine: &EngineOptions) -> Result<Self> {
+        Self::on_record(target, engine, &OnRecord::already())
+    }
+
+    /// One that sends nothing before the call is on record.
+    pub(super) fn on_record(target: &Target, engine: &EngineOptions, on_record: &OnRecord) -> Result<Self> {
         refuse_sticky_variables()?;
         let timeout = engine.dial_timeout;
         let settings = &target.settings;
@@ -67,7 +73,8 @@ impl Dialer {
             (Destination::new(&settings.host, settings.port, socket), LoginGuard::Postgres(settings.tls.mode));
         // The driver, too, makes a file name with the port of the folder that it is given.
         let suffix = format!("/{}", socket_name(settings.port));
-        let passage = Passage::open(&engine.reach, way.clone(), guard, timeout, &suffix).map_err(Error::internal)?;
+        let passage = Passage::open(&engine.reach, way.clone(), guard, timeout, &suffix, on_record.clone())
+            .map_err(Error::internal)?;
         Ok(Self {
             options: connect_options(settings, credentials.password.expose_secret(), client_key)?
                 .socket(passage.socket()),

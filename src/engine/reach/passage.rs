@@ -15,6 +15,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Checked, Destination, LoginGuard, Reach, Refusal, Unreached};
+use crate::model::on_record::OnRecord;
 
 /// Bytes that are carried at once in one direction.
 const BUFFER: usize = 16 << 10;
@@ -36,18 +37,21 @@ struct Way {
     guard: LoginGuard,
     /// One deadline over look-up and dial, for the driver that gave up does not tell.
     timeout: Duration,
+    on_record: OnRecord,
     last_failure: Mutex<Option<(Instant, Unreached)>>,
     last_address: Mutex<Option<SocketAddr>>,
 }
 
 impl Passage {
-    /// Opens one. `suffix` is what the driver puts behind the path that it is given.
+    /// Opens one. `suffix` is what the driver puts behind the path that it is given. What the driver sends goes on its way
+    /// once the call is on record.
     pub fn open(
         reach: &Reach,
         destination: Destination,
         guard: LoginGuard,
         timeout: Duration,
         suffix: &str,
+        on_record: OnRecord,
     ) -> io::Result<Arc<Self>> {
         let socket = PathBuf::from(format!("\0dbkeeper-{}", ulid::Ulid::generate()));
         let listener = UnixListener::bind(format!("{}{suffix}", socket.display()))?;
@@ -56,6 +60,7 @@ impl Passage {
             destination,
             guard,
             timeout,
+            on_record,
             last_failure: Mutex::default(),
             last_address: Mutex::default(),
         });
@@ -153,6 +158,9 @@ impl Way {
         let watch = Mutex::new(self.guard.watch());
         let (mut from_driver, mut to_driver) = driver.split();
         let up = async {
+            if self.on_record.wait().await.is_err() {
+                return;
+            }
             let mut buffer = vec![0; BUFFER];
             while let Ok(length @ 1..) = from_driver.read(&mut buffer).await {
                 watch.lock().unwrap_or_else(PoisonError::into_inner).sent(&buffer[..length]);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::model::connection::TlsMode;
+use crate::model::{connection::TlsMode, on_record::OnRecord};
 
 /// A network in which every name has the addresses of the next entry, and dialling is noted.
 #[derive(Default, Clone)]
@@ -313,7 +313,8 @@ async fn both_directions_flow_while_both_are_full() {
     let reach = over(&network, TargetPolicy::default());
     let guard = LoginGuard::Postgres(TlsMode::Required);
     let way = Destination::Network("10.0.0.1".to_owned(), 5432);
-    let passage = Passage::open(&reach, way, guard, std::time::Duration::from_secs(60), "").unwrap();
+    let passage =
+        Passage::open(&reach, way, guard, std::time::Duration::from_secs(60), "", OnRecord::already()).unwrap();
     let talk = async {
         // It answers with a flood before it reads the question.
         let (mut server, _) = server.accept().await.unwrap();
@@ -348,6 +349,42 @@ async fn both_directions_flow_while_both_are_full() {
     };
     let both = async { tokio::join!(talk, ask) };
     tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("the passage is stuck");
+}
+
+/// More turns of the test's one thread than bytes need that nobody holds back.
+const TURNS: usize = 1000;
+
+#[tokio::test]
+async fn a_database_is_dialled_at_once_and_told_nothing_before_the_call_is_on_record() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for written in [true, false] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let network = Notebook::default();
+        network.0.lock().unwrap().listener = Some(listener.local_addr().unwrap());
+        let reach = over(&network, TargetPolicy::default());
+        let way = Destination::Network("10.0.0.1".to_owned(), 3306);
+        let (durable, on_record) = OnRecord::soon();
+        let guard = LoginGuard::Mysql(TlsMode::Disabled);
+        let limit = std::time::Duration::from_secs(60);
+        let passage = Passage::open(&reach, way, guard, limit, "", on_record).unwrap();
+        let mut driver = tokio::net::UnixStream::connect(passage.socket()).await.unwrap();
+        driver.write_all(b"login").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        let mut word = [0; 5];
+        assert_eq!(server.try_read(&mut word).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        if written {
+            durable.send_replace(true);
+            server.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"login");
+        } else {
+            drop(durable);
+            assert_eq!(server.read(&mut word).await.unwrap(), 0, "the database is told something");
+            assert_eq!(driver.read(&mut word).await.unwrap(), 0);
+        }
+    }
 }
 
 #[tokio::test]

@@ -96,13 +96,18 @@ impl CallAudit {
     /// Writes the intent, with the names that stand in the message. It is finished even where the caller goes away
     /// meanwhile, so that the outcome knows of it.
     pub(in crate::grpc) async fn begin(&self, message: &impl Message) -> Result<()> {
-        self.write_intent(audited_fields::of(&self.0.policy.input, &message.encode_to_vec())).await
+        self.write_intent(self.fields(message)).await
+    }
+
+    /// What the intent of a call with this message holds.
+    pub(in crate::grpc) fn fields(&self, message: &impl Message) -> AuditedFields {
+        audited_fields::of(&self.0.policy.input, &message.encode_to_vec())
     }
 
     /// What the intent of a stream holds. From now on the stream sees to the outcome.
     pub(in crate::grpc) fn stream_begins(&self, message: &impl Message) -> AuditedFields {
         self.0.by_stream.store(true, Ordering::Relaxed);
-        audited_fields::of(&self.0.policy.input, &message.encode_to_vec())
+        self.fields(message)
     }
 
     /// Writes the intent.

@@ -112,7 +112,7 @@ impl ConnectionService {
         };
         self.store.check_no_open_operation(account, id).await?;
         // What cannot log in now could not tell afterwards which password holds.
-        self.pools.probe_registered(&record, false).await?;
+        self.pools.probe_registered(&record).await?;
         if rotation.validate_only {
             return Ok(record.connection.clone());
         }

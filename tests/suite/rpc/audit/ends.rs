@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dbkeeper::grpc::{client::Client, proto::v1};
-use tokio::net::TcpListener;
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
 use tonic::Code;
 use v1::{AuditCompletion, AuditEventKind};
 
@@ -41,6 +41,50 @@ async fn a_call_without_a_record_is_not_made() {
     intruder.run("DROP TRIGGER full").await.unwrap();
     client.connections().create_connection(create).await.unwrap();
     assert_eq!(events(&client).await.len(), 2);
+}
+
+/// Takes a call of the database, and returns what it is told until its caller hangs up or waits for an answer.
+async fn told(listener: &TcpListener) -> Vec<u8> {
+    let (mut caller, _) = listener.accept().await.unwrap();
+    let mut heard = Vec::new();
+    caller.read_buf(&mut heard).await.unwrap();
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_is_told_nothing_of_a_test_without_a_record() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let (listener, request) = silent_database().await;
+    let Some(v1::test_connection_request::Target::Connection(connection)) = request.target.clone() else {
+        panic!("settings that are not saved")
+    };
+    let name = register(&client, "silent", connection).await.name;
+    let registered =
+        v1::TestConnectionRequest { target: Some(v1::test_connection_request::Target::Name(name.clone())) };
+    let mut intruder = Intruder::of(&server).await;
+    intruder.run(REFUSE_ALL).await.unwrap();
+    for request in [&request, &registered] {
+        let error = client.connections().test_connection(request.clone()).await.unwrap_err();
+        assert_refused(&error, Code::Unavailable, "AUDIT_UNAVAILABLE");
+    }
+    let get = v1::GetConnectionRequest { name, ..Default::default() };
+    let connection = client.connections().get_connection(get).await.unwrap().into_inner();
+    assert_eq!(connection.state(), v1::ConnectionState::Untested, "nothing was tried");
+
+    intruder.run("DROP TRIGGER full").await.unwrap();
+    let last = tokio::spawn({
+        let client = client.clone();
+        async move { client.connections().test_connection(registered).await }
+    });
+    // Calls come in their order: those that were made without a record are the first.
+    let mut calls = vec![told(&listener).await];
+    while calls.last().is_some_and(Vec::is_empty) {
+        calls.push(told(&listener).await);
+    }
+    assert!(calls.len() <= 2, "settings that are not saved are dialled on record only: {calls:?}");
+    // The database has hung up by now.
+    assert!(!last.await.unwrap().unwrap().into_inner().connected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
