@@ -230,9 +230,18 @@ fn table_kind(word: &str) -> Option<TableKind> {
     }
 }
 
-/// A view's comment is always the word VIEW, which nobody wrote, or says that the view is broken.
-fn comment(kind: TableKind, text: String) -> String {
-    if kind == TableKind::View { String::new() } else { text }
+/// Storage engines that reach other servers, with a login in CONNECTION, in COMMENT or in an option of their own.
+const ENGINES_WITH_LOGIN: [&str; 3] = ["FEDERATED", "SPIDER", "CONNECT"];
+
+/// Whether tables of a storage engine hold the login to another server.
+fn holds_login(storage_engine: &str) -> bool {
+    ENGINES_WITH_LOGIN.iter().any(|known| storage_engine.eq_ignore_ascii_case(known))
+}
+
+/// What somebody wrote of a relation. A view's comment is always the word VIEW, which nobody wrote, or says that the view is broken,
+/// and that of some engines is a login.
+fn comment(kind: TableKind, storage_engine: &str, text: String) -> String {
+    if kind == TableKind::View || holds_login(storage_engine) { String::new() } else { text }
 }
 
 fn security(word: &str) -> SecurityContext {

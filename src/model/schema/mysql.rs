@@ -103,8 +103,6 @@ pub struct MysqlTable {
     pub view: Option<MysqlView>,
     /// Of a sequence alone.
     pub sequence: Option<SequenceOptions>,
-    /// Tablespace, where the table has not one of its own.
-    pub tablespace: String,
 }
 
 /// What a column is for in system versioning.

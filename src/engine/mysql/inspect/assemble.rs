@@ -15,7 +15,7 @@ use super::{
     catalog::{Catalog, integer, is_unreadable, text},
     comment,
     creation::Creations,
-    grant, security, table_kind,
+    grant, holds_login, security, table_kind,
 };
 use crate::{
     engine::mysql::row,
@@ -101,7 +101,13 @@ fn table(relation: &MySqlRow, place: &Place<'_>, parts: &mut Parts) -> Option<Ta
     let mut grants: Vec<_> = take(|parts| &mut parts.grants).iter().map(grant).collect();
     grants.sort_unstable();
     let view = take(|parts| &mut parts.views).into_iter().next();
-    let partitioning = partition::partitioning(&take(|parts| &mut parts.partitions));
+    let storage_engine = text(relation, 2);
+    let mut partitioning = partition::partitioning(&take(|parts| &mut parts.partitions));
+    let mut create_options = create_options(&text(relation, 5));
+    if holds_login(&storage_engine) {
+        create_options.clear();
+        partitioning.iter_mut().for_each(|found| partition::forget_comments(&mut found.partitions));
+    }
     let index_rows = take(|parts| &mut parts.indexes);
 
     let indexes =
@@ -113,24 +119,24 @@ fn table(relation: &MySqlRow, place: &Place<'_>, parts: &mut Parts) -> Option<Ta
     periods.extend(system_period(&columns));
     let checks: Vec<CheckConstraint> = keys::sorted(checks);
 
+    let comment = comment(kind, &storage_engine, text(relation, 6));
     let details = MysqlTable {
-        storage_engine: text(relation, 2),
+        storage_engine,
         row_format: text(relation, 3),
         character_set: character_set(&text(relation, 4)).to_owned(),
         collation: text(relation, 4),
         auto_increment: row::optional_unsigned(relation, 10).ok().flatten(),
-        create_options: create_options(&text(relation, 5)),
+        create_options,
         partitioning,
         system_versioned: text(relation, 1) == "SYSTEM VERSIONED",
         periods,
         view: view.as_ref().map(|found| view_details(found, parts.creations.algorithms.remove(&name))),
         sequence: parts.sequences.remove(&name),
-        tablespace: String::new(),
     };
     Some(Table {
         schema: place.schema.to_owned(),
         kind,
-        comment: comment(kind, text(relation, 6)),
+        comment,
         columns,
         primary_key,
         unique_constraints,

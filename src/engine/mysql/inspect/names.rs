@@ -75,7 +75,7 @@ pub(super) async fn summaries(
             row_estimate: integer(relation, 7),
             data_size_bytes: integer(relation, 8),
             index_size_bytes: integer(relation, 9),
-            comment: if readable { comment(kind, text(relation, 6)) } else { String::new() },
+            comment: if readable { comment(kind, &text(relation, 2), text(relation, 6)) } else { String::new() },
             name,
         });
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use self::{
     script::{Script, Settings, made_with, plain},
     text::{
-        holds_login, with_reference_systems, without_definer, without_foreign_keys, without_option, without_schema,
+        shows_login, with_reference_systems, without_definer, without_foreign_keys, without_option, without_schema,
     },
 };
 use super::{
@@ -198,7 +198,7 @@ impl Writer<'_> {
         };
         for created in all {
             let name = created.name;
-            if holds_login(&created.sql) {
+            if shows_login(&created.sql) {
                 let subject = format!("table {}.{name}", self.schema);
                 let reason = "its statement holds the login to another server";
                 self.script.skip(subject, reason, "make it by hand, as SHOW CREATE TABLE shows it");

@@ -2,7 +2,10 @@
 
 use sqlx::MySqlConnection;
 
-use super::catalog::{Catalog, is_unreadable, text};
+use super::{
+    catalog::{Catalog, is_unreadable, text},
+    holds_login,
+};
 use crate::{
     engine::mysql::{capability::Grants, row},
     model::schema::Skipped,
@@ -54,6 +57,7 @@ impl Blindness {
         let mut skipped: Vec<Skipped> =
             unreadable.map(|relation| unreadable_table(&self.schema, &text(relation, 0), &text(relation, 6))).collect();
         skipped.extend(catalog.tables.iter().filter_map(|relation| self.broken_view(relation)));
+        skipped.extend(catalog.tables.iter().filter_map(|relation| self.login(relation)));
         skipped.sort_by(|one, other| one.subject.cmp(&other.subject));
         for name in &catalog.creations.refused {
             skipped.push(self.creation(name));
@@ -84,6 +88,15 @@ impl Blindness {
             subject: format!("columns of view {}.{}", self.schema, text(relation, 0)),
             reason: words,
             remedy: "create again what it reads, or the view".to_owned(),
+        })
+    }
+
+    /// Comments and options of a table that may hold the login to another server.
+    fn login(&self, relation: &sqlx::mysql::MySqlRow) -> Option<Skipped> {
+        holds_login(&text(relation, 2)).then(|| Skipped {
+            subject: format!("comments and options of table {}.{}", self.schema, text(relation, 0)),
+            reason: "its storage engine reaches another server, and they may hold the login".to_owned(),
+            remedy: "look at SHOW CREATE TABLE on the server".to_owned(),
         })
     }
 

@@ -108,7 +108,6 @@ fn mysql_table(table: MysqlTable) -> v1::MysqlTable {
         periods: table.periods.into_iter().map(period).collect(),
         view: table.view.map(mysql_view),
         sequence: table.sequence.map(sequence_options),
-        tablespace: table.tablespace,
     }
 }
 

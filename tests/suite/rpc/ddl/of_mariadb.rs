@@ -65,10 +65,11 @@ async fn a_login_to_another_server_is_not_told() {
     let (secret, port) = ("fetched7391", mariadb.port());
     let sql = format!(
         "INSTALL PLUGIN IF NOT EXISTS federated SONAME 'ha_federatedx';
-        CREATE TABLE near (x INT);
+        CREATE TABLE near (x INT) COMMENT 'the comment of near';
         CREATE OR REPLACE USER fetcher@localhost IDENTIFIED BY '{secret}', fetcher@'127.0.0.1' IDENTIFIED BY '{secret}';
         GRANT SELECT ON `{database}`.* TO fetcher@localhost, fetcher@'127.0.0.1';
-        CREATE TABLE far (x INT) ENGINE = FEDERATED CONNECTION = 'mysql://fetcher:{secret}@127.0.0.1:{port}/{database}/near'"
+        CREATE TABLE far (x INT) ENGINE = FEDERATED CONNECTION = 'mysql://fetcher:{secret}@127.0.0.1:{port}/{database}/near'
+            COMMENT 'password \"commented6204\"'"
     );
     mariadb.sql(&database, &sql);
     let server = TestServer::start().await;
@@ -79,6 +80,18 @@ async fn a_login_to_another_server_is_not_told() {
     assert!(told.contains("near") && !told.contains(secret), "{told}");
     assert_eq!(summary.skipped[0].subject, format!("table {database}.far"), "{summary:?}");
     assert!(summary.skipped[0].reason.contains("login"), "{summary:?}");
+
+    // Where SPIDER has its login, which not every server has.
+    let connection = || "connections/shop".to_owned();
+    let table = v1::GetTableRequest { connection: connection(), table: "far".to_owned(), ..Default::default() };
+    let found = client.schemas().get_table(table).await.unwrap().into_inner();
+    let tables = v1::ListTablesRequest { connection: connection(), ..Default::default() };
+    let listed = client.schemas().list_tables(tables).await.unwrap().into_inner();
+    let told = format!("{found:?} {listed:?}");
+    assert!(told.contains("FEDERATED") && !told.contains("commented6204"), "{told}");
+    assert!(told.contains("the comment of near"), "{told}");
+    let kept_back = format!("comments and options of table {database}.far");
+    assert!(found.skipped.iter().any(|skipped| skipped.subject == kept_back), "{:?}", found.skipped);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1367,7 +1367,6 @@ class MysqlTable(google.protobuf.message.Message):
     PERIODS_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
     SEQUENCE_FIELD_NUMBER: builtins.int
-    TABLESPACE_FIELD_NUMBER: builtins.int
     storage_engine: builtins.str
     """Storage engine."""
     row_format: builtins.str
@@ -1380,8 +1379,6 @@ class MysqlTable(google.protobuf.message.Message):
     """Next number of AUTO_INCREMENT. Absent: none."""
     system_versioned: builtins.bool
     """It keeps the history of its rows (MariaDB)."""
-    tablespace: builtins.str
-    """Tablespace, where the table has not one of its own."""
     @property
     def create_options(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Parameter]:
         """Create options as the engine writes them."""
@@ -1416,10 +1413,9 @@ class MysqlTable(google.protobuf.message.Message):
         periods: collections.abc.Iterable[global___TimePeriod] | None = ...,
         view: global___MysqlView | None = ...,
         sequence: global___SequenceOptions | None = ...,
-        tablespace: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_auto_increment", b"_auto_increment", "auto_increment", b"auto_increment", "partitioning", b"partitioning", "sequence", b"sequence", "view", b"view"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_auto_increment", b"_auto_increment", "auto_increment", b"auto_increment", "character_set", b"character_set", "collation", b"collation", "create_options", b"create_options", "partitioning", b"partitioning", "periods", b"periods", "row_format", b"row_format", "sequence", b"sequence", "storage_engine", b"storage_engine", "system_versioned", b"system_versioned", "tablespace", b"tablespace", "view", b"view"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_auto_increment", b"_auto_increment", "auto_increment", b"auto_increment", "character_set", b"character_set", "collation", b"collation", "create_options", b"create_options", "partitioning", b"partitioning", "periods", b"periods", "row_format", b"row_format", "sequence", b"sequence", "storage_engine", b"storage_engine", "system_versioned", b"system_versioned", "view", b"view"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_auto_increment", b"_auto_increment"]) -> typing.Literal["auto_increment"] | None: ...
 
 global___MysqlTable = MysqlTable

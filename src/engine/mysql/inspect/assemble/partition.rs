@@ -36,6 +36,14 @@ fn partition(rows: &[&MySqlRow]) -> MysqlPartition {
     }
 }
 
+/// For engines that have a login there.
+pub(super) fn forget_comments(partitions: &mut [MysqlPartition]) {
+    for partition in partitions {
+        partition.comment.clear();
+        forget_comments(&mut partition.subpartitions);
+    }
+}
+
 fn one(found: &MySqlRow, name: usize) -> MysqlPartition {
     MysqlPartition {
         name: text(found, name),

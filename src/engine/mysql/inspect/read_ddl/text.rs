@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::mysql::inspect::creation::backquoted;
+use crate::engine::mysql::inspect::{creation::backquoted, holds_login};
 
 /// The functions of sequences, which the server shows with the database of the sequence.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval(", "lastval(", "setval("];
-/// Storage engines that reach other servers, with a login in CONNECTION, in COMMENT or in an option of their own.
-const ENGINES_WITH_LOGIN: [&str; 3] = ["FEDERATED", "SPIDER", "CONNECT"];
 
 /// A CREATE TABLE without its foreign keys, and these as ALTER TABLE adds them, by name.
 pub(super) fn without_foreign_keys(create: &str) -> (String, Vec<(String, String)>) {
@@ -48,10 +46,10 @@ pub(super) fn without_option(create: &str, option: &str) -> String {
 }
 
 /// Whether the table of a CREATE TABLE is kept by an engine that logs in to another server, with the password in the statement.
-pub(super) fn holds_login(create: &str) -> bool {
+pub(super) fn shows_login(create: &str) -> bool {
     let is_other = |line: &str| {
         let engine = line.strip_prefix(") ENGINE=").and_then(|rest| rest.split_ascii_whitespace().next());
-        engine.is_some_and(|engine| ENGINES_WITH_LOGIN.iter().any(|known| engine.eq_ignore_ascii_case(known)))
+        engine.is_some_and(holds_login)
     };
     create.lines().any(is_other)
 }
@@ -158,9 +156,9 @@ mod tests {
 
     #[test]
     fn an_engine_with_a_login_is_told_from_a_comment_about_it() {
-        assert!(holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=FEDERATED DEFAULT CHARSET=utf8mb4"));
-        assert!(holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=Spider"));
-        assert!(!holds_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=') ENGINE=SPIDER'"));
+        assert!(shows_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=FEDERATED DEFAULT CHARSET=utf8mb4"));
+        assert!(shows_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=Spider"));
+        assert!(!shows_login("CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB COMMENT=') ENGINE=SPIDER'"));
     }
 
     #[test]
