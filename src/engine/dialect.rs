@@ -3,12 +3,12 @@
 pub(in crate::engine) mod alter;
 pub(in crate::engine) mod collation;
 pub mod create;
+pub(in crate::engine) mod discovered;
 pub(in crate::engine) mod expression;
 pub mod names;
 mod read_sql;
 pub(in crate::engine) mod settle;
 
-pub(crate) use self::create::order::mentions;
 pub use self::{
     alter::{AlterScript, Altered, DeclaredColumn, DeclaredTable, DeclaredTables, Effect, Kept, Remade, TableLock},
     create::{CreateStatement, Created, Made, Unsupported},
@@ -18,6 +18,10 @@ pub use self::{
         harmless::{FindTable, Harmless},
     },
 };
+pub(crate) use self::{
+    create::order::mentions,
+    discovered::{MAX_NEUTRAL_NAME, named, neutral_table},
+};
 
 use crate::model::{
     Result,
@@ -25,7 +29,7 @@ use crate::model::{
     name::Identifier,
     schema::{
         ChangedTable, NeutralType, ObjectName, SchemaChange, Table, Trigger,
-        definition::{DefaultValue, SchemaDefinition},
+        definition::{DefaultValue, SchemaDefinition, TableDefinition},
         difference::SchemaDifference,
     },
 };
@@ -160,7 +164,7 @@ pub trait Dialect: Send + Sync {
 
     /// The statements that make a change, in their order. Empty: the engine has none for it, as SQLite has none that changes
     /// a column in place.
-    fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String>;
+    fn statements(&self, table: &ChangedTable<'_>, change: &SchemaChange) -> Vec<String>;
 
     /// How a type of all engines is written; an error says what the engine lacks.
     fn written_type(&self, neutral: NeutralType) -> std::result::Result<WrittenType, String>;
@@ -192,6 +196,10 @@ pub trait Dialect: Send + Sync {
     /// A definition as a database that [`Dialect::create`] made out of it would tell it. What is written alike is equal then, and
     /// what is settled stays as it is.
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition;
+
+    /// A table of a settled definition as discovery tells that of a database that [`Dialect::create`] made out of it. What only a
+    /// live database knows, such as sizes, storage and privileges, is unknown in it.
+    fn discovered(&self, settled: &SchemaDefinition, table: &TableDefinition) -> Table;
 
     /// The statements that change a schema, in their order. Both sides are settled and have passed their checks. Absent where the
     /// engine has none. What is made anew is declared as it was, as far as that is known.

@@ -192,10 +192,8 @@ impl v1::schema_service_server::SchemaService for SchemaAdapter {
     ) -> Result<Response<Self::LintSchemaStream>, Status> {
         let (schemas, settings) = (self.schemas.clone(), self.lint_settings.clone());
         server_stream(request, async move |context, message, mut sender| {
-            let connection = name::parse_connection(&message.connection, "connection")?;
-            let filter = convert::table_filter(&message.schema, 0, &message.name_pattern)?;
-            let selection = convert::lint_selection(&message, &settings.get(&context).await?)?;
-            let mut findings = schemas.lint_schema(&context, &connection, filter, selection).await?;
+            let request = convert::lint_request(message, &settings.get(&context).await?)?;
+            let mut findings = Box::pin(schemas.lint_schema(&context, request)).await?;
             let served_by = convert::served_by(findings.served_by());
             while let Some(found) = findings.next().await {
                 let event = convert::lint_event(found?, &served_by);

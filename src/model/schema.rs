@@ -46,7 +46,10 @@ pub use self::{
     dependent::{Dependence, Dependent, DependentKind},
     grant::ObjectGrant,
     index::{Index, IndexPart, IndexTerm, NullsOrder, OperatorClass},
-    lint::{Evidence, LintFinding, LintProfile, LintRule, LintSettings, LintSettingsChange, LintSeverity, LintSubject},
+    lint::{
+        Evidence, LintFinding, LintProfile, LintRule, LintSettings, LintSettingsChange, LintSeverity, LintSubject,
+        SkippedRule,
+    },
     mysql::{
         MysqlColumn, MysqlPartition, MysqlPartitioning, MysqlTable, MysqlView, SecurityContext, TimePeriod,
         VersioningRole,

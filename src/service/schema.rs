@@ -29,7 +29,7 @@ pub use self::{
     difference::{Difference, DifferenceRequest, MigrationScript, ToldChange},
     lint::{LintSelection, RULES},
     lint_settings::LintSettingsService,
-    lint_stream::{LintCounts, LintEvent, LintStream},
+    lint_stream::{LintCounts, LintEvent, LintRequest, LintStream, LintSummary},
     sample::{DEFAULT_SAMPLE_ROWS, DEFAULT_VALUE_LENGTH, MAX_VALUE_LENGTH, Masking, SampleRequest, SampledRows},
     stream::{TableEvent, TableStream},
 };

@@ -6,11 +6,15 @@ mod settle;
 mod view;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, Kept, Quote, WrittenType, aliased},
+    engine::dialect::{
+        Altered, Created, Dialect, Kept, Quote, WrittenType, aliased,
+        discovered::{self, Telling},
+    },
     model::{
         connection::EngineKind,
         schema::{
-            ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, definition::SchemaDefinition,
+            ChangedTable, Column, ColumnDetails, NeutralType, ObjectName, SchemaChange, Table,
+            definition::{SchemaDefinition, TableDefinition},
             difference::SchemaDifference,
         },
     },
@@ -110,6 +114,21 @@ impl Dialect for MysqlDialect {
         settle::settled(definition)
     }
 
+    fn discovered(&self, settled: &SchemaDefinition, table: &TableDefinition) -> Table {
+        let telling = Telling {
+            data_type: &|column_type| discovered::data_type(self, column_type),
+            primary_index: &|table| table.primary_key.as_ref().map(|_| "PRIMARY".to_owned()),
+            unique_index: &|_, _, key| key.name.clone(),
+            makes_key_indexes: true,
+            searches_expression: false,
+            complete: &|own, column| create::complete(settled, own, column),
+        };
+        let mut found = discovered::table(settled, table, &telling);
+        found.checks = create::column_checks(table);
+        found.unique_constraints.extend(create::unique_indexes(table));
+        found
+    }
+
     fn reserved_words(&self) -> &'static str {
         RESERVED
     }
@@ -167,7 +186,7 @@ impl Dialect for MysqlDialect {
         Box::new(sqlparser::dialect::MySqlDialect {})
     }
 
-    fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
+    fn statements(&self, table: &ChangedTable<'_>, change: &SchemaChange) -> Vec<String> {
         let name = self.qualified(&table.name);
         vec![match change {
             SchemaChange::CreateIndex { name: index, columns } => {
@@ -187,11 +206,11 @@ impl Dialect for MysqlDialect {
             }
             SchemaChange::RetypeColumn { column, to } => {
                 let Some(to) = type_name(*to, &column.data_type) else { return Vec::new() };
-                let Some(rest) = attributes(column, column.nullable) else { return Vec::new() };
+                let Some(rest) = attributes(table, column, column.nullable) else { return Vec::new() };
                 format!("ALTER TABLE {name} MODIFY COLUMN {} {to}{rest};", self.quoted(&column.name))
             }
             SchemaChange::RequireValue { column } => {
-                let Some(rest) = attributes(column, false) else { return Vec::new() };
+                let Some(rest) = attributes(table, column, false) else { return Vec::new() };
                 format!("ALTER TABLE {name} MODIFY COLUMN {} {}{rest};", self.quoted(&column.name), column.data_type)
             }
             SchemaChange::AddTimestamp { column, optional } => {
@@ -225,7 +244,7 @@ fn type_name(to: NeutralType, from: &str) -> Option<String> {
 }
 
 /// What MODIFY COLUMN forgets unless it is said again. Absent for a column whose rest cannot be said by what is known of it.
-fn attributes(column: &Column, nullable: bool) -> Option<String> {
+fn attributes(table: &ChangedTable<'_>, column: &Column, nullable: bool) -> Option<String> {
     use crate::model::schema::Generation;
     let details = match &column.details {
         Some(ColumnDetails::Mysql(details)) => details,
@@ -256,6 +275,9 @@ fn attributes(column: &Column, nullable: bool) -> Option<String> {
     }
     if !column.comment.is_empty() {
         text += &format!(" COMMENT '{}'", column.comment.replace('\\', "\\\\").replace('\'', "''"));
+    }
+    if let Some(check) = table.checks.iter().find(|check| check.column == column.name) {
+        text += &format!(" CHECK ({})", check.expression);
     }
     Some(text)
 }

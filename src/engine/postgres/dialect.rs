@@ -4,12 +4,18 @@ mod alter;
 pub(in crate::engine::postgres) mod create;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, Kept, WrittenType, aliased, names, settle},
+    engine::dialect::{
+        Altered, Created, Dialect, Kept, WrittenType, aliased,
+        discovered::{self, Telling},
+        names, settle,
+    },
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, NeutralType, ObjectName, SECOND_DIGITS, SchemaChange, Table, TableKind, Trigger,
-            TriggerEvent, TriggerTiming, definition::SchemaDefinition, difference::SchemaDifference,
+            TriggerEvent, TriggerTiming,
+            definition::{SchemaDefinition, TableDefinition},
+            difference::SchemaDifference,
         },
     },
 };
@@ -71,6 +77,18 @@ impl Dialect for PostgresDialect {
                 primary_key: &made_key_name,
             },
         )
+    }
+
+    fn discovered(&self, settled: &SchemaDefinition, table: &TableDefinition) -> Table {
+        let telling = Telling {
+            data_type: &|column_type| discovered::data_type(self, column_type),
+            primary_index: &|table| table.primary_key.as_ref().map(|key| key_name(table, &key.name)),
+            unique_index: &|_, _, key| key.name.clone(),
+            makes_key_indexes: false,
+            searches_expression: true,
+            complete: &|_, _| {},
+        };
+        discovered::table(settled, table, &telling)
     }
 
     fn alter(&self, difference: &SchemaDifference, _kept: Kept<'_>) -> Option<Altered> {
@@ -149,7 +167,7 @@ impl Dialect for PostgresDialect {
         true
     }
 
-    fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
+    fn statements(&self, table: &ChangedTable<'_>, change: &SchemaChange) -> Vec<String> {
         let name = self.qualified(&table.name);
         // A build beside the work of others; a partitioned table has no such thing.
         let beside = if table.kind == TableKind::PartitionedTable { "" } else { " CONCURRENTLY" };
@@ -229,6 +247,11 @@ pub(super) fn qualified(name: &ObjectName) -> String {
 
 fn of_schema(table: &ObjectName, name: &str) -> ObjectName {
     ObjectName { schema: table.schema.clone(), name: name.to_owned() }
+}
+
+/// The name of a primary key, which its index has, too.
+fn key_name(table: &TableDefinition, given: &str) -> String {
+    if given.is_empty() { made_key_name(&table.name) } else { given.to_owned() }
 }
 
 /// The name that the server makes for a primary key.

@@ -5,12 +5,15 @@ pub(in crate::engine::sqlite) mod create;
 mod settle;
 
 use crate::{
-    engine::dialect::{Altered, Created, Dialect, Kept, WrittenType},
+    engine::dialect::{
+        Altered, Created, Dialect, Kept, WrittenType,
+        discovered::{self, Telling},
+    },
     model::{
         connection::EngineKind,
         schema::{
             ChangedTable, Index, IndexTerm, NeutralType, SchemaChange, Table, Trigger,
-            definition::{DefaultValue, SchemaDefinition},
+            definition::{DefaultValue, SchemaDefinition, TableDefinition},
             difference::SchemaDifference,
         },
     },
@@ -50,6 +53,18 @@ impl Dialect for SqliteDialect {
 
     fn settled(&self, definition: &SchemaDefinition) -> SchemaDefinition {
         settle::settled(definition)
+    }
+
+    fn discovered(&self, settled: &SchemaDefinition, table: &TableDefinition) -> Table {
+        let telling = Telling {
+            data_type: &|column_type| discovered::data_type(self, column_type),
+            primary_index: &|table| has_key_index(table).then(|| index_of_key(table, 0)),
+            unique_index: &|table, place, _| index_of_key(table, place + usize::from(has_key_index(table))),
+            makes_key_indexes: false,
+            searches_expression: false,
+            complete: &|_, _| {},
+        };
+        discovered::table(settled, table, &telling)
     }
 
     fn reserved_words(&self) -> &'static str {
@@ -118,7 +133,7 @@ impl Dialect for SqliteDialect {
         (trigger.definition.contains(&condition) && trigger.definition.contains(create::NOW)).then(|| name.clone())
     }
 
-    fn statements(&self, table: &ChangedTable, change: &SchemaChange) -> Vec<String> {
+    fn statements(&self, table: &ChangedTable<'_>, change: &SchemaChange) -> Vec<String> {
         let name = self.quoted(&table.name.name);
         match change {
             SchemaChange::CreateIndex { name: index, columns } => {
@@ -165,4 +180,14 @@ impl SqliteDialect {
             format!("DROP INDEX {};", self.quoted(&index.name)),
         ])
     }
+}
+
+/// A key that is the number of the row has no index of its own.
+fn has_key_index(table: &TableDefinition) -> bool {
+    table.primary_key.is_some() && create::rowid_column(table).is_none()
+}
+
+/// The index that SQLite makes for a key, by the key's place in the statement.
+fn index_of_key(table: &TableDefinition, place: usize) -> String {
+    format!("sqlite_autoindex_{}_{}", table.name, place + 1)
 }

@@ -27,7 +27,7 @@ pub use self::{
     ddl::{ddl_event, ddl_selection},
     definition::{generated, optional_engine, schema_source, standard_columns},
     difference::{difference, difference_request},
-    lint::{lint_event, lint_selection, lint_settings, lint_settings_change},
+    lint::{lint_event, lint_request, lint_settings, lint_settings_change},
     object::object,
     request::{max_age, object_filter, sample_request, table_filter, table_name},
     sample::sample,

@@ -1,14 +1,16 @@
 //! Changes of a schema. An engine writes the statements that make them.
 
-use super::{Column, Index, NeutralType, ObjectName, TableKind};
+use super::{CheckConstraint, Column, Index, NeutralType, ObjectName, TableKind};
 
 /// The table that a change is made to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedTable {
+pub struct ChangedTable<'a> {
     /// Its name.
     pub name: ObjectName,
     /// Its kind: not every statement works on each.
     pub kind: TableKind,
+    /// Its checks: one that stands with a column is a part of it to some engines.
+    pub checks: &'a [CheckConstraint],
 }
 
 /// A change of one table.

@@ -102,6 +102,15 @@ pub struct Evidence {
     pub value: String,
 }
 
+/// A rule that could not be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SkippedRule {
+    /// The rule.
+    pub rule: &'static LintRule,
+    /// Why, in a sentence.
+    pub reason: &'static str,
+}
+
 /// Something questionable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LintFinding {
@@ -111,6 +120,9 @@ pub struct LintFinding {
     pub table: ObjectName,
     /// The part of it.
     pub subject: LintSubject,
+    /// The columns that it is about, where the subject does not say it: those of a foreign key, the one of a unique constraint that may
+    /// be NULL, the one that is missing.
+    pub columns: Vec<String>,
     /// What is questionable about it, and what to do.
     pub message: String,
     /// What the finding rests on.

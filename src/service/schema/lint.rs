@@ -1,23 +1,28 @@
 //! Looks for what is questionable in a schema, table by table.
 
+mod baseline;
 mod indexes;
 mod keys;
 mod names;
 mod rules;
 mod types;
+mod untold;
 
 use std::collections::HashMap;
 
 pub use self::rules::{LintSelection, RULES};
 pub(super) use self::{
+    baseline::{Baseline, Known},
     indexes::{Superfluous, superfluous},
     keys::is_covered,
     rules::known,
+    untold::untold,
 };
 use crate::{
-    engine::dialect::Dialect,
+    engine::dialect::{Dialect, MAX_NEUTRAL_NAME},
     model::schema::{
-        ChangedTable, Evidence, Index, LintFinding, LintRule, LintSubject, ObjectName, SchemaChange, Table, TableKind,
+        ChangedTable, Column, Evidence, Index, LintFinding, LintRule, LintSubject, NeutralType, ObjectName,
+        SchemaChange, Skipped, Table, TableKind,
     },
 };
 
@@ -28,14 +33,15 @@ type TextOrder = (String, String);
 /// column of text; nothing else of a table is kept.
 pub(super) struct Linter {
     selection: LintSelection,
-    dialect: &'static dyn Dialect,
+    /// Absent: the tables are of no engine, and their types are those that all engines share.
+    dialect: Option<&'static dyn Dialect>,
     orders: HashMap<ObjectName, HashMap<String, TextOrder>>,
     keys: Vec<keys::PendingKey>,
 }
 
 impl Linter {
-    /// A linter for a database of that dialect.
-    pub(super) fn new(selection: LintSelection, dialect: &'static dyn Dialect) -> Self {
+    /// A linter for tables of that dialect.
+    pub(super) fn new(selection: LintSelection, dialect: Option<&'static dyn Dialect>) -> Self {
         Self { selection, dialect, orders: HashMap::new(), keys: Vec::new() }
     }
 
@@ -56,16 +62,25 @@ impl Linter {
         found
     }
 
-    /// What could only be told when all tables were seen.
-    pub(super) fn finish(self) -> Vec<LintFinding> {
-        keys::collations(&self.keys, &self.orders)
+    /// What could only be told when all tables were seen. What a column says no collation of has that of its database.
+    pub(super) fn finish(self, defaults: DefaultCollation) -> (Vec<LintFinding>, Vec<Skipped>) {
+        keys::collations(&self.keys, &self.orders, defaults)
     }
+}
+
+/// What is known of the collation of a column that says none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DefaultCollation {
+    /// It is another than any that is said.
+    Distinct,
+    /// Nothing: it can be one that another column says.
+    Unknown,
 }
 
 /// One table under the rules.
 struct Look<'a> {
     selection: &'a LintSelection,
-    dialect: &'static dyn Dialect,
+    dialect: Option<&'static dyn Dialect>,
     table: &'a Table,
     found: Vec<LintFinding>,
 }
@@ -75,9 +90,23 @@ impl Look<'_> {
         self.selection.has(rule)
     }
 
+    /// What a column holds; absent where no other engine has that.
+    fn neutral_type(&self, column: &Column) -> Option<NeutralType> {
+        match self.dialect {
+            Some(dialect) => dialect.neutral_type(&column.data_type),
+            None => NeutralType::parse(&column.data_type),
+        }
+    }
+
+    fn max_name_length(&self) -> usize {
+        self.dialect.map_or(MAX_NEUTRAL_NAME, Dialect::max_name_length)
+    }
+
+    /// Nobody knows which statements mend what is of no engine.
     fn statements(&self, change: &SchemaChange) -> Vec<String> {
-        let table = ChangedTable { name: name_of(self.table), kind: self.table.kind };
-        self.dialect.statements(&table, change)
+        let Some(dialect) = self.dialect else { return Vec::new() };
+        let Table { kind, checks, .. } = self.table;
+        dialect.statements(&ChangedTable { name: name_of(self.table), kind: *kind, checks }, change)
     }
 
     /// Adds a finding. A change is what mends it.
@@ -89,8 +118,21 @@ impl Look<'_> {
         evidence: Vec<Evidence>,
         change: Option<&SchemaChange>,
     ) {
+        self.find_on(rule, subject, Vec::new(), message, evidence, change);
+    }
+
+    /// Adds a finding about columns that its subject does not say.
+    fn find_on(
+        &mut self,
+        rule: &'static LintRule,
+        subject: LintSubject,
+        columns: Vec<String>,
+        message: String,
+        evidence: Vec<Evidence>,
+        change: Option<&SchemaChange>,
+    ) {
         let fix = change.map(|change| self.statements(change)).unwrap_or_default();
-        self.found.push(LintFinding { rule, table: name_of(self.table), subject, message, evidence, fix });
+        self.found.push(LintFinding { rule, table: name_of(self.table), subject, columns, message, evidence, fix });
     }
 }
 

@@ -15,7 +15,8 @@ use dbkeeper::{
 };
 use v1::AdviceFigureKind as Kind;
 
-use super::support::{apply, migration_set, settings, succeeded};
+use super::support::{apply, migration_set, register, settings, succeeded};
+use crate::{conformance::Fixture, harness::server::TestServer};
 
 const CONNECTION: &str = "connections/shop";
 
@@ -28,6 +29,19 @@ fn asked() -> v1::RecommendIndexesRequest {
         min_window: Some(prost_types::Duration::default()),
         ..Default::default()
     }
+}
+
+/// The same with statements of the caller's own.
+fn stating(statements: &[&str]) -> v1::RecommendIndexesRequest {
+    v1::RecommendIndexesRequest { statements: statements.iter().map(|text| (*text).to_owned()).collect(), ..asked() }
+}
+
+/// Makes the database of a schema that is asked about, and returns its name there.
+async fn shop(server: &TestServer, fixture: &impl Fixture, schema: &str) -> (Client, String) {
+    let (client, database) = (server.client(), fixture.create_database().await);
+    fixture.run(&database, schema).await;
+    register(&client, "shop", settings(&fixture.target(&database))).await;
+    (client, database)
 }
 
 fn without(rules: &[&str]) -> v1::RecommendIndexesRequest {

@@ -1,10 +1,14 @@
 //! LintSchema: on each engine the defects that were made are found and no others, and the fixes mend what they say.
 
+mod bad_input;
+mod base;
+mod defined;
+
 use std::collections::BTreeSet;
 
 use dbkeeper::grpc::{
     client::Client,
-    proto::v1::{self, lint_schema_response::Event},
+    proto::v1::{self, lint_schema_response::Event, schema_source::Source},
 };
 use tonic::Code;
 
@@ -41,6 +45,43 @@ async fn lint(client: &Client, request: v1::LintSchemaRequest) -> (Vec<v1::LintF
 fn request(profile: v1::LintProfile) -> v1::LintSchemaRequest {
     let connection = "connections/shop".to_owned();
     v1::LintSchemaRequest { connection, profile: profile.into(), ..Default::default() }
+}
+
+fn yaml(text: &str) -> Source {
+    Source::Yaml(text.to_owned())
+}
+
+fn sql(engine: v1::Engine, text: &str) -> Source {
+    Source::Sql(v1::SqlSource { engine: engine.into(), text: text.to_owned() })
+}
+
+fn connection(id: &str) -> Source {
+    Source::Connection(v1::ConnectionSource { connection: format!("connections/{id}"), ..Default::default() })
+}
+
+fn side(source: Source) -> Option<v1::SchemaSource> {
+    Some(v1::SchemaSource { source: Some(source) })
+}
+
+/// A look at a schema in any of its forms, by all rules.
+fn look_at(source: Source) -> v1::LintSchemaRequest {
+    v1::LintSchemaRequest { source: side(source), profile: v1::LintProfile::Strict.into(), ..Default::default() }
+}
+
+fn engine_of(fixture: &impl Fixture) -> v1::Engine {
+    settings(&fixture.target("any")).engine()
+}
+
+/// Makes a database of what GenerateDdl writes for a source, under an id, and returns its name.
+async fn make(client: &Client, fixture: &impl Fixture, id: &str, source: Source) -> String {
+    let request =
+        v1::GenerateDdlRequest { source: side(source), engine: engine_of(fixture).into(), ..Default::default() };
+    let generated = client.schemas().generate_ddl(request).await.unwrap().into_inner();
+    let database = fixture.create_database().await;
+    let statements: Vec<&str> = generated.statements.iter().map(|statement| statement.sql.as_str()).collect();
+    fixture.run_each(&database, &statements).await;
+    register(client, id, settings(&fixture.target(&database))).await;
+    database
 }
 
 /// `rule table subject` of each.

@@ -165,8 +165,9 @@ impl<'a> Draft<'a> {
         let name = self.given_or(&key.name, || names::foreign_key_name(&table.name, &key.referenced_table, limit));
         let referenced = self.definition.find_table(&key.referenced_schema, &key.referenced_table);
         let referenced_columns = match (key.referenced_columns.as_slice(), referenced) {
-            ([], Some(referenced)) => referenced.key_columns().to_vec(),
-            (columns, _) => columns.to_vec(),
+            (columns, None) => columns.to_vec(),
+            ([], Some(referenced)) => referenced.own_names(referenced.key_columns()),
+            (columns, Some(referenced)) => referenced.own_names(columns),
         };
         // The name as the table itself was given it, whatever the case that the key writes it in.
         let target = referenced.map(TableDefinition::object_name).unwrap_or_default();

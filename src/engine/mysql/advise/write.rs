@@ -23,8 +23,9 @@ const FILL: f64 = 15.0 / 16.0;
 const ENTRY: f64 = 5.0 + 1.0;
 
 /// Without its database: a migration may run on several of them, each of another name.
-fn changed(table: &Table) -> ChangedTable {
-    ChangedTable { name: ObjectName { schema: String::new(), name: table.name.clone() }, kind: table.kind }
+fn changed(table: &Table) -> ChangedTable<'_> {
+    let name = ObjectName { schema: String::new(), name: table.name.clone() };
+    ChangedTable { name, kind: table.kind, checks: &table.checks }
 }
 
 /// Absent for an index whose kind or terms are not known well enough.

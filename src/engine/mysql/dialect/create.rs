@@ -15,10 +15,11 @@ use crate::{
     model::{
         connection::EngineKind,
         schema::{
-            NeutralType, ReferentialAction,
+            CheckConstraint, Column, ColumnDetails, Generation, KeyConstraint, MysqlColumn, NeutralType,
+            ReferentialAction,
             definition::{
-                ColumnDefinition, DefaultValue, Identity, IndexDefinition, KeyDefinition, SchemaDefinition,
-                TableDefinition, ViewDefinition, same,
+                CheckDefinition, ColumnDefinition, DefaultValue, Identity, IndexDefinition, KeyDefinition,
+                SchemaDefinition, TableDefinition, ViewDefinition, same,
             },
         },
     },
@@ -230,26 +231,11 @@ fn value(
         }
         return " AUTO_INCREMENT".to_owned();
     }
-    // The server wants as many digits of a second as the column keeps.
-    let moment = match inlined.neutral() {
-        Some(NeutralType::Timestamp { digits, .. }) => format!("CURRENT_TIMESTAMP{}", in_brackets(digits)),
-        Some(NeutralType::Date) => "(CURRENT_DATE)".to_owned(),
-        Some(NeutralType::Time { digits, .. }) => format!("(CURRENT_TIME{})", in_brackets(digits)),
-        _ => "(CURRENT_TIMESTAMP(6))".to_owned(),
-    };
+    let moment = moment(inlined);
     let mut text = String::new();
     if let Some(default) = &column.default {
-        let write =
-            DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment: &moment, uuid: "(uuid())" };
-        let written = draft.default_value(&format!("{field}.default"), object, default, &write);
-        // A long text takes an expression only.
-        let is_literal = matches!(default, DefaultValue::Literal(_));
-        let is_long = is_unbounded(inlined) || matches!(inlined.neutral(), Some(NeutralType::Json { .. }));
-        text = match written {
-            Some(written) if is_literal && is_long => format!(" DEFAULT ({written})"),
-            Some(written) => format!(" DEFAULT {written}"),
-            None => text,
-        };
+        let written = default_text(draft, &format!("{field}.default"), object, default, inlined);
+        text = written.map(|written| format!(" DEFAULT {written}")).unwrap_or_default();
     }
     if column.touched_on_update {
         if !matches!(inlined.neutral(), Some(NeutralType::Timestamp { .. })) {
@@ -259,6 +245,81 @@ fn value(
         text += &format!(" ON UPDATE {moment}");
     }
     text
+}
+
+/// The moment of the writing: the server wants as many digits of a second as the column keeps.
+fn moment(inlined: &Inlined) -> String {
+    match inlined.neutral() {
+        Some(NeutralType::Timestamp { digits, .. }) => format!("CURRENT_TIMESTAMP{}", in_brackets(digits)),
+        Some(NeutralType::Date) => "(CURRENT_DATE)".to_owned(),
+        Some(NeutralType::Time { digits, .. }) => format!("(CURRENT_TIME{})", in_brackets(digits)),
+        _ => "(CURRENT_TIMESTAMP(6))".to_owned(),
+    }
+}
+
+/// A default as it stands behind DEFAULT; absent where it is in the SQL of another engine.
+fn default_text(
+    draft: &mut Draft<'_>,
+    field: &str,
+    object: &str,
+    default: &DefaultValue,
+    inlined: &Inlined,
+) -> Option<String> {
+    let moment = moment(inlined);
+    let write =
+        DefaultWriter { neutral: inlined.neutral(), boolean: ["FALSE", "TRUE"], moment: &moment, uuid: "(uuid())" };
+    let written = draft.default_value(field, object, default, &write)?;
+    // A long text takes an expression only.
+    let is_literal = matches!(default, DefaultValue::Literal(_));
+    let is_long = is_unbounded(inlined) || matches!(inlined.neutral(), Some(NeutralType::Json { .. }));
+    Some(if is_literal && is_long { format!("({written})") } else { written })
+}
+
+/// Tells of a column of a settled definition what has to be said again where it is changed. A column that cannot be said again in
+/// full, because its default is in another engine's SQL, is told without details, so that no statement changes it.
+pub(super) fn complete(settled: &SchemaDefinition, own: &ColumnDefinition, told: &mut Column) {
+    let mut draft = Draft::new(&MysqlDialect, settled);
+    let Some(inlined) = draft.inlined("", "", &own.name, &own.column_type) else { return };
+    if own.identity.is_some() {
+        told.generation = Generation::AutoIncrement;
+    }
+    if let Some(default) = &own.default {
+        told.default_expression = default_text(&mut draft, "", "", default, &inlined);
+    }
+    if told.default_expression.is_some() == own.default.is_some() {
+        let on_update = if own.touched_on_update { moment(&inlined) } else { String::new() };
+        told.details = Some(ColumnDetails::Mysql(Box::new(MysqlColumn { on_update, ..MysqlColumn::default() })));
+    }
+}
+
+/// The unique indexes of a settled definition, each of which the server tells as a constraint, too.
+pub(super) fn unique_indexes(table: &TableDefinition) -> impl Iterator<Item = KeyConstraint> {
+    table.indexes.iter().filter(|index| index.unique).map(|index| KeyConstraint {
+        name: index.name.clone(),
+        columns: table.own_names(&index.column_names()),
+        index: index.name.clone(),
+        ..KeyConstraint::default()
+    })
+}
+
+/// The checks of a settled definition that MariaDB keeps as a part of a column, and calls like the column.
+pub(super) fn column_checks(table: &TableDefinition) -> Vec<CheckConstraint> {
+    let of_column = |check: &CheckDefinition| {
+        let column = table.columns.iter().find(|column| same(&column.name, &check.name))?.name.clone();
+        let expression = match check.engine {
+            None => from_portable(&check.expression),
+            Some(_) => check.expression.clone(),
+        };
+        Some(CheckConstraint {
+            name: column.clone(),
+            column,
+            expression,
+            validated: true,
+            enforced: true,
+            ..Default::default()
+        })
+    };
+    table.checks.iter().filter_map(of_column).collect()
 }
 
 /// Notes what of a foreign key the server lacks.

@@ -42,6 +42,11 @@ impl TableDefinition {
         self.columns.iter().find(|column| same(&column.name, name))
     }
 
+    /// Columns as the table itself was given their names, whatever the case that something names them in.
+    pub fn own_names(&self, names: &[String]) -> Vec<String> {
+        names.iter().map(|name| self.column(name).map_or(name, |column| &column.name).clone()).collect()
+    }
+
     /// What a column holds; absent where there is none of the name, or it has no neutral type.
     pub fn neutral_type(&self, name: &str) -> Option<NeutralType> {
         self.column(name)?.column_type.neutral()

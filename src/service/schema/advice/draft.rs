@@ -262,12 +262,13 @@ fn rows_figure(table: &TableFacts) -> Option<Figure> {
 }
 
 /// As a migration names it: that of a set may run on several databases of MySQL, each of another name.
-pub(super) fn changed(name: &ObjectName, kind: TableKind, dialect: &dyn Dialect) -> ChangedTable {
+pub(super) fn changed(name: &ObjectName, kind: TableKind, dialect: &dyn Dialect) -> ChangedTable<'static> {
     let mut name = name.clone();
     if dialect.engine() == EngineKind::Mysql {
         name.schema.clear();
     }
-    ChangedTable { name, kind }
+    // No index changes a check.
+    ChangedTable { name, kind, checks: &[] }
 }
 
 pub(super) fn name_of(table: &Table) -> ObjectName {

@@ -1,13 +1,13 @@
 //! Primary keys, foreign keys and unique keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Look, TextOrder, evidence, name_of, rules};
+use super::{DefaultCollation, Look, TextOrder, evidence, name_of, rules};
 use crate::{
     engine::dialect::names::index_name,
     model::schema::{
-        Column, ForeignKey, IndexTerm, LintFinding, LintSubject, NeutralType, ObjectName, SchemaChange, Table,
-        TableKind,
+        Column, ForeignKey, IndexPart, IndexTerm, LintFinding, LintSubject, NeutralType, ObjectName, SchemaChange,
+        Skipped, Table, TableKind, definition::full_name,
     },
 };
 
@@ -48,10 +48,7 @@ fn primary_key(look: &mut Look<'_>) {
     }
     let [name] = key.columns.as_slice() else { return };
     let Some(column) = column(look.table, name) else { return };
-    let Some(NeutralType::Integer { bits: bits @ ..=32, unsigned }) = look.dialect.neutral_type(&column.data_type)
-    else {
-        return;
-    };
+    let Some(NeutralType::Integer { bits: bits @ ..=32, unsigned }) = look.neutral_type(column) else { return };
     let capacity = (1_u64 << bits) / if unsigned { 1 } else { 2 } - 1;
     let found = vec![
         evidence("type", &column.data_type),
@@ -70,36 +67,33 @@ fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
     if !look.holds(rules::UNINDEXED_FOREIGN_KEY) || is_covered(look.table, &key.columns) {
         return;
     }
-    let name = index_name(&look.table.name, &key.columns, look.dialect.max_name_length());
+    let name = index_name(&look.table.name, &key.columns, look.max_name_length());
     let change = SchemaChange::CreateIndex { name, columns: key.columns.clone() };
     let message = format!(
-        "no index begins with {}, which point{} to {}.{}; create one",
+        "no index begins with {}, which point{} to {}; create one",
         key.columns.join(", "),
         if key.columns.len() == 1 { "s" } else { "" },
-        key.referenced_schema,
-        key.referenced_table
+        full_name(&key.referenced_schema, &key.referenced_table)
     );
     let found = vec![evidence("row_estimate", look.table.row_estimate)];
-    look.find(rules::UNINDEXED_FOREIGN_KEY, LintSubject::ForeignKey(key.name.clone()), message, found, Some(&change));
+    let (subject, columns) = (LintSubject::ForeignKey(key.name.clone()), key.columns.clone());
+    look.find_on(rules::UNINDEXED_FOREIGN_KEY, subject, columns, message, found, Some(&change));
 }
 
 /// A valid index over all rows whose first parts are the columns, in any order.
 pub(in crate::service::schema) fn is_covered(table: &Table, columns: &[String]) -> bool {
-    let begins = |parts: &[crate::model::schema::IndexPart]| {
-        let first: Vec<_> = parts
-            .iter()
-            .take(columns.len())
-            .filter_map(|part| match &part.term {
-                IndexTerm::Column(column) if part.prefix_length == 0 => Some(column),
-                _ => None,
+    let wanted: HashSet<&String> = columns.iter().collect();
+    let begins = |parts: &[IndexPart]| {
+        parts.len() >= columns.len()
+            && parts[..columns.len()].iter().all(|part| match &part.term {
+                IndexTerm::Column(column) => part.prefix_length == 0 && wanted.contains(column),
+                IndexTerm::Expression(_) => false,
             })
-            .collect();
-        first.len() == columns.len() && columns.iter().all(|column| first.contains(&column))
     };
     let key = table.primary_key.as_ref().map(|key| &key.columns);
     // The key of a table of SQLite that is its number has no index of its own.
     key.is_some_and(|key| {
-        key.len() >= columns.len() && columns.iter().all(|column| key[..columns.len()].contains(column))
+        key.len() >= columns.len() && key[..columns.len()].iter().all(|column| wanted.contains(column))
     }) || table.indexes.iter().any(|index| {
         index.valid && index.visible && index.predicate.is_empty() && is_ordered(&index.method) && begins(&index.parts)
     })
@@ -121,7 +115,8 @@ fn nullable_unique(look: &mut Look<'_>) {
             let message =
                 format!("{name} may be NULL, and any number of rows with NULL pass the unique key; require a value");
             let subject = LintSubject::UniqueConstraint(key.name.clone());
-            look.find(rules::NULLABLE_UNIQUE, subject, message, Vec::new(), Some(&change));
+            let columns = vec![name.clone()];
+            look.find_on(rules::NULLABLE_UNIQUE, subject, columns, message, Vec::new(), Some(&change));
         }
     }
 }
@@ -146,18 +141,23 @@ pub(super) fn keep(
     keys.extend(table.foreign_keys.iter().map(|key| PendingKey { table: name.clone(), key: key.clone() }));
 }
 
-/// Compares the two sides of every key.
+/// Compares the two sides of every key, and tells of which ones it cannot be known.
 pub(super) fn collations(
     keys: &[PendingKey],
     orders: &HashMap<ObjectName, HashMap<String, TextOrder>>,
-) -> Vec<LintFinding> {
+    defaults: DefaultCollation,
+) -> (Vec<LintFinding>, Vec<Skipped>) {
     let order = |table: &ObjectName, column: &str| orders.get(table).and_then(|columns| columns.get(column)).cloned();
-    let mut found = Vec::new();
+    let (mut found, mut open) = (Vec::new(), Vec::new());
     for PendingKey { table, key } in keys {
         let other = ObjectName { schema: key.referenced_schema.clone(), name: key.referenced_table.clone() };
         for (here, there) in key.columns.iter().zip(&key.referenced_columns) {
             let (ours, theirs) = (order(table, here), order(&other, there));
             if ours == theirs {
+                continue;
+            }
+            if defaults == DefaultCollation::Unknown && (ours.is_none() || theirs.is_none()) {
+                open.push(unknown_collation(table, key));
                 continue;
             }
             let text = |order: Option<TextOrder>| {
@@ -174,11 +174,21 @@ pub(super) fn collations(
                 rule: rules::KEY_COLLATIONS_DIFFER,
                 table: table.clone(),
                 subject: LintSubject::ForeignKey(key.name.clone()),
+                columns: key.columns.clone(),
                 message,
                 evidence: vec![evidence("collation", text(ours)), evidence("referenced_collation", text(theirs))],
                 fix: Vec::new(),
             });
         }
     }
-    found
+    (found, open)
+}
+
+fn unknown_collation(table: &ObjectName, key: &ForeignKey) -> Skipped {
+    let (rule, table) = (rules::KEY_COLLATIONS_DIFFER.id, full_name(&table.schema, &table.name));
+    Skipped {
+        subject: format!("{rule} of foreign key {table} ({})", key.columns.join(", ")),
+        reason: "one side says a collation and the other has that of its database, which is not known here".to_owned(),
+        remedy: "say the collation of both columns".to_owned(),
+    }
 }

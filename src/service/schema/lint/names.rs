@@ -34,7 +34,7 @@ fn name(look: &mut Look<'_>, name: &str, subject: &LintSubject) {
         }
         _ => (rules::TABLE_NAME, SchemaChange::RenameTable { to: to.clone() }),
     };
-    if look.holds(rules::RESERVED_NAME) && look.dialect.is_reserved(name) {
+    if look.holds(rules::RESERVED_NAME) && look.dialect.is_some_and(|dialect| dialect.is_reserved(name)) {
         let message = format!("{name} is a reserved word; choose another name");
         look.find(rules::RESERVED_NAME, subject.clone(), message, Vec::new(), None);
     }
@@ -58,7 +58,7 @@ fn index_of(look: &mut Look<'_>, index: &Index) {
         .collect();
     // How an expression is called is for its author to say.
     let Some(columns) = columns else { return };
-    let to = index_name(&look.table.name, &columns, look.dialect.max_name_length());
+    let to = index_name(&look.table.name, &columns, look.max_name_length());
     if index.name == to || look.table.indexes.iter().any(|other| other.name == to) {
         return;
     }
@@ -68,7 +68,7 @@ fn index_of(look: &mut Look<'_>, index: &Index) {
 }
 
 fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
-    let limit = look.dialect.max_name_length();
+    let limit = look.max_name_length();
     let to = foreign_key_name(&look.table.name, &key.referenced_table, limit);
     let mut same = look.table.foreign_keys.iter().filter(|other| other.referenced_table == key.referenced_table);
     // A second key to the same table needs a name of its own, and one without a name cannot be renamed.
@@ -77,7 +77,8 @@ fn foreign_key(look: &mut Look<'_>, key: &ForeignKey) {
     }
     let change = SchemaChange::RenameForeignKey { name: key.name.clone(), to: to.clone() };
     let message = format!("the foreign key {} should be called {to}", key.name);
-    look.find(rules::FOREIGN_KEY_NAME, LintSubject::ForeignKey(key.name.clone()), message, Vec::new(), Some(&change));
+    let (subject, columns) = (LintSubject::ForeignKey(key.name.clone()), key.columns.clone());
+    look.find_on(rules::FOREIGN_KEY_NAME, subject, columns, message, Vec::new(), Some(&change));
 }
 
 fn standard_columns(look: &mut Look<'_>) {
@@ -87,6 +88,7 @@ fn standard_columns(look: &mut Look<'_>) {
         }
         let change = SchemaChange::AddTimestamp { column: name.to_owned(), optional };
         let message = format!("the table has no column {name}; add it");
-        look.find(rules::MISSING_TIMESTAMPS, LintSubject::Table, message, Vec::new(), Some(&change));
+        let columns = vec![name.to_owned()];
+        look.find_on(rules::MISSING_TIMESTAMPS, LintSubject::Table, columns, message, Vec::new(), Some(&change));
     }
 }

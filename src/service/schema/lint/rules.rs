@@ -96,6 +96,11 @@ impl LintSelection {
         Ok(selection)
     }
 
+    /// Lets a rule not hold; false where it did not.
+    pub(in crate::service::schema) fn leave_out(&mut self, rule: &LintRule) -> bool {
+        self.0.remove(rule.id)
+    }
+
     /// True where the rule holds.
     pub fn has(&self, rule: &LintRule) -> bool {
         self.0.contains(rule.id)

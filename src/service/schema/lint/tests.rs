@@ -37,8 +37,8 @@ fn table(indexes: Vec<Index>) -> Table {
 
 fn found(profile: LintProfile, table: &Table) -> Vec<String> {
     let selection = LintSelection::new(profile, &[], &[]).unwrap();
-    let mut linter = Linter::new(selection, &PostgresDialect);
-    let found = linter.table(table).into_iter().chain(linter.finish());
+    let mut linter = Linter::new(selection, Some(&PostgresDialect));
+    let found = linter.table(table).into_iter().chain(linter.finish(DefaultCollation::Distinct).0);
     found.map(|finding| format!("{} {:?}", finding.rule.id, finding.subject)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Look, evidence, rules};
 use crate::{
-    engine::dialect::names::snake_case,
+    engine::dialect::{Dialect, names::snake_case},
     model::schema::{Column, LintRule, LintSubject, NeutralType, SchemaChange, TableDetails},
 };
 
@@ -17,7 +17,7 @@ const MONEY_DIGITS: (u32, u32) = (19, 4);
 pub(super) fn look(look: &mut Look<'_>) {
     storage(look);
     for column in &look.table.columns {
-        if let Some(neutral) = look.dialect.neutral_type(&column.data_type) {
+        if let Some(neutral) = look.neutral_type(column) {
             column_type(look, column, neutral);
         }
     }
@@ -26,7 +26,7 @@ pub(super) fn look(look: &mut Look<'_>) {
 fn column_type(look: &mut Look<'_>, column: &Column, neutral: NeutralType) {
     let exact = NeutralType::Decimal { digits: Some(MONEY_DIGITS) };
     let (rule, to, what): (&'static LintRule, _, &str) = match neutral {
-        NeutralType::Timestamp { zoned: false, .. } if look.dialect.prefers_zoned_timestamps() => (
+        NeutralType::Timestamp { zoned: false, .. } if look.dialect.is_some_and(Dialect::prefers_zoned_timestamps) => (
             rules::ZONELESS_TIMESTAMP,
             NeutralType::timestamp(true),
             "keeps no time zone; take timestamp with time zone",

@@ -3,11 +3,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::{
-    conformance::{Fixture, mariadb::MariadbFixture},
-    harness::{mariadb::MariadbServer, server::TestServer},
-    rpc::support::register,
-};
+use crate::{conformance::mariadb::MariadbFixture, harness::mariadb::MariadbServer};
 
 static COUNTING: LazyLock<MariadbServer> = LazyLock::new(|| {
     MariadbServer::with_settings(&["--performance-schema=ON", "--performance-schema-consumer-statements-digest=ON"])
@@ -23,13 +19,24 @@ const SCHEMA: &str = "
     INSERT INTO orders (id, status) VALUES (2147483000, 1);
     ANALYZE TABLE orders, post;";
 
+/// Asks with statements of the caller's own, and for no index that goes because nobody used it.
+fn without_unused(statements: &[&str]) -> v1::RecommendIndexesRequest {
+    v1::RecommendIndexesRequest { disabled_rules: vec!["unused-index".to_owned()], ..stating(statements) }
+}
+
+/// The same as [`shop`] on the server that counts.
+async fn counted(server: &TestServer, schema: &str) -> (Client, &'static MariadbServer, String) {
+    let (client, maria) = (server.client(), &*COUNTING);
+    let database = maria.create_database();
+    maria.sql(&database, schema);
+    register(&client, "shop", settings(&maria.target(&database))).await;
+    (client, maria, database)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_counted_is_found_and_mended_and_taken_back() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let maria = &*COUNTING;
-    let database = maria.create_database();
-    maria.sql(&database, SCHEMA);
+    let (client, maria, database) = counted(&server, SCHEMA).await;
     for _ in 0..3 {
         maria.sql(
             &database,
@@ -39,7 +46,6 @@ async fn what_the_server_counted_is_found_and_mended_and_taken_back() {
              SELECT count(*) FROM orders WHERE note = 'n7' AND status = 1;",
         );
     }
-    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
     let advice = advise(&client, asked()).await;
     let found = [
         "sequence-exhaustion orders  (id)",
@@ -75,10 +81,7 @@ async fn what_the_server_counted_is_found_and_mended_and_taken_back() {
     assert!(source(&advice, "statement-statistics").used && advice.statement_count > 0, "{advice:?}");
     assert!(!source(&advice, "hypothetical-indexes").used);
 
-    let own = v1::RecommendIndexesRequest {
-        statements: vec!["SELECT id FROM post WHERE tag = 'x'".to_owned(), "DELETE FROM post WHERE tag = ?".to_owned()],
-        ..without(&["unused-index"])
-    };
+    let own = without_unused(&["SELECT id FROM post WHERE tag = 'x'", "DELETE FROM post WHERE tag = ?"]);
     let advice = advise(&client, own.clone()).await;
     let missing = advice.recommendations.iter().find(|found| found.columns == ["tag"]).expect("the caller's own");
     let plan = missing.plans.iter().find(|plan| plan.missing.is_empty()).expect("one is planned");
@@ -89,11 +92,7 @@ async fn what_the_server_counted_is_found_and_mended_and_taken_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_is_counted_that_is_said_and_the_rest_delivered() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let fixture = MariadbFixture::new();
-    let database = fixture.create_database().await;
-    fixture.run(&database, SCHEMA).await;
-    register(&client, "shop", crate::rpc::support::settings(&fixture.target(&database))).await;
+    let (client, _) = shop(&server, &MariadbFixture::new(), SCHEMA).await;
     let advice = advise(&client, asked()).await;
     let rules: BTreeSet<&str> = advice.recommendations.iter().map(|found| found.rule.as_str()).collect();
     let without_counts = ["sequence-exhaustion", "full-text-search", "duplicate-index", "redundant-index"];
@@ -112,9 +111,9 @@ async fn where_nothing_is_counted_that_is_said_and_the_rest_delivered() {
         &database,
         &format!("CREATE USER {user} IDENTIFIED BY '{password}'; GRANT SELECT, INDEX ON {database}.* TO {user}"),
     );
-    let mut settings = maria.settings(&database);
-    settings.username = user.clone();
-    register(&client, "little", crate::rpc::support::settings(&maria.target_of(settings))).await;
+    let mut little = maria.settings(&database);
+    little.username = user.clone();
+    register(&client, "little", settings(&maria.target_of(little))).await;
     let advice =
         advise(&client, v1::RecommendIndexesRequest { connection: "connections/little".to_owned(), ..asked() }).await;
     let statements = source(&advice, "statement-statistics");
@@ -125,21 +124,14 @@ async fn where_nothing_is_counted_that_is_said_and_the_rest_delivered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_planning_would_run_is_not_planned() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let maria = &*COUNTING;
-    let database = maria.create_database();
-    maria.sql(&database, SCHEMA);
-    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
+    let (client, ..) = counted(&server, SCHEMA).await;
     for (condition, why) in [
         ("tag = extractvalue(1, concat(0x7e, (SELECT body FROM post LIMIT 1)))", "it calls the function extractvalue"),
         ("tag = (SELECT max(note) FROM orders)", "a query within a query"),
         ("tag = 'x' AND title IN (SELECT user FROM mysql.user)", "a query within a query"),
         ("tag = 'x' AND EXISTS (SELECT 1)", "a query within a query"),
     ] {
-        let own = v1::RecommendIndexesRequest {
-            statements: vec![format!("SELECT id FROM post WHERE {condition}")],
-            ..without(&["unused-index"])
-        };
+        let own = without_unused(&[&format!("SELECT id FROM post WHERE {condition}")]);
         let advice = advise(&client, own).await;
         let missing = advice.recommendations.iter().find(|found| found.rule == "missing-index");
         let Some(missing) = missing else { panic!("{condition}: {advice:#?}") };
@@ -151,17 +143,11 @@ async fn what_planning_would_run_is_not_planned() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_foreign_keys_need_stays_and_has_no_migration() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let maria = &*COUNTING;
-    let database = maria.create_database();
-    maria.sql(
-        &database,
-        "CREATE TABLE parent (id int AUTO_INCREMENT PRIMARY KEY, code int, KEY on_code (code));
+    let schema = "CREATE TABLE parent (id int AUTO_INCREMENT PRIMARY KEY, code int, KEY on_code (code));
          CREATE TABLE child (id int PRIMARY KEY, parent int, code int, other int, KEY one (parent, other), KEY two (parent, id),
                              FOREIGN KEY (parent) REFERENCES parent (id), FOREIGN KEY (code) REFERENCES parent (code));
-         INSERT INTO parent VALUES (2147483000, 1); INSERT INTO child VALUES (1, 2147483000, 1, 1);",
-    );
-    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
+         INSERT INTO parent VALUES (2147483000, 1); INSERT INTO child VALUES (1, 2147483000, 1, 1);";
+    let (client, ..) = counted(&server, schema).await;
     let advice = client.schemas().recommend_indexes(asked()).await.unwrap().into_inner();
     let unused = advice.recommendations.iter().filter(|found| found.rule == "unused-index");
     let unused: Vec<&str> = unused.map(|found| found.index.as_str()).collect();
@@ -173,18 +159,12 @@ async fn what_foreign_keys_need_stays_and_has_no_migration() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_is_one_that_the_server_makes() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let maria = &*COUNTING;
-    let database = maria.create_database();
-    maria.sql(
-        &database,
-        "CREATE TABLE old (wide varchar(300), code int) ENGINE = MyISAM CHARACTER SET utf8mb4;
+    let schema = "CREATE TABLE old (wide varchar(300), code int) ENGINE = MyISAM CHARACTER SET utf8mb4;
          CREATE TABLE short (wide varchar(300), code int) ENGINE = InnoDB ROW_FORMAT = COMPACT CHARACTER SET utf8mb4;
          CREATE TABLE modern (wide varchar(300), code int) ENGINE = InnoDB CHARACTER SET utf8mb4;
          CREATE TABLE alike (a int, b int, a_b int);
-         CREATE TABLE mixed (title varchar(200) CHARACTER SET latin1, body text CHARACTER SET utf8mb4);",
-    );
-    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
+         CREATE TABLE mixed (title varchar(200) CHARACTER SET latin1, body text CHARACTER SET utf8mb4);";
+    let (client, ..) = counted(&server, schema).await;
     let mut statements: Vec<String> = ["old", "short", "modern"]
         .iter()
         .map(|table| format!("SELECT 1 FROM {table} WHERE wide = ? AND code = ?"))
@@ -208,16 +188,8 @@ async fn an_index_is_one_that_the_server_makes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_neither_planned_nor_made() {
     let server = TestServer::start().await;
-    let client = server.client();
-    let maria = &*COUNTING;
-    let database = maria.create_database();
-    maria.sql(&database, SCHEMA);
-    register(&client, "shop", crate::rpc::support::settings(&maria.target(&database))).await;
-    let own = v1::RecommendIndexesRequest {
-        statements: vec!["DELETE FROM post WHERE tag = 'tag'".to_owned()],
-        ..without(&["unused-index"])
-    };
-    let advice = advise(&client, own).await;
+    let (client, maria, database) = counted(&server, SCHEMA).await;
+    let advice = advise(&client, without_unused(&["DELETE FROM post WHERE tag = 'tag'"])).await;
     let plan = &only(&advice, "missing-index").plans[0];
     assert!(plan.missing.contains("not planned: it changes rows") && plan.plan_before.is_empty(), "{plan:?}");
     assert!(maria.sql(&database, "SELECT count(*) FROM post").ends_with("3000"));

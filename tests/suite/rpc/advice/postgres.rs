@@ -1,10 +1,7 @@
 //! PostgreSQL: the catalog, the statistics of tables, indexes and statements, and plans with HypoPG.
 
 use super::*;
-use crate::{
-    harness::{postgres::PostgresServer, server::TestServer},
-    rpc::support::register,
-};
+use crate::harness::postgres::PostgresServer;
 
 const SCHEMA: &str = "
     CREATE TABLE customer (id bigint PRIMARY KEY, name text, bio varchar(40));

@@ -4,11 +4,10 @@ use tonic::{Code, Status};
 
 use super::*;
 use crate::{
-    conformance::Fixture,
-    harness::{server::TestServer, sqlite::SqliteFolder},
+    harness::sqlite::SqliteFolder,
     rpc::{
         answer::{assert_field, assert_refused},
-        support::{issue, register, viewer},
+        support::{issue, viewer},
     },
 };
 
@@ -22,14 +21,7 @@ async fn refusal(client: &Client, request: v1::RecommendIndexesRequest) -> Statu
 async fn a_request_that_cannot_be_is_refused_with_its_field() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
-    folder.run(&database, SCHEMA).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
-    let with = |statements: &[&str]| v1::RecommendIndexesRequest {
-        statements: statements.iter().map(|text| (*text).to_owned()).collect(),
-        ..asked()
-    };
+    let (client, _) = shop(&server, &folder, SCHEMA).await;
     let ok = "SELECT 1 FROM a";
     for (statements, field, cure) in [
         (vec![ok, "SELECT *\nFROM a WHERE )"], "statements[1]", "line 2, column"),
@@ -41,12 +33,12 @@ async fn a_request_that_cannot_be_is_refused_with_its_field() {
         (vec!["EXPLAIN SELECT 1"], "statements[0]", "no SELECT"),
         (vec![ok; 51], "statements", "at most 50"),
     ] {
-        assert_field(&refusal(&client, with(&statements)).await, field, cure);
+        assert_field(&refusal(&client, stating(&statements)).await, field, cure);
     }
     let long = format!("SELECT 1 FROM a WHERE b IN ({})", "1, ".repeat(8000));
-    assert_field(&refusal(&client, with(&[ok, &long])).await, "statements[1]", "at most 16384 bytes");
+    assert_field(&refusal(&client, stating(&[ok, &long])).await, "statements[1]", "at most 16384 bytes");
     let high = format!("SELECT 1 WHERE {}1{}", "(".repeat(4000), ")".repeat(4000));
-    assert_field(&refusal(&client, with(&[&high])).await, "statements[0]", "take them apart");
+    assert_field(&refusal(&client, stating(&[&high])).await, "statements[0]", "take them apart");
 
     let unknown = without(&["unused-index", "no-such-rule"]);
     assert_field(&refusal(&client, unknown).await, "disabled_rules[1]", "sequence-exhaustion");
@@ -71,10 +63,7 @@ async fn a_request_that_cannot_be_is_refused_with_its_field() {
 async fn what_is_not_recommended_is_not_imported() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
-    folder.run(&database, SCHEMA).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let (client, _) = shop(&server, &folder, SCHEMA).await;
     let set =
         migration_set(&client, "advice", vec![crate::rpc::support::file("99999999999999_a.sql", "SELECT 1;")]).await;
     let advice = advise(&client, asked()).await;
@@ -95,10 +84,7 @@ async fn what_is_not_recommended_is_not_imported() {
     for (request, field) in [
         (v1::RecommendIndexesRequest { limit: -1, ..asked() }, "request.limit"),
         (without(&["no-such-rule"]), "request.disabled_rules[0]"),
-        (
-            v1::RecommendIndexesRequest { statements: vec!["DROP TABLE a".to_owned()], ..asked() },
-            "request.statements[0]",
-        ),
+        (stating(&["DROP TABLE a"]), "request.statements[0]"),
     ] {
         assert_field(&refused(import(&request, vec![id.clone()])).await, field, "");
     }
@@ -132,11 +118,8 @@ async fn what_is_not_recommended_is_not_imported() {
 async fn a_limit_cuts_the_answer_and_tells_of_the_rest() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
     let tables: String = (0..5).map(|number| SCHEMA.replace(" a ", &format!(" a{number} "))).collect();
-    folder.run(&database, &tables).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let (client, _) = shop(&server, &folder, &tables).await;
     let advice = advise(&client, v1::RecommendIndexesRequest { limit: 2, ..asked() }).await;
     assert_eq!((advice.recommendations.len(), advice.total_size), (2, 5));
     let all = advise(&client, asked()).await;

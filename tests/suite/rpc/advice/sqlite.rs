@@ -1,11 +1,7 @@
 //! SQLite: plans of the caller's statements in an empty copy of the schema.
 
 use super::*;
-use crate::{
-    conformance::Fixture,
-    harness::{server::TestServer, sqlite::SqliteFolder},
-    rpc::support::register,
-};
+use crate::harness::sqlite::SqliteFolder;
 
 const SCHEMA: &str = "
     CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
@@ -21,21 +17,15 @@ const SCHEMA: &str = "
 async fn what_statements_lack_is_planned_and_mended_and_taken_back() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
-    folder.run(&database, SCHEMA).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
-    let request = v1::RecommendIndexesRequest {
-        statements: vec![
-            "SELECT * FROM orders WHERE status = ? AND placed > ?".to_owned(),
-            "UPDATE customer SET name = 'a' WHERE \"name\" = 'it''s'; ".to_owned(),
-            "SELECT id FROM post WHERE body LIKE '%words%'".to_owned(),
-            "SELECT id FROM \"Keyless\" WHERE body LIKE '%words%'".replace("id", "body"),
-            "SELECT * FROM orders WHERE placed = '2026-01-01'".to_owned(),
-            "SELECT id FROM customer WHERE name = 'a' UNION SELECT id FROM customer WHERE city = 'b'".to_owned(),
-        ],
-        ..asked()
-    };
+    let (client, database) = shop(&server, &folder, SCHEMA).await;
+    let request = stating(&[
+        "SELECT * FROM orders WHERE status = ? AND placed > ?",
+        "UPDATE customer SET name = 'a' WHERE \"name\" = 'it''s'; ",
+        "SELECT id FROM post WHERE body LIKE '%words%'",
+        "SELECT body FROM \"Keyless\" WHERE body LIKE '%words%'",
+        "SELECT * FROM orders WHERE placed = '2026-01-01'",
+        "SELECT id FROM customer WHERE name = 'a' UNION SELECT id FROM customer WHERE city = 'b'",
+    ]);
     let advice = advise(&client, request.clone()).await;
     let found = [
         "missing-index customer idx_customer_city (city)",
@@ -65,12 +55,9 @@ async fn what_statements_lack_is_planned_and_mended_and_taken_back() {
 async fn a_full_text_table_follows_its_table() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
-    folder.run(&database, SCHEMA).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let (client, database) = shop(&server, &folder, SCHEMA).await;
     let statement = "SELECT id FROM post WHERE title LIKE '%o%' OR body LIKE '%words%'";
-    let request = v1::RecommendIndexesRequest { statements: vec![statement.to_owned()], ..asked() };
+    let request = stating(&[statement]);
     let advice = advise(&client, request).await;
     let words = only(&advice, "full-text-search");
     folder.run(&database, &words.up).await;
@@ -90,14 +77,10 @@ async fn a_full_text_table_follows_its_table() {
 async fn no_name_of_the_schema_is_taken_twice() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
-    let client = server.client();
-    let database = folder.create_database();
-    folder.run(&database, SCHEMA).await;
     let taken = "CREATE TABLE post_fts_data (a TEXT); CREATE INDEX idx_orders_customer_id ON customer (name);";
-    folder.run(&database, taken).await;
-    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let (client, _) = shop(&server, &folder, &format!("{SCHEMA}{taken}")).await;
     let statement = "SELECT id FROM post WHERE body LIKE '%words%'";
-    let request = v1::RecommendIndexesRequest { statements: vec![statement.to_owned()], ..asked() };
+    let request = stating(&[statement]);
     let advice = advise(&client, request.clone()).await;
     let found = [
         "foreign-key-without-index orders idx_orders_customer_id_2 (customer_id)",

@@ -255,3 +255,44 @@ async fn what_waits_is_told_as_the_server_has_it() {
         waits(&client, &fixture, place, [from, to]).await;
     }
 }
+
+/// Of several changes that are one statement each waits as the strictest, and a change of another table does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_of_one_statement_wait_as_the_strictest_of_them() {
+    let (server, fixture) = (TestServer::start().await, MariadbFixture::new());
+    let client = server.client();
+    let schema = |rest: &str, of_other: &str| {
+        let columns = "columns: [{name: id, type: int64}, {name: a, type: int64, nullable: true}]";
+        format!(
+            "tables: [{{name: other, {columns}, primary_key: {{columns: [id]}}{of_other}}}, \
+             {{name: t, {columns}, primary_key: {{columns: [id]}}{rest}}}]"
+        )
+    };
+    let index = |table: &str| format!("indexes: [{{name: by_{table}, columns: [{{column: a}}]}}]");
+    let before = schema("", "");
+    let of_t = format!(", comment: few, {}, checks: [{{name: k, expression: a > 0}}]", index("t"));
+    let after = schema(&of_t, &format!(", {}", index("other")));
+    let database = make(&client, &fixture, "parts", &before).await;
+    let answer = diff(&client, connection("parts"), super::yaml(&after), v1::RenameHints::default()).await;
+    let line = |change: &v1::SchemaChange| {
+        let (table, kind, lock) = (&change.table, change.kind().as_str_name(), change.lock().as_str_name());
+        let long = if change.reads_every_row { " long" } else { "" };
+        format!("{table} {kind} {lock}{long}{}", if change.lock_lasts { " lasts" } else { "" })
+    };
+    let mut lines: Vec<String> = answer.changes.iter().map(line).collect();
+    lines.sort();
+    let wanted = [
+        "other CHANGED_KIND_INDEX CHANGE_LOCK_NONE long",
+        "t CHANGED_KIND_CHECK CHANGE_LOCK_WRITES long lasts",
+        "t CHANGED_KIND_INDEX CHANGE_LOCK_WRITES long lasts",
+        "t CHANGED_KIND_TABLE CHANGE_LOCK_WRITES lasts",
+    ];
+    assert_eq!(lines, wanted);
+    let mut session = open(&database).await;
+    for statement in statements(&answer.up) {
+        let sql = format!("{},\n    LOCK = NONE;", statement.strip_suffix(';').unwrap());
+        let run = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut session).await;
+        assert_eq!(run.is_ok(), statement.starts_with("ALTER TABLE other"), "{sql} {run:?}");
+    }
+    session.close().await.expect("the connection is closed");
+}

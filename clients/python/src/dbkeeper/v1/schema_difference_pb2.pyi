@@ -439,7 +439,9 @@ class SchemaChange(google.protobuf.message.Message):
     name: builtins.str
     """Name of what changes. Empty for a primary key that the engine names."""
     lock: global___ChangeLock.ValueType
-    """What others wait for while `up` makes it."""
+    """What others wait for while `up` makes it. Where several changes are one statement (MySQL, MariaDB), what they wait for while that
+    runs.
+    """
     reads_every_row: builtins.bool
     """True where every row of the table is read or written, so that it takes the longer the larger the table is."""
     data_loss: builtins.str
@@ -447,8 +449,8 @@ class SchemaChange(google.protobuf.message.Message):
     may_fail: builtins.str
     """With which rows the change fails, as a sentence. Empty: it does not depend on rows."""
     lock_lasts: builtins.bool
-    """True where the lock is held while other changes of the same transaction read or write rows, of this table or of others: it
-    takes the longer the larger those are.
+    """True where the lock is held while other changes of the same transaction or statement read or write rows, of this table or of
+    others: it takes the longer the larger those are.
     """
     @property
     def to(self) -> global___ChangedPart:

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from dbkeeper.v1 import common_pb2 as dbkeeper_dot_v1_dot_common__pb2
+from dbkeeper.v1 import schema_definition_pb2 as dbkeeper_dot_v1_dot_schema__definition__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x62keeper/v1/schema_lint.proto\x12\x0b\x64\x62keeper.v1\x1a\x18\x64\x62keeper/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x01\n\x11LintSchemaRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\x12\x14\n\x0cname_pattern\x18\x03 \x01(\t\x12)\n\x07profile\x18\x04 \x01(\x0e\x32\x18.dbkeeper.v1.LintProfile\x12\x15\n\renabled_rules\x18\x05 \x03(\t\x12\x16\n\x0e\x64isabled_rules\x18\x06 \x03(\t\"\xb5\x01\n\x0cLintSettings\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12)\n\x07profile\x18\x03 \x01(\x0e\x32\x18.dbkeeper.v1.LintProfile\x12\x15\n\renabled_rules\x18\x04 \x03(\t\x12\x16\n\x0e\x64isabled_rules\x18\x05 \x03(\t\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16GetLintSettingsRequest\"\x95\x01\n\x19UpdateLintSettingsRequest\x12\x30\n\rlint_settings\x18\x01 \x01(\x0b\x32\x19.dbkeeper.v1.LintSettings\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x8f\x01\n\x12LintSchemaResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07\x66inding\x18\x02 \x01(\x0b\x32\x18.dbkeeper.v1.LintFindingH\x00\x12\x31\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.dbkeeper.v1.LintSchemaSummaryH\x00\x42\x07\n\x05\x65vent\"+\n\x0cLintEvidence\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x8c\x02\n\x0bLintFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12+\n\x08severity\x18\x02 \x01(\x0e\x32\x19.dbkeeper.v1.LintSeverity\x12\x0e\n\x06schema\x18\x03 \x01(\t\x12\r\n\x05table\x18\x04 \x01(\t\x12\x32\n\x0csubject_kind\x18\x05 \x01(\x0e\x32\x1c.dbkeeper.v1.LintSubjectKind\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12+\n\x08\x65vidence\x18\t \x03(\x0b\x32\x19.dbkeeper.v1.LintEvidence\x12\x0b\n\x03\x66ix\x18\n \x03(\t\"\xa1\x02\n\x11LintSchemaSummary\x12\x13\n\x0btable_count\x18\x01 \x01(\x03\x12\x12\n\nrule_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x15\n\rwarning_count\x18\x04 \x01(\x03\x12\x12\n\ninfo_count\x18\x05 \x01(\x03\x12%\n\x07skipped\x18\x06 \x03(\x0b\x32\x14.dbkeeper.v1.Skipped\x12\x11\n\tserved_by\x18\x07 \x01(\t\x12\x32\n\x0e\x64iscovery_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x12\x64iscovery_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration*y\n\x0cLintSeverity\x12\x1d\n\x19LINT_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LINT_SEVERITY_INFO\x10\x01\x12\x19\n\x15LINT_SEVERITY_WARNING\x10\x02\x12\x17\n\x13LINT_SEVERITY_ERROR\x10\x03*^\n\x0bLintProfile\x12\x1c\n\x18LINT_PROFILE_UNSPECIFIED\x10\x00\x12\x18\n\x14LINT_PROFILE_DEFAULT\x10\x01\x12\x17\n\x13LINT_PROFILE_STRICT\x10\x02*\xd8\x01\n\x0fLintSubjectKind\x12!\n\x1dLINT_SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17LINT_SUBJECT_KIND_TABLE\x10\x01\x12\x1c\n\x18LINT_SUBJECT_KIND_COLUMN\x10\x02\x12\x1b\n\x17LINT_SUBJECT_KIND_INDEX\x10\x03\x12!\n\x1dLINT_SUBJECT_KIND_FOREIGN_KEY\x10\x04\x12\'\n#LINT_SUBJECT_KIND_UNIQUE_CONSTRAINT\x10\x05\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64\x62keeper/v1/schema_lint.proto\x12\x0b\x64\x62keeper.v1\x1a\x18\x64\x62keeper/v1/common.proto\x1a#dbkeeper/v1/schema_definition.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x02\n\x11LintSchemaRequest\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0e\n\x06schema\x18\x02 \x01(\t\x12\x14\n\x0cname_pattern\x18\x03 \x01(\t\x12)\n\x07profile\x18\x04 \x01(\x0e\x32\x18.dbkeeper.v1.LintProfile\x12\x15\n\renabled_rules\x18\x05 \x03(\t\x12\x16\n\x0e\x64isabled_rules\x18\x06 \x03(\t\x12)\n\x06source\x18\x07 \x01(\x0b\x32\x19.dbkeeper.v1.SchemaSource\x12\'\n\x04\x62\x61se\x18\x08 \x01(\x0b\x32\x19.dbkeeper.v1.SchemaSource\x12#\n\x06\x65ngine\x18\t \x01(\x0e\x32\x13.dbkeeper.v1.Engine\"\xb5\x01\n\x0cLintSettings\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12)\n\x07profile\x18\x03 \x01(\x0e\x32\x18.dbkeeper.v1.LintProfile\x12\x15\n\renabled_rules\x18\x04 \x03(\t\x12\x16\n\x0e\x64isabled_rules\x18\x05 \x03(\t\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16GetLintSettingsRequest\"\x95\x01\n\x19UpdateLintSettingsRequest\x12\x30\n\rlint_settings\x18\x01 \x01(\x0b\x32\x19.dbkeeper.v1.LintSettings\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x8f\x01\n\x12LintSchemaResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07\x66inding\x18\x02 \x01(\x0b\x32\x18.dbkeeper.v1.LintFindingH\x00\x12\x31\n\x07summary\x18\x03 \x01(\x0b\x32\x1e.dbkeeper.v1.LintSchemaSummaryH\x00\x42\x07\n\x05\x65vent\"+\n\x0cLintEvidence\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x9d\x02\n\x0bLintFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12+\n\x08severity\x18\x02 \x01(\x0e\x32\x19.dbkeeper.v1.LintSeverity\x12\x0e\n\x06schema\x18\x03 \x01(\t\x12\r\n\x05table\x18\x04 \x01(\t\x12\x32\n\x0csubject_kind\x18\x05 \x01(\x0e\x32\x1c.dbkeeper.v1.LintSubjectKind\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12+\n\x08\x65vidence\x18\t \x03(\x0b\x32\x19.dbkeeper.v1.LintEvidence\x12\x0b\n\x03\x66ix\x18\n \x03(\t\x12\x0f\n\x07\x63olumns\x18\x0b \x03(\t\"+\n\x0bSkippedRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb8\x03\n\x11LintSchemaSummary\x12\x13\n\x0btable_count\x18\x01 \x01(\x03\x12\x12\n\nrule_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x15\n\rwarning_count\x18\x04 \x01(\x03\x12\x12\n\ninfo_count\x18\x05 \x01(\x03\x12%\n\x07skipped\x18\x06 \x03(\x0b\x32\x14.dbkeeper.v1.Skipped\x12\x11\n\tserved_by\x18\x07 \x01(\t\x12\x32\n\x0e\x64iscovery_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x12\x64iscovery_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x06\x65ngine\x18\n \x01(\x0e\x32\x13.dbkeeper.v1.Engine\x12/\n\rskipped_rules\x18\x0b \x03(\x0b\x32\x18.dbkeeper.v1.SkippedRule\x12\x13\n\x0bknown_count\x18\x0c \x01(\x03\x12*\n\x0c\x62\x61se_skipped\x18\r \x03(\x0b\x32\x14.dbkeeper.v1.Skipped*y\n\x0cLintSeverity\x12\x1d\n\x19LINT_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LINT_SEVERITY_INFO\x10\x01\x12\x19\n\x15LINT_SEVERITY_WARNING\x10\x02\x12\x17\n\x13LINT_SEVERITY_ERROR\x10\x03*^\n\x0bLintProfile\x12\x1c\n\x18LINT_PROFILE_UNSPECIFIED\x10\x00\x12\x18\n\x14LINT_PROFILE_DEFAULT\x10\x01\x12\x17\n\x13LINT_PROFILE_STRICT\x10\x02*\xd8\x01\n\x0fLintSubjectKind\x12!\n\x1dLINT_SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17LINT_SUBJECT_KIND_TABLE\x10\x01\x12\x1c\n\x18LINT_SUBJECT_KIND_COLUMN\x10\x02\x12\x1b\n\x17LINT_SUBJECT_KIND_INDEX\x10\x03\x12!\n\x1dLINT_SUBJECT_KIND_FOREIGN_KEY\x10\x04\x12\'\n#LINT_SUBJECT_KIND_UNIQUE_CONSTRAINT\x10\x05\x42<\n\x0f\x64\x65v.dbkeeper.v1P\x01Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,26 +37,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dbkeeper.v1.schema_lint_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017dev.dbkeeper.v1P\001Z\'dbkeeper.dev/gen/dbkeeper/v1;dbkeeperv1'
-  _globals['_LINTSEVERITY']._serialized_start=1457
-  _globals['_LINTSEVERITY']._serialized_end=1578
-  _globals['_LINTPROFILE']._serialized_start=1580
-  _globals['_LINTPROFILE']._serialized_end=1674
-  _globals['_LINTSUBJECTKIND']._serialized_start=1677
-  _globals['_LINTSUBJECTKIND']._serialized_end=1893
-  _globals['_LINTSCHEMAREQUEST']._serialized_start=172
-  _globals['_LINTSCHEMAREQUEST']._serialized_end=339
-  _globals['_LINTSETTINGS']._serialized_start=342
-  _globals['_LINTSETTINGS']._serialized_end=523
-  _globals['_GETLINTSETTINGSREQUEST']._serialized_start=525
-  _globals['_GETLINTSETTINGSREQUEST']._serialized_end=549
-  _globals['_UPDATELINTSETTINGSREQUEST']._serialized_start=552
-  _globals['_UPDATELINTSETTINGSREQUEST']._serialized_end=701
-  _globals['_LINTSCHEMARESPONSE']._serialized_start=704
-  _globals['_LINTSCHEMARESPONSE']._serialized_end=847
-  _globals['_LINTEVIDENCE']._serialized_start=849
-  _globals['_LINTEVIDENCE']._serialized_end=892
-  _globals['_LINTFINDING']._serialized_start=895
-  _globals['_LINTFINDING']._serialized_end=1163
-  _globals['_LINTSCHEMASUMMARY']._serialized_start=1166
-  _globals['_LINTSCHEMASUMMARY']._serialized_end=1455
+  _globals['_LINTSEVERITY']._serialized_start=1828
+  _globals['_LINTSEVERITY']._serialized_end=1949
+  _globals['_LINTPROFILE']._serialized_start=1951
+  _globals['_LINTPROFILE']._serialized_end=2045
+  _globals['_LINTSUBJECTKIND']._serialized_start=2048
+  _globals['_LINTSUBJECTKIND']._serialized_end=2264
+  _globals['_LINTSCHEMAREQUEST']._serialized_start=209
+  _globals['_LINTSCHEMAREQUEST']._serialized_end=497
+  _globals['_LINTSETTINGS']._serialized_start=500
+  _globals['_LINTSETTINGS']._serialized_end=681
+  _globals['_GETLINTSETTINGSREQUEST']._serialized_start=683
+  _globals['_GETLINTSETTINGSREQUEST']._serialized_end=707
+  _globals['_UPDATELINTSETTINGSREQUEST']._serialized_start=710
+  _globals['_UPDATELINTSETTINGSREQUEST']._serialized_end=859
+  _globals['_LINTSCHEMARESPONSE']._serialized_start=862
+  _globals['_LINTSCHEMARESPONSE']._serialized_end=1005
+  _globals['_LINTEVIDENCE']._serialized_start=1007
+  _globals['_LINTEVIDENCE']._serialized_end=1050
+  _globals['_LINTFINDING']._serialized_start=1053
+  _globals['_LINTFINDING']._serialized_end=1338
+  _globals['_SKIPPEDRULE']._serialized_start=1340
+  _globals['_SKIPPEDRULE']._serialized_end=1383
+  _globals['_LINTSCHEMASUMMARY']._serialized_start=1386
+  _globals['_LINTSCHEMASUMMARY']._serialized_end=1826
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import dbkeeper.v1.common_pb2
+import dbkeeper.v1.schema_definition_pb2
 import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
@@ -123,15 +124,27 @@ class LintSchemaRequest(google.protobuf.message.Message):
     PROFILE_FIELD_NUMBER: builtins.int
     ENABLED_RULES_FIELD_NUMBER: builtins.int
     DISABLED_RULES_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    BASE_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
     connection: builtins.str
-    """`connections/{id}`. Required."""
+    """The database to look at, `connections/{id}`. Exactly one of `connection` and `source` is given; neither or both is
+    INVALID_ARGUMENT (INVALID_FIELD).
+    """
     schema: builtins.str
-    """Only tables of this schema. Empty: all user schemas."""
+    """Only tables of this schema. Empty: all user schemas. Of `connection` alone: a connection in `source` or `base` has its own, and
+    any beside `source` is INVALID_ARGUMENT (INVALID_FIELD).
+    """
     name_pattern: builtins.str
-    """Only tables with such a name, as in ListTables. Empty: all."""
+    """Only tables with such a name, as in ListTables. Empty: all. Of `connection` alone, as `schema`."""
     profile: global___LintProfile.ValueType
     """The rules to begin with. Unspecified: those that the settings of the account come to. With
     a profile the settings do not count.
+    """
+    engine: dbkeeper.v1.common_pb2.Engine.ValueType
+    """The engine whose rules hold and whose statements mend. Unspecified: that of `connection` or `source`, else that of `base`; where
+    none has one, rules that need an engine are told in `skipped_rules` and findings have no fix. One that a live database at
+    `connection` or `source` is not of is INVALID_ARGUMENT (INVALID_FIELD).
     """
     @property
     def enabled_rules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -143,6 +156,19 @@ class LintSchemaRequest(google.protobuf.message.Message):
     def disabled_rules(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Rules that do not hold, by id; they go before `enabled_rules`."""
 
+    @property
+    def source(self) -> dbkeeper.v1.schema_definition_pb2.SchemaSource:
+        """The schema to look at in any of its forms, in place of `connection`. Rules that need what a definition does not say are told in
+        `skipped_rules`.
+        """
+
+    @property
+    def base(self) -> dbkeeper.v1.schema_definition_pb2.SchemaSource:
+        """The schema as it was: only findings are told that it does not have. Absent: all are told. A finding is the same where rule, table
+        and column, index or key are; figures do not count, and what has another name is another thing. docs/lint.md says
+        more. One with more than 100,000 findings is INVALID_ARGUMENT (INVALID_FIELD).
+        """
+
     def __init__(
         self,
         *,
@@ -152,8 +178,12 @@ class LintSchemaRequest(google.protobuf.message.Message):
         profile: global___LintProfile.ValueType = ...,
         enabled_rules: collections.abc.Iterable[builtins.str] | None = ...,
         disabled_rules: collections.abc.Iterable[builtins.str] | None = ...,
+        source: dbkeeper.v1.schema_definition_pb2.SchemaSource | None = ...,
+        base: dbkeeper.v1.schema_definition_pb2.SchemaSource | None = ...,
+        engine: dbkeeper.v1.common_pb2.Engine.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "disabled_rules", b"disabled_rules", "enabled_rules", b"enabled_rules", "name_pattern", b"name_pattern", "profile", b"profile", "schema", b"schema"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["base", b"base", "source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["base", b"base", "connection", b"connection", "disabled_rules", b"disabled_rules", "enabled_rules", b"enabled_rules", "engine", b"engine", "name_pattern", b"name_pattern", "profile", b"profile", "schema", b"schema", "source", b"source"]) -> None: ...
 
 global___LintSchemaRequest = LintSchemaRequest
 
@@ -288,7 +318,7 @@ class LintEvidence(google.protobuf.message.Message):
     name: builtins.str
     """What it is: `row_estimate`, `size_bytes`, `type`, `largest_value`, ..."""
     value: builtins.str
-    """Its value as text; -1 where the engine does not tell a figure."""
+    """Its value as text; -1 where the engine does not tell a figure, or what was looked at is no live database."""
     def __init__(
         self,
         *,
@@ -315,12 +345,13 @@ class LintFinding(google.protobuf.message.Message):
     EXPLANATION_FIELD_NUMBER: builtins.int
     EVIDENCE_FIELD_NUMBER: builtins.int
     FIX_FIELD_NUMBER: builtins.int
+    COLUMNS_FIELD_NUMBER: builtins.int
     rule: builtins.str
     """Id of the rule."""
     severity: global___LintSeverity.ValueType
     """How much it matters."""
     schema: builtins.str
-    """Schema of the table."""
+    """Schema of the table. Empty where a definition leaves it to the default one."""
     table: builtins.str
     """The table."""
     subject_kind: global___LintSubjectKind.ValueType
@@ -339,7 +370,13 @@ class LintFinding(google.protobuf.message.Message):
     def fix(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Statements in the engine's SQL that mend it, in their order, to be read before they
         are run. Empty where the engine has no statement for it: SQLite changes no column in
-        place, and a name that others use is for their owners to choose.
+        place, and a name that others use is for their owners to choose. Empty also where no engine is known.
+        """
+
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The columns that it is about: those of the foreign key, the one of a unique constraint that may be NULL, the standard column that is
+        missing. Empty where `subject` says it.
         """
 
     def __init__(
@@ -355,10 +392,33 @@ class LintFinding(google.protobuf.message.Message):
         explanation: builtins.str = ...,
         evidence: collections.abc.Iterable[global___LintEvidence] | None = ...,
         fix: collections.abc.Iterable[builtins.str] | None = ...,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "explanation", b"explanation", "fix", b"fix", "message", b"message", "rule", b"rule", "schema", b"schema", "severity", b"severity", "subject", b"subject", "subject_kind", b"subject_kind", "table", b"table"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "evidence", b"evidence", "explanation", b"explanation", "fix", b"fix", "message", b"message", "rule", b"rule", "schema", b"schema", "severity", b"severity", "subject", b"subject", "subject_kind", b"subject_kind", "table", b"table"]) -> None: ...
 
 global___LintFinding = LintFinding
+
+@typing.final
+class SkippedRule(google.protobuf.message.Message):
+    """A rule that could not be applied."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """Id of the rule."""
+    reason: builtins.str
+    """Why, in a sentence."""
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "rule", b"rule"]) -> None: ...
+
+global___SkippedRule = SkippedRule
 
 @typing.final
 class LintSchemaSummary(google.protobuf.message.Message):
@@ -375,10 +435,14 @@ class LintSchemaSummary(google.protobuf.message.Message):
     SERVED_BY_FIELD_NUMBER: builtins.int
     DISCOVERY_TIME_FIELD_NUMBER: builtins.int
     DISCOVERY_DURATION_FIELD_NUMBER: builtins.int
+    ENGINE_FIELD_NUMBER: builtins.int
+    SKIPPED_RULES_FIELD_NUMBER: builtins.int
+    KNOWN_COUNT_FIELD_NUMBER: builtins.int
+    BASE_SKIPPED_FIELD_NUMBER: builtins.int
     table_count: builtins.int
-    """Tables and views that were looked at."""
+    """Tables that were looked at, with the views of a live database."""
     rule_count: builtins.int
-    """Rules that held."""
+    """Rules that held, without those in `skipped_rules`."""
     error_count: builtins.int
     """Findings of severity error."""
     warning_count: builtins.int
@@ -387,9 +451,13 @@ class LintSchemaSummary(google.protobuf.message.Message):
     """Findings of severity info."""
     served_by: builtins.str
     """`connections/{id}` of the replica that it was read from, where the connection names replicas. Empty: the connection itself."""
+    engine: dbkeeper.v1.common_pb2.Engine.ValueType
+    """The engine whose rules held. Unspecified: none was known."""
+    known_count: builtins.int
+    """Findings that `base` has as well, which are not told and not counted above. 0 without `base`."""
     @property
     def skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
-        """What could not be read, so that nothing is said of it."""
+        """What could not be read, or what the source does not tell, so that nothing is said of it."""
 
     @property
     def discovery_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -398,6 +466,18 @@ class LintSchemaSummary(google.protobuf.message.Message):
     @property
     def discovery_duration(self) -> google.protobuf.duration_pb2.Duration:
         """How long reading took."""
+
+    @property
+    def skipped_rules(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SkippedRule]:
+        """Rules that would have held and that what was given is not enough for, by id. Where one of the schema and `base` is no live database,
+        a rule that this one cannot be held against is skipped for both.
+        """
+
+    @property
+    def base_skipped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[dbkeeper.v1.common_pb2.Skipped]:
+        """What of `base` could not be read, or what it does not tell. Findings about it are neither told nor counted, because nobody
+        knows whether they are new.
+        """
 
     def __init__(
         self,
@@ -411,8 +491,12 @@ class LintSchemaSummary(google.protobuf.message.Message):
         served_by: builtins.str = ...,
         discovery_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         discovery_duration: google.protobuf.duration_pb2.Duration | None = ...,
+        engine: dbkeeper.v1.common_pb2.Engine.ValueType = ...,
+        skipped_rules: collections.abc.Iterable[global___SkippedRule] | None = ...,
+        known_count: builtins.int = ...,
+        base_skipped: collections.abc.Iterable[dbkeeper.v1.common_pb2.Skipped] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "error_count", b"error_count", "info_count", b"info_count", "rule_count", b"rule_count", "served_by", b"served_by", "skipped", b"skipped", "table_count", b"table_count", "warning_count", b"warning_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["base_skipped", b"base_skipped", "discovery_duration", b"discovery_duration", "discovery_time", b"discovery_time", "engine", b"engine", "error_count", b"error_count", "info_count", b"info_count", "known_count", b"known_count", "rule_count", b"rule_count", "served_by", b"served_by", "skipped", b"skipped", "skipped_rules", b"skipped_rules", "table_count", b"table_count", "warning_count", b"warning_count"]) -> None: ...
 
 global___LintSchemaSummary = LintSchemaSummary

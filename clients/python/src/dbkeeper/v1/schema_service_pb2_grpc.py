@@ -203,11 +203,13 @@ class SchemaServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def LintSchema(self, request, context):
-        """Looks at every table by rules, and streams what is questionable with its severity, the
-        figures behind it and the statements that mend it, table by table, then one summary.
+        """Looks at every table of a database, a definition, SQL or a backup by rules, and streams what is questionable with its
+        severity, the figures behind it and the statements that mend it, table by table, then one summary. With `base` it tells only
+        what that schema does not have: what a change makes worse.
         Changes nothing. docs/lint.md explains each rule.
-        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
-        pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        Errors: as GetDatabase, and as GenerateDdl for `source` and `base`; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a
+        pattern that is none, and where not exactly one of `connection` and `source` is given. The stream ends with UNAVAILABLE
+        (SHUTTING_DOWN) when the server stops.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -107,11 +107,13 @@ class SchemaServiceStub:
         dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
     ]
-    """Looks at every table by rules, and streams what is questionable with its severity, the
-    figures behind it and the statements that mend it, table by table, then one summary.
+    """Looks at every table of a database, a definition, SQL or a backup by rules, and streams what is questionable with its
+    severity, the figures behind it and the statements that mend it, table by table, then one summary. With `base` it tells only
+    what that schema does not have: what a change makes worse.
     Changes nothing. docs/lint.md explains each rule.
-    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
-    pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    Errors: as GetDatabase, and as GenerateDdl for `source` and `base`; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a
+    pattern that is none, and where not exactly one of `connection` and `source` is given. The stream ends with UNAVAILABLE
+    (SHUTTING_DOWN) when the server stops.
     """
 
     GetLintSettings: grpc.UnaryUnaryMultiCallable[
@@ -259,11 +261,13 @@ class SchemaServiceAsyncStub:
         dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         dbkeeper.v1.schema_lint_pb2.LintSchemaResponse,
     ]
-    """Looks at every table by rules, and streams what is questionable with its severity, the
-    figures behind it and the statements that mend it, table by table, then one summary.
+    """Looks at every table of a database, a definition, SQL or a backup by rules, and streams what is questionable with its
+    severity, the figures behind it and the statements that mend it, table by table, then one summary. With `base` it tells only
+    what that schema does not have: what a change makes worse.
     Changes nothing. docs/lint.md explains each rule.
-    Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
-    pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+    Errors: as GetDatabase, and as GenerateDdl for `source` and `base`; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a
+    pattern that is none, and where not exactly one of `connection` and `source` is given. The stream ends with UNAVAILABLE
+    (SHUTTING_DOWN) when the server stops.
     """
 
     GetLintSettings: grpc.aio.UnaryUnaryMultiCallable[
@@ -427,11 +431,13 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         request: dbkeeper.v1.schema_lint_pb2.LintSchemaRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[dbkeeper.v1.schema_lint_pb2.LintSchemaResponse], collections.abc.AsyncIterator[dbkeeper.v1.schema_lint_pb2.LintSchemaResponse]]:
-        """Looks at every table by rules, and streams what is questionable with its severity, the
-        figures behind it and the statements that mend it, table by table, then one summary.
+        """Looks at every table of a database, a definition, SQL or a backup by rules, and streams what is questionable with its
+        severity, the figures behind it and the statements that mend it, table by table, then one summary. With `base` it tells only
+        what that schema does not have: what a change makes worse.
         Changes nothing. docs/lint.md explains each rule.
-        Errors: as GetDatabase; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule or a
-        pattern that is none. The stream ends with UNAVAILABLE (SHUTTING_DOWN) when the server stops.
+        Errors: as GetDatabase, and as GenerateDdl for `source` and `base`; INVALID_ARGUMENT (INVALID_FIELD) for an unknown rule, a
+        pattern that is none, and where not exactly one of `connection` and `source` is given. The stream ends with UNAVAILABLE
+        (SHUTTING_DOWN) when the server stops.
         """
 
     @abc.abstractmethod

@@ -5,7 +5,7 @@
 //! what is built beside the table lets writes go on, and what copies the table lets them wait. Every change waits for a moment until
 //! nobody is in the table.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::table::is_made_anew;
 use crate::{
@@ -27,7 +27,35 @@ const SHORT_VARCHAR: u32 = 63;
 pub(super) fn all(difference: &SchemaDifference, staying: &[StayingTable<'_, '_>]) -> Vec<Effect> {
     let keyed = staying.iter().filter(|table| table.after.table.primary_key.is_some());
     let keyed: HashSet<ObjectName> = keyed.map(|table| table.after.table.object_name()).collect();
-    difference.changes.iter().map(|change| effect(change, &keyed)).collect()
+    let mut effects: Vec<Effect> = difference.changes.iter().map(|change| effect(change, &keyed)).collect();
+    share_statements(&difference.changes, &mut effects);
+    effects
+}
+
+/// What changes of a table is one statement: others wait for each of its parts as for the strictest, and until all are made.
+fn share_statements(changes: &[Change], effects: &mut [Effect]) {
+    let mut statements: HashMap<&ObjectName, Vec<usize>> = HashMap::new();
+    for (place, change) in changes.iter().enumerate() {
+        if let Change::AlterTable { table, change } = change
+            && is_said_with_others(change)
+        {
+            statements.entry(table).or_default().push(place);
+        }
+    }
+    for places in statements.into_values() {
+        let lock = places.iter().map(|place| effects[*place].lock).max().unwrap_or_default();
+        let long = places.iter().filter(|place| effects[**place].reads_every_row).count();
+        for place in places {
+            let effect = &mut effects[place];
+            effect.lock = lock;
+            effect.lock_lasts = lock > TableLock::Nothing && long > usize::from(effect.reads_every_row);
+        }
+    }
+}
+
+/// Another name and foreign keys have statements of their own.
+fn is_said_with_others(change: &TableChange) -> bool {
+    !matches!(change, TableChange::Rename { .. } | TableChange::AddForeignKey(_) | TableChange::DropForeignKey(_))
 }
 
 /// `keyed` are the tables that have a primary key afterwards.
