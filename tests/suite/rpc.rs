@@ -43,6 +43,7 @@ mod migrations;
 mod operations;
 mod process;
 mod rates;
+mod repeats;
 pub(crate) mod rotation;
 mod rotation_settled;
 mod scenario;
