@@ -34,6 +34,7 @@ mod ddl;
 mod definition;
 mod difference;
 mod escrow;
+mod foreign_names;
 mod hostile;
 mod limits;
 mod lint;
