@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::unary,
     convert::{
-        migration as convert, required,
+        etag, migration as convert, required,
         token::{ListScope, Tokens},
     },
     proto::v1,
@@ -49,6 +49,7 @@ impl MigrationAdapter {
         let options = ImportOptions {
             format: convert::format_from_proto(message.format, "format")?,
             allow_changes: message.allow_changes,
+            expected: etag::revision_from_etag(&message.etag)?,
             validate_only: message.validate_only,
         };
         let files = convert::files(message.files);

@@ -52,11 +52,12 @@ impl SchemaAdapter {
             return Err(Error::invalid_field("request.connection", "must be empty or the same as `connection`"));
         }
         let request = convert::advice_request(asked).map_err(|error| error.within("request"))?;
-        // A set that is not there is told before the database is read.
-        self.migrations.get_set(&context, &set).await?;
+        let expected = etag::revision_from_etag(&message.etag)?;
+        // A set that is not there, or is another by now, is told before the database is read.
+        self.migrations.get_set_at(&context, &set, expected).await?;
         let ids = &message.recommendation_ids;
         let found = self.schemas.recommended_migrations(&context, &connection, &request, ids).await?;
-        let report = self.migrations.append(&context, &set, &found, message.validate_only).await?;
+        let report = self.migrations.append(&context, &set, &found, expected, message.validate_only).await?;
         Ok(migration::import_response(report))
     }
 

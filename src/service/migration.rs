@@ -55,6 +55,8 @@ pub struct ImportOptions {
     pub format: Option<MigrationFormat>,
     /// New texts are taken for versions that the set already has.
     pub allow_changes: bool,
+    /// The revision that the set must have; absent: whichever it has.
+    pub expected: Option<u64>,
     /// Everything is checked and nothing stored.
     pub validate_only: bool,
 }
@@ -115,6 +117,22 @@ impl MigrationService {
         self.store.migration_set(context.account(), id).await
     }
 
+    /// One set, at the revision that is expected of it. ETAG_MISMATCH where it has another.
+    pub async fn get_set_at(
+        &self,
+        context: &CallContext,
+        id: &MigrationSetId,
+        expected: Option<u64>,
+    ) -> Result<MigrationSet> {
+        let set = self.get_set(context, id).await?;
+        match expected {
+            Some(expected) if expected != set.revision => {
+                Err(Error::etag_mismatch("migrationSet", name::migration_set(id)))
+            }
+            _ => Ok(set),
+        }
+    }
+
     /// Reads files into a set, all or none.
     pub async fn import(
         &self,
@@ -123,7 +141,7 @@ impl MigrationService {
         files: &[MigrationFile],
         options: ImportOptions,
     ) -> Result<ImportReport> {
-        let set = self.get_set(context, id).await?;
+        let set = self.get_set_at(context, id, options.expected).await?;
         let imported = import::read_files(files, options.format)?;
         let known = self.store.migration_summaries(context.account(), id).await?;
         let mut report = compare(&imported, &known, options.allow_changes, set)?;

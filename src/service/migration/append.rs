@@ -33,15 +33,17 @@ impl NewMigration {
 }
 
 impl MigrationService {
-    /// Gives each migration that the set has not yet, by its texts, a version behind the newest, all or none.
+    /// Gives each migration that the set has not yet, by its texts, a version behind the newest, all or none. `expected` is the
+    /// revision that the set must have.
     pub async fn append(
         &self,
         context: &CallContext,
         id: &MigrationSetId,
         migrations: &[NewMigration],
+        expected: Option<u64>,
         validate_only: bool,
     ) -> Result<ImportReport> {
-        let set = self.get_set(context, id).await?;
+        let set = self.get_set_at(context, id, expected).await?;
         let known = self.store.migration_summaries(context.account(), id).await?;
         let known: BTreeSet<&str> = known.iter().map(|summary| summary.checksum.as_str()).collect();
         let (mut files, mut unchanged) = (Vec::new(), 0);
@@ -60,7 +62,7 @@ impl MigrationService {
         if files.is_empty() {
             return Ok(ImportReport { format, added: 0, changed: 0, unchanged, set });
         }
-        let options = ImportOptions { format: Some(format), allow_changes: false, validate_only };
+        let options = ImportOptions { format: Some(format), allow_changes: false, expected, validate_only };
         let report = self.import(context, id, &files, options).await?;
         Ok(ImportReport { unchanged: report.unchanged + unchanged, ..report })
     }

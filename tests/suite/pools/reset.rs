@@ -6,7 +6,12 @@ use dbkeeper::engine::{mysql::MysqlSource, postgres::PostgresSource, session_poo
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection, PgConnection, Row, SqliteConnection};
 
 use super::{options, pool_of_one, postgres_target};
-use crate::harness::{mariadb::MariadbServer, postgres::PostgresServer, server::in_time, sqlite::SqliteFolder};
+use crate::harness::{
+    mariadb::{ADMIN, MariadbServer},
+    postgres::PostgresServer,
+    server::in_time,
+    sqlite::SqliteFolder,
+};
 
 fn postgres_pool(database: &str) -> SessionPool<PostgresSource> {
     let target = postgres_target(PostgresServer::shared().settings(database));
@@ -114,7 +119,11 @@ async fn mariadb_state(session: &mut MySqlConnection) -> String {
 async fn nothing_of_a_mariadb_session_is_left_for_the_next_lease() {
     let server = MariadbServer::shared();
     let database = server.create_database();
-    server.sql(&database, "CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY)");
+    let role = format!("role_of_{database}");
+    server.sql(
+        &database,
+        &format!("CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY); CREATE ROLE {role}; GRANT {role} TO {ADMIN}"),
+    );
     let pool = pool_of_one(MysqlSource::of(&server.target(&database), &options()).unwrap());
     let mut lease = pool.acquire().await.unwrap();
     let fresh = mariadb_state(&mut lease).await;
@@ -128,10 +137,12 @@ async fn nothing_of_a_mariadb_session_is_left_for_the_next_lease() {
         "PREPARE behind FROM 'SELECT 1'",
         "SET autocommit = 0",
         "INSERT INTO t VALUES (1000)",
+        &format!("SET ROLE {role}"),
     ] {
-        sqlx::raw_sql(sql).execute(&mut *lease).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *lease).await.unwrap();
     }
-    assert_ne!(mariadb_state(&mut lease).await, fresh);
+    let dirty = mariadb_state(&mut lease).await;
+    assert!(dirty != fresh && dirty.contains(&role), "{dirty}");
     lease.soil();
     lease.give_back().await;
 

@@ -109,7 +109,7 @@ fn import(request: &v1::RecommendIndexesRequest, ids: Vec<String>) -> v1::Import
         migration_set: "migrationSets/advice".to_owned(),
         request: Some(request.clone()),
         recommendation_ids: ids,
-        validate_only: false,
+        ..Default::default()
     }
 }
 

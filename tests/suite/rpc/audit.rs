@@ -2,6 +2,7 @@
 //! unseen.
 
 mod ends;
+mod retention;
 mod tampering;
 mod unseal;
 
@@ -34,6 +35,21 @@ impl Intruder {
     /// Runs a script.
     async fn run(&mut self, sql: impl Into<String>) -> Result<(), sqlx::Error> {
         self.0.execute(sqlx::raw_sql(AssertSqlSafe(sql.into()))).await.map(drop)
+    }
+
+    /// Takes away what refuses changes of the log.
+    async fn drop_triggers(&mut self) {
+        let triggers: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_master
+             WHERE type = 'trigger' AND tbl_name IN ('audit_events', 'audit_heads', 'audit_checkpoints')",
+        )
+        .fetch_all(&mut self.0)
+        .await
+        .unwrap();
+        assert_eq!(triggers.len(), 8, "{triggers:?}");
+        for trigger in triggers {
+            self.run(format!("DROP TRIGGER {trigger}")).await.unwrap();
+        }
     }
 
     /// Every value of a table, as text.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dbkeeper::grpc::proto::v1;
+use dbkeeper::grpc::{client::Client, proto::v1};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tonic::{Code, Status, transport::Channel};
@@ -24,14 +24,14 @@ use crate::{
     },
 };
 
-const CONNECTION: &str = "connections/shop";
+pub(super) const CONNECTION: &str = "connections/shop";
 /// A database of another engine, for what not every engine can do.
 const FILE: &str = "connections/file";
-const SET: &str = "migrationSets/app";
+pub(super) const SET: &str = "migrationSets/app";
 
 /// What a caller of another account gets for the same request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stranger {
+pub(super) enum Stranger {
     /// NOT_FOUND: the request names a resource that is not its own.
     Refused,
     /// The answer of an account that has nothing.
@@ -43,28 +43,28 @@ enum Stranger {
 }
 
 /// A request that works, in an order in which all of them do.
-struct Case {
-    method: &'static str,
-    stranger: Stranger,
-    request: Vec<u8>,
+pub(super) struct Case {
+    pub(super) method: &'static str,
+    pub(super) stranger: Stranger,
+    pub(super) request: Vec<u8>,
 }
 
-fn case(method: &'static str, stranger: Stranger, request: impl Message) -> Case {
+pub(super) fn case(method: &'static str, stranger: Stranger, request: impl Message) -> Case {
     Case { method, stranger, request: request.encode_to_vec() }
 }
 
 /// The names in the requests that the scene provides.
-struct Scene {
+pub(super) struct Scene {
     operation: String,
-    backup: String,
+    pub(super) backup: String,
     restored: String,
     key: String,
-    registration: v1::Connection,
+    pub(super) registration: v1::Connection,
     master_key: String,
     recommendation: String,
 }
 
-fn cases(scene: &Scene) -> Vec<Case> {
+pub(super) fn cases(scene: &Scene) -> Vec<Case> {
     use Stranger::{Denied, Refused, SeesNothing, Served};
     let mut cases = access_cases(scene);
     let (connection, migration_set) = (CONNECTION.to_owned(), SET.to_owned());
@@ -325,7 +325,7 @@ fn access_cases(scene: &Scene) -> Vec<Case> {
 }
 
 /// A registered database with a migration set, an operation and a backup.
-async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
+pub(super) async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     let client = server.client();
     let database = register_sample(&client, fixture, "shop").await;
     let lacking = "CREATE TABLE pointed (id bigint PRIMARY KEY); CREATE TABLE pointing (id bigint REFERENCES pointed)";
@@ -346,11 +346,11 @@ async fn scene(server: &TestServer, fixture: &impl Fixture) -> Scene {
     Scene { operation, backup, restored: fixture.unused_database(), key, registration, master_key, recommendation }
 }
 
-async fn channel(server: &TestServer) -> Channel {
+pub(super) async fn channel(server: &TestServer) -> Channel {
     Channel::from_shared(server.url()).unwrap().connect().await.unwrap()
 }
 
-fn method<'a>(methods: &'a [MethodDescriptor], name: &str) -> &'a MethodDescriptor {
+pub(super) fn method<'a>(methods: &'a [MethodDescriptor], name: &str) -> &'a MethodDescriptor {
     methods.iter().find(|method| short_name(method) == name).unwrap_or_else(|| panic!("the contract has no {name}"))
 }
 
@@ -366,13 +366,14 @@ async fn every_rpc_works_and_keeps_accounts_apart() {
     let in_contract: BTreeSet<String> = methods.iter().map(short_name).collect();
     assert_eq!(known, in_contract, "each RPC has one case, and each case an RPC");
 
-    let before = state_of(&server).await;
+    let before = state_of(&server.client(), "accounts/default", SET).await;
     let stranger = server.second_account().await;
     for case in &cases {
         let answer = call(&channel, method(&methods, case.method), Some(&stranger), case.request.clone()).await;
         check_stranger(case, answer);
     }
-    assert_eq!(state_of(&server).await, before, "a stranger changed something");
+    let after = state_of(&server.client(), "accounts/default", SET).await;
+    assert_eq!(after, before, "a stranger changed something");
 
     let admin = server.admin_key();
     for case in &cases {
@@ -395,24 +396,25 @@ async fn every_rpc_works_and_keeps_accounts_apart() {
     }
 }
 
-/// All that a stranger could have changed.
-async fn state_of(server: &TestServer) -> (Vec<v1::Connection>, Vec<v1::Backup>, Vec<v1::ApiKey>, usize, i32) {
-    let client = server.client();
-    let keys =
-        v1::ListApiKeysRequest { parent: "accounts/default".to_owned(), show_revoked: true, ..Default::default() };
+/// All of an account that somebody else could have changed: connections, backups, keys, and how many operations and migrations.
+pub(super) type State = (Vec<v1::Connection>, Vec<v1::Backup>, Vec<v1::ApiKey>, usize, usize);
+
+/// What an account has, as its own caller sees it.
+pub(super) async fn state_of(client: &Client, account: &str, set: &str) -> State {
+    let keys = v1::ListApiKeysRequest { parent: account.to_owned(), show_revoked: true, ..Default::default() };
     let mut keys = client.access().list_api_keys(keys).await.unwrap().into_inner().api_keys;
     // Any call may note a use.
     keys.iter_mut().for_each(|key| (key.last_use_time, key.last_use_address) = (None, String::new()));
     let connections = client.connections().list_connections(v1::ListConnectionsRequest::default()).await.unwrap();
     let backups = client.backups().list_backups(v1::ListBackupsRequest::default()).await.unwrap();
     let operations = client.operations().list_operations(v1::ListOperationsRequest::default()).await.unwrap();
-    let migrations = v1::ListMigrationsRequest { migration_set: SET.to_owned(), ..Default::default() };
+    let migrations = v1::ListMigrationsRequest { migration_set: set.to_owned(), ..Default::default() };
     let migrations = client.migrations().list_migrations(migrations).await.unwrap().into_inner().migrations;
     let mut connections = connections.into_inner().connections;
     // Seen when the pool is dialled, which another call may just have done.
     connections.iter_mut().for_each(|connection| connection.health = None);
     let operations = operations.into_inner().operations.len();
-    (connections, backups.into_inner().backups, keys, operations, migrations.len() as i32)
+    (connections, backups.into_inner().backups, keys, operations, migrations.len())
 }
 
 fn check_stranger(case: &Case, answer: Result<DynamicMessage, Status>) {

@@ -207,3 +207,62 @@ async fn sets_and_imports_are_checked_without_a_change() {
     let list = v1::ListMigrationsRequest { migration_set: made.name, ..Default::default() };
     assert!(client.migrations().list_migrations(list).await.unwrap().into_inner().migrations.is_empty());
 }
+
+#[tokio::test]
+async fn a_set_that_is_another_by_now_takes_no_import() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let client = server.client();
+    let database = folder.create_database();
+    let lacking =
+        "CREATE TABLE pointed (id INTEGER PRIMARY KEY); CREATE TABLE pointing (id INTEGER REFERENCES pointed);";
+    folder.run(&database, lacking).await;
+    register(&client, "shop", settings(&Fixture::target(&folder, &database))).await;
+    let asked = v1::RecommendIndexesRequest { connection: CONNECTION.to_owned(), ..Default::default() };
+    let advice = client.schemas().recommend_indexes(asked).await.unwrap().into_inner();
+    let recommendation = advice.recommendations.first().expect("something is lacking").id.clone();
+    let create = v1::CreateMigrationSetRequest {
+        migration_set: Some(v1::MigrationSet { display_name: "App".to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let made = client.migrations().create_migration_set(create).await.unwrap().into_inner();
+    let import = async |path: &str, etag: &str, validate_only: bool| {
+        let request = v1::ImportMigrationsRequest {
+            migration_set: made.name.clone(),
+            files: vec![file(path, "SELECT 1;")],
+            etag: etag.to_owned(),
+            validate_only,
+            ..Default::default()
+        };
+        let report = client.migrations().import_migrations(request).await?.into_inner();
+        Ok::<_, tonic::Status>(report.migration_set.unwrap())
+    };
+    let put_in = async |etag: &str, validate_only: bool| {
+        let request = v1::ImportRecommendationsRequest {
+            connection: CONNECTION.to_owned(),
+            migration_set: made.name.clone(),
+            recommendation_ids: vec![recommendation.clone()],
+            etag: etag.to_owned(),
+            validate_only,
+            ..Default::default()
+        };
+        let report = Box::pin(client.schemas().import_recommendations(request)).await?.into_inner();
+        Ok::<_, tonic::Status>(report.migration_set.unwrap())
+    };
+
+    let first = import("1_a.sql", &made.etag, false).await.unwrap();
+    assert_ne!(first.etag, made.etag);
+    for stale in [made.etag.as_str(), "r77", "x"] {
+        for validate_only in [true, false] {
+            for refused in [import("2_b.sql", stale, validate_only).await, put_in(stale, validate_only).await] {
+                assert_refused(&refused.unwrap_err(), Code::Aborted, "ETAG_MISMATCH");
+            }
+        }
+    }
+    // It stands as it was, for those who saw it last and for those who did not look.
+    assert_eq!(import("2_b.sql", &first.etag, true).await.unwrap(), first);
+    let second = put_in(&first.etag, false).await.unwrap();
+    assert_eq!((second.migration_count, second.etag == first.etag), (2, false));
+    assert_refused(&import("3_c.sql", &first.etag, false).await.unwrap_err(), Code::Aborted, "ETAG_MISMATCH");
+    assert_eq!(import("3_c.sql", "", false).await.unwrap().migration_count, 3);
+}

@@ -13,15 +13,7 @@ async fn scene() -> (TestServer, Intruder) {
         call(&server.client(), &format!("c{number}")).await;
     }
     let mut intruder = Intruder::of(&server).await;
-    let triggers: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_events', 'audit_heads', 'audit_checkpoints')")
-            .fetch_all(&mut intruder.0)
-            .await
-            .unwrap();
-    assert_eq!(triggers.len(), 8, "{triggers:?}");
-    for trigger in triggers {
-        intruder.run(format!("DROP TRIGGER {trigger}")).await.unwrap();
-    }
+    intruder.drop_triggers().await;
     (server, intruder)
 }
 

@@ -155,7 +155,9 @@ class MigrationSet(google.protobuf.message.Message):
     latest_version: builtins.str
     """Its highest version. Output only."""
     etag: builtins.str
-    """Changes with the set. Output only."""
+    """Changes with the set and its migrations. ImportMigrations and ImportRecommendations take it, so that nobody imports
+    into a set that is another by then. Output only.
+    """
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was made. Output only."""
@@ -246,6 +248,7 @@ class ImportMigrationsRequest(google.protobuf.message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     ALLOW_CHANGES_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
     migration_set: builtins.str
     """`migrationSets/{id}`. Required."""
     format: global___MigrationFormat.ValueType
@@ -254,6 +257,10 @@ class ImportMigrationsRequest(google.protobuf.message.Message):
     """Take new texts for versions that the set already has."""
     validate_only: builtins.bool
     """Check everything, store nothing."""
+    etag: builtins.str
+    """Etag of the set that was read: where it is another by now nothing is imported, ABORTED (ETAG_MISMATCH). Empty: whatever
+    there is.
+    """
     @property
     def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MigrationFile]:
         """The files, at least 1; a call is bounded by the limit on messages. A set can be imported in
@@ -268,8 +275,9 @@ class ImportMigrationsRequest(google.protobuf.message.Message):
         format: global___MigrationFormat.ValueType = ...,
         allow_changes: builtins.bool = ...,
         validate_only: builtins.bool = ...,
+        etag: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["allow_changes", b"allow_changes", "files", b"files", "format", b"format", "migration_set", b"migration_set", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["allow_changes", b"allow_changes", "etag", b"etag", "files", b"files", "format", b"format", "migration_set", b"migration_set", "validate_only", b"validate_only"]) -> None: ...
 
 global___ImportMigrationsRequest = ImportMigrationsRequest
 

@@ -101,7 +101,8 @@ class MigrationServiceServicer(object):
         of the files are taken or none. Errors: INVALID_ARGUMENT
         (DUPLICATE_MIGRATION_VERSION, MIGRATION_FILE_INVALID); ALREADY_EXISTS
         (MIGRATION_CHANGED) where a version is in the set with another text and
-        allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND).
+        allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+        whose etag is given, or changed meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

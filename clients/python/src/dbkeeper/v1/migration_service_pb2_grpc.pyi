@@ -43,7 +43,8 @@ class MigrationServiceStub:
     of the files are taken or none. Errors: INVALID_ARGUMENT
     (DUPLICATE_MIGRATION_VERSION, MIGRATION_FILE_INVALID); ALREADY_EXISTS
     (MIGRATION_CHANGED) where a version is in the set with another text and
-    allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND).
+    allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+    whose etag is given, or changed meanwhile.
     """
 
     ListMigrations: grpc.UnaryUnaryMultiCallable[
@@ -110,7 +111,8 @@ class MigrationServiceAsyncStub:
     of the files are taken or none. Errors: INVALID_ARGUMENT
     (DUPLICATE_MIGRATION_VERSION, MIGRATION_FILE_INVALID); ALREADY_EXISTS
     (MIGRATION_CHANGED) where a version is in the set with another text and
-    allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND).
+    allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+    whose etag is given, or changed meanwhile.
     """
 
     ListMigrations: grpc.aio.UnaryUnaryMultiCallable[
@@ -181,7 +183,8 @@ class MigrationServiceServicer(metaclass=abc.ABCMeta):
         of the files are taken or none. Errors: INVALID_ARGUMENT
         (DUPLICATE_MIGRATION_VERSION, MIGRATION_FILE_INVALID); ALREADY_EXISTS
         (MIGRATION_CHANGED) where a version is in the set with another text and
-        allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND).
+        allow_changes is not set; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+        whose etag is given, or changed meanwhile.
         """
 
     @abc.abstractmethod

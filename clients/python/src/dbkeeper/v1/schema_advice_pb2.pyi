@@ -564,12 +564,17 @@ class ImportRecommendationsRequest(google.protobuf.message.Message):
     REQUEST_FIELD_NUMBER: builtins.int
     RECOMMENDATION_IDS_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
     connection: builtins.str
     """`connections/{id}`. Required."""
     migration_set: builtins.str
     """`migrationSets/{id}` that the migrations are put in. Required."""
     validate_only: builtins.bool
     """Check everything, store nothing."""
+    etag: builtins.str
+    """Etag of the set that was read: where it is another by now nothing is put in, ABORTED (ETAG_MISMATCH). Empty: whatever
+    there is.
+    """
     @property
     def request(self) -> global___RecommendIndexesRequest:
         """What was asked in the call whose answer is meant; its `connection` is left empty or the same, its `limit` does not count."""
@@ -586,8 +591,9 @@ class ImportRecommendationsRequest(google.protobuf.message.Message):
         request: global___RecommendIndexesRequest | None = ...,
         recommendation_ids: collections.abc.Iterable[builtins.str] | None = ...,
         validate_only: builtins.bool = ...,
+        etag: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["request", b"request"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["connection", b"connection", "migration_set", b"migration_set", "recommendation_ids", b"recommendation_ids", "request", b"request", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["connection", b"connection", "etag", b"etag", "migration_set", b"migration_set", "recommendation_ids", b"recommendation_ids", "request", b"request", "validate_only", b"validate_only"]) -> None: ...
 
 global___ImportRecommendationsRequest = ImportRecommendationsRequest

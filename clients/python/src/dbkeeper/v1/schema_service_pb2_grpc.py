@@ -272,7 +272,8 @@ class SchemaServiceServicer(object):
         same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
         and not put there again.
         Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
-        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+        whose etag is given, or changed meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

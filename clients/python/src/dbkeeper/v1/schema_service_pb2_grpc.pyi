@@ -175,7 +175,8 @@ class SchemaServiceStub:
     same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
     and not put there again.
     Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
-    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+    whose etag is given, or changed meanwhile.
     """
 
 class SchemaServiceAsyncStub:
@@ -329,7 +330,8 @@ class SchemaServiceAsyncStub:
     same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
     and not put there again.
     Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
-    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+    named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+    whose etag is given, or changed meanwhile.
     """
 
 class SchemaServiceServicer(metaclass=abc.ABCMeta):
@@ -511,7 +513,8 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         same request, so that what is stored is what is true now. One whose text the set already has is counted as unchanged
         and not put there again.
         Errors: as RecommendIndexes; NOT_FOUND (RECOMMENDATION_NOT_FOUND) for an id that there is no longer, with all of them
-        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set changed meanwhile.
+        named; NOT_FOUND (MIGRATION_SET_NOT_FOUND); ABORTED (ETAG_MISMATCH) where the set is not the one
+        whose etag is given, or changed meanwhile.
         """
 
 def add_SchemaServiceServicer_to_server(servicer: SchemaServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
