@@ -42,6 +42,7 @@ mod lost_key;
 mod metrics;
 mod migrations;
 mod operations;
+mod pages;
 mod process;
 mod rates;
 mod repeats;
