@@ -38,6 +38,7 @@ mod foreign_names;
 mod hostile;
 mod limits;
 mod lint;
+mod lint_strict;
 mod lost_key;
 mod metrics;
 mod migrations;
