@@ -8,6 +8,7 @@ use crate::{
     engine::dialect::{
         Altered, Created, Dialect, Kept, WrittenType,
         discovered::{self, Telling},
+        names::name_aside,
     },
     model::{
         connection::EngineKind,
@@ -141,7 +142,7 @@ impl Dialect for SqliteDialect {
                 vec![format!("CREATE INDEX {} ON {name} ({});", self.quoted(index), columns.join(", "))]
             }
             SchemaChange::DropIndex { name: index } => vec![format!("DROP INDEX {};", self.quoted(index))],
-            SchemaChange::RenameTable { to } => vec![format!("ALTER TABLE {name} RENAME TO {};", self.quoted(to))],
+            SchemaChange::RenameTable { to } => self.renamed(&table.name.name, to),
             SchemaChange::RenameColumn { column, to } => {
                 vec![format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", self.quoted(column), self.quoted(to))]
             }
@@ -162,6 +163,17 @@ impl Dialect for SqliteDialect {
 }
 
 impl SqliteDialect {
+    /// Names that differ in the case of their letters alone are one name to SQLite, which is taken by the table itself: such a
+    /// table goes by another name in between.
+    fn renamed(&self, table: &str, to: &str) -> Vec<String> {
+        let rename = |from: &str, to: &str| format!("ALTER TABLE {} RENAME TO {};", self.quoted(from), self.quoted(to));
+        if !table.eq_ignore_ascii_case(to) {
+            return vec![rename(table, to)];
+        }
+        let aside = name_aside(table, MAX_NAME);
+        vec![rename(table, &aside), rename(&aside, to)]
+    }
+
     /// An index cannot be renamed, only made again. One on an expression is left to who knows it.
     fn made_again(&self, table: &str, index: &Index, to: &str) -> Option<Vec<String>> {
         let mut terms = Vec::with_capacity(index.parts.len());
@@ -175,10 +187,10 @@ impl SqliteDialect {
         }
         let unique = if index.unique { "UNIQUE " } else { "" };
         let predicate = if index.predicate.is_empty() { String::new() } else { format!(" WHERE {}", index.predicate) };
-        Some(vec![
-            format!("CREATE {unique}INDEX {} ON {table} ({}){predicate};", self.quoted(to), terms.join(", ")),
-            format!("DROP INDEX {};", self.quoted(&index.name)),
-        ])
+        let create = format!("CREATE {unique}INDEX {} ON {table} ({}){predicate};", self.quoted(to), terms.join(", "));
+        let drop = format!("DROP INDEX {};", self.quoted(&index.name));
+        // The new one is there before the old one goes, where they are not of one name to SQLite.
+        Some(if index.name.eq_ignore_ascii_case(to) { vec![drop, create] } else { vec![create, drop] })
     }
 }
 

@@ -55,6 +55,11 @@ impl Keeper {
     /// Kills the server and starts it again. In every fourth round the start is killed too.
     pub(super) async fn kill_and_restart(&mut self, round: u32) {
         self.process.kill();
+        self.restart(round).await;
+    }
+
+    /// Starts the server again after a kill.
+    pub(super) async fn restart(&mut self, round: u32) {
         self.process.launch();
         if round % 4 == 1 {
             tokio::time::sleep(random_part(SHORT_LIFE)).await;
