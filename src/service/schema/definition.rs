@@ -22,7 +22,6 @@ use crate::{
         },
     },
     pool::Lease,
-    service::databases::Reader,
 };
 
 /// Where a schema comes from.
@@ -124,7 +123,8 @@ impl SchemaService {
                 ReadSchema::given(definition, field, Some(engine))
             }
             SchemaSource::Connection { connection, filter } => {
-                let Reader { lease, .. } = self.reader(context, &connection).await?;
+                // A replica may not have yet what a change would be written for.
+                let lease = self.databases.database(context.account(), &connection).await?;
                 Box::pin(export::read(&lease, filter, format!("{field}.connection"))).await?
             }
             SchemaSource::Backup(backup) => {
