@@ -206,13 +206,17 @@ fn bounded(text: &str, field: &str) -> Result<()> {
     Ok(())
 }
 
+/// Most parts that an engine cannot express which an error names.
+const MAX_NAMED: usize = 50;
+
 /// What an engine cannot express in one error: the first parts of it, and how many more there are.
 pub(super) fn refuse(unsupported: &[Unsupported], more: usize, engine: EngineKind, field: &str) -> Result<()> {
     if unsupported.is_empty() {
         return Ok(());
     }
+    let (unsupported, others) = unsupported.split_at(unsupported.len().min(MAX_NAMED));
     let told: Vec<String> = unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
-    let more = match more {
+    let more = match more + others.len() {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
