@@ -41,7 +41,7 @@ pub use self::{
     constraint::{
         CheckConstraint, ExclusionConstraint, ExclusionElement, ForeignKey, KeyConstraint, MatchType, ReferentialAction,
     },
-    database::{DatabaseInfo, FullTextTable, Skipped},
+    database::{DatabaseInfo, FullTextTable, Hidden, Skipped},
     ddl::{DdlKind, DdlObject, DdlSelection, DdlStatement, DdlSubject},
     dependent::{Dependence, Dependent, DependentKind},
     grant::ObjectGrant,

@@ -216,6 +216,7 @@ fn bounded(mut found: TableLookup) -> TableLookup {
             subject: format!("{left_out} dependents"),
             reason: format!("the table has more than {MAX_DEPENDENTS}"),
             remedy: String::new(),
+            ..Skipped::default()
         });
     }
     found

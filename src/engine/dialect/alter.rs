@@ -80,7 +80,7 @@ pub struct Altered {
     pub effects: Vec<Effect>,
     /// What is made again out of a definition alone.
     pub remade: Vec<Remade>,
-    /// What the engine cannot express, the first 50 of it. Its fields are paths in the target.
+    /// What the engine cannot express, the first 5,000 of it. Its fields are paths in the target.
     pub unsupported: Vec<Unsupported>,
     /// How much more cannot be expressed.
     pub more_unsupported: usize,

@@ -17,8 +17,8 @@ use crate::model::schema::{
     definition::{DefaultValue, MAX_GENERATED, SchemaDefinition, SqlText, ViewDefinition},
 };
 
-/// Most parts that an engine cannot express which are named.
-const MAX_NAMED: usize = 50;
+/// Most parts that an engine cannot express which are kept; the others are counted.
+const MAX_UNSUPPORTED: usize = 5_000;
 
 /// What a statement makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Unsupported {
 pub struct Created {
     /// The statements in their order. What cannot be expressed is missing in them.
     pub statements: Vec<CreateStatement>,
-    /// What cannot be expressed, the first 50 of it.
+    /// What cannot be expressed, the first 5,000 of it.
     pub unsupported: Vec<Unsupported>,
     /// How much more cannot be expressed.
     pub more_unsupported: usize,
@@ -123,7 +123,7 @@ impl<'a> Draft<'a> {
 
     /// Notes what the engine cannot express.
     pub(in crate::engine) fn refuse(&mut self, field: &str, object: &str, feature: impl Into<String>) {
-        if self.created.unsupported.len() == MAX_NAMED {
+        if self.created.unsupported.len() == MAX_UNSUPPORTED {
             self.created.more_unsupported += 1;
             return;
         }

@@ -13,6 +13,22 @@ use crate::{
 
 /// What a migration of the common kind needs on its database.
 const MIGRATE_PRIVILEGES: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "INDEX"];
+/// Whoever holds one of these on a table is told that it is there.
+const TABLE_PRIVILEGES: &[&str] = &[
+    "ALL PRIVILEGES",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "REFERENCES",
+    "INDEX",
+    "ALTER",
+    "CREATE VIEW",
+    "SHOW VIEW",
+    "TRIGGER",
+];
 /// What a dump reads.
 const DUMP_PRIVILEGES: &[&str] = &["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
 /// What a restore makes.
@@ -84,6 +100,13 @@ impl Grants {
             })
         };
         wanted.iter().copied().filter(|privilege| !holds(privilege)).collect()
+    }
+
+    /// Whether the user has some privilege on the tables of all of a database, so that the server names every one of them.
+    pub(super) fn holds_any(&self, database: &str) -> bool {
+        let is_of = |grant: &Grant| grant.database == "*" || like(&grant.database, database);
+        let holds = |grant: &Grant| grant.privileges.iter().any(|held| TABLE_PRIVILEGES.contains(&held.as_str()));
+        self.has_role || self.lines.iter().any(|grant| is_of(grant) && holds(grant))
     }
 
     /// The statement that gives privileges on `scope`, such as "*.*".

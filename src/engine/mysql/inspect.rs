@@ -146,7 +146,8 @@ impl MysqlDatabase {
         let schema = self.settings().database.as_str();
         let names = names::names(connection, schema, filter.kind).await.map_err(|cause| self.failed(cause))?;
         let blindness = self.blindness(connection).await?;
-        let mut skipped: Vec<Skipped> = blindness.of_all_tables().collect();
+        let mut skipped: Vec<Skipped> =
+            blindness.hidden_tables().into_iter().chain(blindness.of_all_tables()).collect();
         let (first, rest) = names.split_at(names.len().min(FIRST_BATCH));
         for batch in [first].into_iter().chain(rest.chunks(BATCH)) {
             let mut wanted = batch.iter().filter(|name| filter.takes_name(name));

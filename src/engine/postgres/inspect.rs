@@ -37,7 +37,8 @@ use crate::{
         Error, Reason, Result,
         name::QualifiedName,
         schema::{
-            DatabaseInfo, FullTextTable, Skipped, Table, TableFilter, TableList, TableLookup, TablePage, TableSummary,
+            DatabaseInfo, FullTextTable, Hidden, Skipped, Table, TableFilter, TableList, TableLookup, TablePage,
+            TableSummary,
         },
     },
 };
@@ -90,7 +91,7 @@ impl Inspect for PostgresDatabase {
         tables
             .iter()
             .filter(unmeasured)
-            .for_each(|table| gaps.add_locked(format!("size of {}.{}", table.schema, table.name)));
+            .for_each(|table| gaps.add_locked(format!("size of {}.{}", table.schema, table.name), Hidden::Nothing));
         Ok(TableList { tables, total, skipped: gaps.into_skipped("") })
     }
 
@@ -153,7 +154,7 @@ async fn sizes(transaction: &mut ReadTransaction<'_>) -> Result<DatabaseInfo> {
     };
     let mut gaps = Gaps::default();
     if !locked.is_empty() {
-        gaps.add_locked(format!("sizes of {} locked relations", locked.len()));
+        gaps.add_locked(format!("sizes of {} locked relations", locked.len()), Hidden::Nothing);
     }
     Ok(DatabaseInfo {
         database: row.get(0),

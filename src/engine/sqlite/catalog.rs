@@ -275,6 +275,7 @@ async fn read_columns(
                 subject: format!("columns of {}", relation.name),
                 reason: super::error::message(&error),
                 remedy: "make the definition valid again, or drop it".to_owned(),
+                ..Skipped::default()
             }),
             Err(error) => return Err(error),
         }

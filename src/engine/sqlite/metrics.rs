@@ -131,6 +131,7 @@ async fn add_tables(connection: &mut SqliteConnection, sample: &mut RawSample) -
             reason: "the file is larger than 256 MiB, and SQLite reads every page to tell the size of a table"
                 .to_owned(),
             remedy: String::new(),
+            ..Skipped::default()
         });
     }
     for table in figures.largest.into_iter().take(MAX_TABLE_SERIES) {
@@ -151,7 +152,12 @@ async fn add_tables(connection: &mut SqliteConnection, sample: &mut RawSample) -
 fn skip_on_error(outcome: Result<(), sqlx::Error>, subject: &str, sample: &mut RawSample) {
     if let Err(cause) = outcome {
         let reason = if error::is_interrupted(&cause) { "timeout".to_owned() } else { error::message(&cause) };
-        sample.skipped.push(Skipped { subject: subject.to_owned(), reason, remedy: String::new() });
+        sample.skipped.push(Skipped {
+            subject: subject.to_owned(),
+            reason,
+            remedy: String::new(),
+            ..Skipped::default()
+        });
     }
 }
 

@@ -1,5 +1,7 @@
 //! A database as a whole.
 
+use super::{ObjectKind, ObjectName};
+
 /// A database as a whole.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DatabaseInfo {
@@ -37,8 +39,26 @@ pub struct DatabaseInfo {
     pub skipped: Vec<Skipped>,
 }
 
+/// Which names of a schema are unknown, or known and nothing else, where something could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Hidden {
+    /// None: a figure, a privilege or a text is missing.
+    #[default]
+    Nothing,
+    /// A table or view of this name is there.
+    Relation(ObjectName),
+    /// An object of this name is there that is no table.
+    Object(ObjectKind, ObjectName),
+    /// There may be further tables and views, whose names nobody tells.
+    Relations,
+    /// Triggers, routines or events, or their texts, are missing.
+    Texts,
+    /// Privileges are missing.
+    Privileges,
+}
+
 /// Something that could not be read while the rest was delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skipped {
     /// What is missing.
     pub subject: String,
@@ -46,6 +66,8 @@ pub struct Skipped {
     pub reason: String,
     /// What mends it; empty: nothing.
     pub remedy: String,
+    /// What of the names of the schema is unknown for that.
+    pub hidden: Hidden,
 }
 
 impl DatabaseInfo {

@@ -10,6 +10,7 @@ mod limits;
 mod standard;
 mod table;
 mod types;
+mod unmapped;
 mod view;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ pub use self::{
     standard::StandardColumns,
     table::TableDefinition,
     types::{TypeDefinition, TypeField, TypeShape},
+    unmapped::{PartKind, Unmapped, UnmappedName},
     view::ViewDefinition,
 };
 use super::ObjectName;
@@ -53,15 +55,6 @@ impl SchemaDefinition {
     pub fn find_table(&self, schema: &str, name: &str) -> Option<&TableDefinition> {
         self.tables.iter().find(|found| same(&found.schema, schema) && same(&found.name, name))
     }
-}
-
-/// Something of a schema that could not be taken over, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unmapped {
-    /// What it is, such as `column album.cover`.
-    pub object: String,
-    /// Why it could not be taken over.
-    pub reason: String,
 }
 
 /// A piece of SQL: of one engine, or in the words that all engines share.

@@ -6,11 +6,13 @@
 mod change;
 mod compare;
 mod renames;
+mod unwritten;
 mod warning;
 
 pub use self::{
     change::{Change, ColumnAttribute, TableChange},
     renames::{Rename, RenameColumn, Renames},
+    unwritten::{Unwritten, UnwrittenAction, UnwrittenCause},
     warning::Warning,
 };
 use std::collections::HashMap;

@@ -1,9 +1,12 @@
 //! Names, options and number generators, which many objects have.
 
+use serde::{Deserialize, Serialize};
+
 /// The name of an object with its schema.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectName {
     /// Schema; empty where objects of the kind have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub schema: String,
     /// Name.
     pub name: String,

@@ -220,6 +220,7 @@ impl ConnectionDetails {
             subject: subject.to_owned(),
             reason: error.message().to_owned(),
             remedy: error.metadata("hint").unwrap_or_default().to_owned(),
+            ..Skipped::default()
         });
         None
     }

@@ -217,8 +217,12 @@ mod tests {
     #[test]
     fn what_was_skipped_in_the_costly_tier_stays_told_and_a_mended_frequent_group_does_not() {
         let (mut history, start) = (History::default(), Instant::now());
-        let skip =
-            |subject: &str| Skipped { subject: subject.to_owned(), reason: String::new(), remedy: String::new() };
+        let skip = |subject: &str| Skipped {
+            subject: subject.to_owned(),
+            reason: String::new(),
+            remedy: String::new(),
+            ..Skipped::default()
+        };
         let told =
             |reading: &Reading| -> Vec<String> { reading.skipped.iter().map(|skip| skip.subject.clone()).collect() };
         let raw = |skipped| RawSample { points: vec![], skipped };

@@ -22,7 +22,6 @@ use crate::{
         },
     },
     pool::Lease,
-    service::databases::Reader,
 };
 
 /// Where a schema comes from.
@@ -124,7 +123,8 @@ impl SchemaService {
                 ReadSchema::given(definition, field, Some(engine))
             }
             SchemaSource::Connection { connection, filter } => {
-                let Reader { lease, .. } = self.reader(context, &connection).await?;
+                // A replica may not have yet what a change would be written for.
+                let lease = self.databases.database(context.account(), &connection).await?;
                 Box::pin(export::read(&lease, filter, format!("{field}.connection"))).await?
             }
             SchemaSource::Backup(backup) => {
@@ -206,13 +206,17 @@ fn bounded(text: &str, field: &str) -> Result<()> {
     Ok(())
 }
 
+/// Most parts that an engine cannot express which an error names.
+const MAX_NAMED: usize = 50;
+
 /// What an engine cannot express in one error: the first parts of it, and how many more there are.
 pub(super) fn refuse(unsupported: &[Unsupported], more: usize, engine: EngineKind, field: &str) -> Result<()> {
     if unsupported.is_empty() {
         return Ok(());
     }
+    let (unsupported, others) = unsupported.split_at(unsupported.len().min(MAX_NAMED));
     let told: Vec<String> = unsupported.iter().map(|found| format!("{} {}", found.object, found.feature)).collect();
-    let more = match more {
+    let more = match more + others.len() {
         0 => String::new(),
         more => format!("; and {more} more"),
     };

@@ -1,8 +1,18 @@
 //! What has to change for one schema to become another, and the scripts that do it.
 
+mod both_ways;
+mod dangling;
+mod element;
+mod held;
 mod lost;
+mod taken;
+mod texts;
 
-use self::lost::Known;
+use self::{
+    both_ways::{Both, both_ways},
+    held::Held,
+    lost::Known,
+};
 use super::{
     SchemaService, SchemaSource, TableSize,
     definition::{self, ReadSchema, export::TableSizes},
@@ -10,7 +20,7 @@ use super::{
 use crate::{
     engine::{
         Dialect, Engines,
-        dialect::{AlterScript, Altered, Effect, Kept, Unsupported},
+        dialect::{AlterScript, Altered, Effect, Unsupported},
         migrate::HISTORY_TABLE,
     },
     model::{
@@ -18,8 +28,8 @@ use crate::{
         connection::EngineKind,
         migration::NO_TRANSACTION,
         schema::{
-            definition::{SchemaDefinition, Unmapped},
-            difference::{Change, Renames, SchemaDifference, Warning},
+            definition::Unmapped,
+            difference::{Change, Renames, SchemaDifference, Unwritten, Warning},
         },
     },
 };
@@ -38,6 +48,8 @@ pub struct DifferenceRequest {
     pub engine: Option<EngineKind>,
     /// What is the same thing under another name.
     pub renames: Renames,
+    /// What the engine cannot express is left as the source has it and told; otherwise it is an error.
+    pub leaves_out_unsupported: bool,
 }
 
 /// A change with what it does beside what it is for.
@@ -75,6 +87,8 @@ pub struct Difference {
     pub down_refused: Vec<String>,
     /// What may have to be a rename.
     pub warnings: Vec<Warning>,
+    /// Differences that no script makes.
+    pub unwritten: Vec<Unwritten>,
     /// What of the source was not compared.
     pub source_unmapped: Vec<Unmapped>,
     /// What of the target was not compared.
@@ -84,13 +98,13 @@ pub struct Difference {
 impl SchemaService {
     /// Compares two schemas.
     pub async fn diff_schemas(&self, context: &CallContext, request: DifferenceRequest) -> Result<Difference> {
-        let DifferenceRequest { source, target, engine, renames } = request;
+        let DifferenceRequest { source, target, engine, renames, leaves_out_unsupported } = request;
         let source = self.read(context, source, "source").await?;
         let target = self.read(context, target, "target").await?;
         let engine = engine.or(source.engine).or(target.engine).ok_or_else(no_engine)?;
         let dialect = Engines::dialect(engine)?;
         // Large schemas are worked on for a while.
-        let compare = move || compare(dialect, source, target, &renames);
+        let compare = move || compare(dialect, source, target, &renames, leaves_out_unsupported);
         tokio::task::spawn_blocking(compare).await.map_err(Error::internal)?
     }
 }
@@ -104,6 +118,7 @@ fn compare(
     mut source: ReadSchema,
     mut target: ReadSchema,
     renames: &Renames,
+    leaves_out_unsupported: bool,
 ) -> Result<Difference> {
     leave_out_history(&mut source);
     leave_out_history(&mut target);
@@ -111,9 +126,12 @@ fn compare(
     target.definition.check(&target.field)?;
     let (from, to) = (dialect.settled(&source.definition), dialect.settled(&target.definition));
     let renames = renames.resolved(&from, &to, dialect.default_schema(), "renames")?;
-    let declared = &source.unsaid.declared;
-    let (up, altered) = written(dialect, from.clone(), to.clone(), &renames, Kept::Source(declared), &target.field)?;
-    let (_, reverted) = written(dialect, to, from, &renames.swapped(), Kept::Target(declared), &source.field)?;
+    let (renamed, _) = renames.apply(&from, &to);
+    let mut held = Held::new(&renamed, to);
+    taken::hold(&mut held, [&source, &target], &renames);
+    let Both { up, altered, reverted, mut unwritten } =
+        both_ways(dialect, [&source, &target], &from, held, &renames, leaves_out_unsupported)?;
+    unwritten.extend(texts::differing([&source, &target], &renames, &up));
     let lost = Known::of(&source).lost_by(&altered.remade);
     definition::refuse(&lost, 0, dialect.engine(), &source.field)?;
     let up_scripts = scripts(altered.scripts).map_err(|reason| Error::invalid_field(&target.field, reason))?;
@@ -129,6 +147,7 @@ fn compare(
         down,
         down_refused,
         warnings,
+        unwritten,
         source_unmapped: source.unmapped,
         target_unmapped: target.unmapped,
     })
@@ -144,27 +163,8 @@ fn leave_out_history(side: &mut ReadSchema) {
     side.unmapped.extend(history.iter().map(|table| Unmapped {
         object: format!("table {}", table.full_name()),
         reason: "it is the one in which dbkeeper notes the migrations that were applied".to_owned(),
+        ..Unmapped::default()
     }));
-}
-
-/// One direction. Errors name fields of the side that it leads to.
-fn written(
-    dialect: &dyn Dialect,
-    from: SchemaDefinition,
-    to: SchemaDefinition,
-    renames: &Renames,
-    kept: Kept<'_>,
-    field: &str,
-) -> Result<(SchemaDifference, Altered)> {
-    let difference = SchemaDifference::between(from, to, renames, dialect.moves_columns());
-    let altered = dialect
-        .alter(&difference, kept)
-        .ok_or_else(|| Error::unsupported(dialect.engine().as_str(), "generated changes of schemas"))?;
-    definition::refuse(&altered.unsupported, altered.more_unsupported, dialect.engine(), field)?;
-    match altered.is_too_large {
-        true => Err(Error::invalid_field(field, "the scripts would come to more than 2 MiB; compare fewer tables")),
-        false => Ok((difference, altered)),
-    }
 }
 
 fn told(difference: SchemaDifference, effects: Vec<Effect>, sizes: &TableSizes) -> Vec<ToldChange> {

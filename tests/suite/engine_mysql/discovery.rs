@@ -3,7 +3,7 @@
 
 pub(crate) mod fixture;
 mod limits;
-mod locks;
+pub(crate) mod locks;
 mod marker;
 mod names;
 mod objects;

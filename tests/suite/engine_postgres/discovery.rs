@@ -1,6 +1,6 @@
 //! Every kind of object of PostgreSQL, and each of its details: what the fixture declares is what discovery tells.
 
-mod access;
+pub(crate) mod access;
 mod objects;
 mod shapes;
 

@@ -1,7 +1,7 @@
 //! The postgres engine against a real server.
 
 mod connect;
-mod discovery;
+pub(crate) mod discovery;
 mod dump;
 mod inspect;
 mod migrate;

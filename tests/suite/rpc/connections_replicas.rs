@@ -234,12 +234,49 @@ async fn streamed(client: &Client, connection: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_go_to_a_postgresql_replica_as_long_as_it_keeps_up() {
-    check_reads(&PostgresPair::new()).await;
+    let pair = PostgresPair::new();
+    check_reads(&pair).await;
+    check_definitions(&pair).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_go_to_a_mariadb_replica_as_long_as_it_keeps_up() {
-    check_reads(&MariadbPair::new()).await;
+    let pair = MariadbPair::new();
+    check_reads(&pair).await;
+    check_definitions(&pair).await;
+}
+
+/// A definition is of the connection itself: what a change is written for must not be what a replica has not heard of yet.
+async fn check_definitions(pair: &impl Pair) {
+    let server = TestServer::start().await;
+    let client = server.client();
+    let database = pair.create_database().await;
+    pair.run(&database, "CREATE TABLE first (id int PRIMARY KEY)");
+    register(&client, "copy", pair.replica(&database)).await;
+    let shop = v1::Connection { replicas: replicas(&["connections/copy"], 60_000), ..pair.primary(&database) };
+    register(&client, "shop", shop).await;
+    until(async || {
+        listed(&client, "connections/shop").await == ("connections/copy".to_owned(), vec!["first".to_owned()])
+    })
+    .await;
+    pair.hold();
+    pair.run(&database, "CREATE TABLE second (id int PRIMARY KEY)");
+    let source = || {
+        let connection = v1::ConnectionSource { connection: "connections/shop".to_owned(), ..Default::default() };
+        Some(v1::SchemaSource { source: Some(v1::schema_source::Source::Connection(connection)) })
+    };
+    let request = v1::GenerateDdlRequest { source: source(), ..Default::default() };
+    let generated = client.schemas().generate_ddl(request).await;
+    let target = Some(v1::SchemaSource { source: Some(v1::schema_source::Source::Yaml(String::new())) });
+    let request = v1::DiffSchemasRequest { source: source(), target, ..Default::default() };
+    let difference = client.schemas().diff_schemas(request).await;
+    pair.go_on();
+    let definition = generated.unwrap().into_inner().definition.unwrap();
+    let names: Vec<&str> = definition.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(names, ["first", "second"]);
+    let changes = difference.unwrap().into_inner().changes;
+    let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+    assert_eq!(names, ["first", "second"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

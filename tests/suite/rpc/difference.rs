@@ -13,6 +13,9 @@ mod postgres;
 mod same;
 mod scripts;
 mod seconds;
+mod taken;
+mod texts;
+mod unread;
 
 use dbkeeper::grpc::{
     client::Client,
@@ -104,6 +107,25 @@ fn told(change: &v1::SchemaChange) -> String {
     ];
     let parts = parts.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text);
     format!("{action} {kind} {name}{}", parts.collect::<String>())
+}
+
+/// Differences that no script makes, each in a line: what would have become of it, and why it does not.
+fn unwritten(answer: &v1::DiffSchemasResponse) -> Vec<String> {
+    let line = |found: &v1::UnwrittenDifference| {
+        assert!(!found.reason.is_empty(), "{found:?}");
+        let action = found.action().as_str_name().trim_start_matches("CHANGE_ACTION_").to_lowercase();
+        let cause = found.cause().as_str_name().trim_start_matches("UNWRITTEN_CAUSE_").to_lowercase();
+        format!("{action} {}: {}", found.object, cause.replace('_', " "))
+    };
+    let mut lines: Vec<String> = answer.unwritten.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[track_caller]
+fn assert_no_script(answer: &v1::DiffSchemasResponse) {
+    assert_eq!(all_told(answer), [] as [String; 0], "{:#?}", answer.up);
+    assert_eq!((answer.up.len(), answer.down.len()), (0, 0));
 }
 
 fn all_told(answer: &v1::DiffSchemasResponse) -> Vec<String> {

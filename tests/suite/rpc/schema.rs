@@ -1,15 +1,20 @@
 //! What of the schema does not show in the main job: one table in full, and names that are not there.
 
-use dbkeeper::grpc::proto::v1::{self, sample_value::Value, schema_object::Details, table::Details as TableDetails};
+use dbkeeper::grpc::proto::v1::{
+    self, sample_value::Value, schema_object::Details, stream_tables_response::Event, table::Details as TableDetails,
+};
 use tonic::Code;
 
 use super::{
     answer::{assert_field, assert_refused, assert_says},
-    support::{issue, on_every_engine, register_sample, viewer},
+    support::{issue, on_every_engine, register, register_sample, settings, viewer},
 };
 use crate::{
-    conformance::Fixture,
-    harness::{server::TestServer, sqlite::SqliteFolder},
+    conformance::{Fixture, postgres::PostgresFixture},
+    harness::{
+        server::{TestServer, in_time},
+        sqlite::SqliteFolder,
+    },
 };
 
 on_every_engine!(a_table_is_shown_in_full_and_an_absent_one_is_told);
@@ -160,4 +165,55 @@ async fn who_may_only_look_gets_no_personal_data_in_clear() {
     assert_refused(&error, Code::PermissionDenied, "PERMISSION_MISSING");
     let clear = client.schemas().sample_rows(sample(v1::Masking::None)).await.unwrap().into_inner();
     assert!(matches!(&clear.rows[0].values[1].value, Some(Value::Text(_))), "{clear:?}");
+}
+
+/// Reads the first of many tables, changes the last one from outside, and returns the columns that the stream tells of that.
+async fn columns_of_the_last(server: &TestServer, fixture: &impl Fixture, first: &str) -> Vec<String> {
+    let client = server.client();
+    let database = fixture.create_database().await;
+    fixture.run(&database, first).await;
+    register(&client, "many", settings(&fixture.target(&database))).await;
+    let request = v1::StreamTablesRequest { connection: "connections/many".to_owned(), ..Default::default() };
+    let mut stream = client.schemas().stream_tables(request).await.unwrap().into_inner();
+    let Some(Event::Table(first)) = in_time(stream.message()).await.unwrap().unwrap().event else { panic!("a table") };
+    assert_eq!(first.name, "t00001");
+    fixture.run(&database, "ALTER TABLE t03000 ADD COLUMN came_later integer").await;
+    let mut last = Vec::new();
+    while let Some(message) = in_time(stream.message()).await.unwrap() {
+        match message.event.unwrap() {
+            Event::Table(table) if table.name == "t03000" => last = table.columns,
+            Event::Table(_) => {}
+            Event::Summary(summary) => assert_eq!((summary.table_count, summary.skipped), (3_000, vec![])),
+        }
+    }
+    // The change is there, for whoever asks now.
+    let request = v1::GetTableRequest {
+        connection: "connections/many".to_owned(),
+        table: "t03000".to_owned(),
+        ..Default::default()
+    };
+    let now = client.schemas().get_table(request).await.unwrap().into_inner();
+    assert_eq!(now.columns.last().unwrap().name, "came_later");
+    last.into_iter().map(|column| column.name).collect()
+}
+
+/// More than is read before the caller has taken the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_tables_is_of_one_moment_on_postgres() {
+    let server = TestServer::start().await;
+    let tables = "DO $$ BEGIN FOR i IN 1..3000 LOOP \
+                  EXECUTE format('CREATE TABLE t%s (id integer, note integer)', lpad(i::text, 5, '0')); \
+                  IF i % 500 = 0 THEN COMMIT; END IF; END LOOP; END $$";
+    assert_eq!(columns_of_the_last(&server, &PostgresFixture::new(), tables).await, ["id", "note"]);
+}
+
+/// With a write-ahead log a file is changed while it is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_tables_is_of_one_moment_on_sqlite() {
+    let folder = SqliteFolder::new();
+    let server = TestServer::start_on(&folder).await;
+    let tables: String =
+        (1..=3_000).map(|number| format!("CREATE TABLE t{number:05} (id integer, note integer);\n")).collect();
+    let tables = format!("PRAGMA journal_mode = WAL; BEGIN; {tables} COMMIT;");
+    assert_eq!(columns_of_the_last(&server, &folder, &tables).await, ["id", "note"]);
 }

@@ -119,7 +119,7 @@ impl Keys<'_> {
         let subject = format!("package {}.{name}", self.schema);
         if self.filter.takes_name(name) && !self.skipped.iter().any(|skipped| skipped.subject == subject) {
             let reason = "packages of sql_mode = ORACLE are not described".to_owned();
-            self.skipped.push(Skipped { subject, reason, remedy: String::new() });
+            self.skipped.push(Skipped { subject, reason, remedy: String::new(), ..Skipped::default() });
         }
     }
 

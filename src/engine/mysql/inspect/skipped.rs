@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     engine::mysql::{capability::Grants, row},
-    model::schema::Skipped,
+    model::schema::{Hidden, ObjectName, Skipped},
 };
 
 /// What the user of a session may not see.
@@ -24,12 +24,12 @@ impl Blindness {
 
     /// What is left out for want of a privilege on the database.
     pub(super) fn without(&self, privilege: &str, subject: &str) -> Option<Skipped> {
-        self.lacking(&self.schema, &[privilege], subject)
+        self.lacking(&self.schema, &[privilege], subject, Hidden::Texts)
     }
 
     /// Privileges of others, which are kept in the database of the server itself.
     pub(super) fn grants_of_others(&self) -> Option<Skipped> {
-        self.lacking("mysql", &["SELECT"], "privileges of other users")
+        self.lacking("mysql", &["SELECT"], "privileges of other users", Hidden::Privileges)
     }
 
     /// What is left out for want of a privilege on the whole server.
@@ -39,15 +39,17 @@ impl Blindness {
             subject: subject.to_owned(),
             reason: format!("the user lacks {privilege}"),
             remedy: self.grants.grant(&missing, "*.*"),
+            ..Skipped::default()
         })
     }
 
-    fn lacking(&self, database: &str, wanted: &[&str], subject: &str) -> Option<Skipped> {
+    fn lacking(&self, database: &str, wanted: &[&str], subject: &str, hidden: Hidden) -> Option<Skipped> {
         let missing = self.grants.missing(database, wanted);
         (!missing.is_empty()).then(|| Skipped {
             subject: subject.to_owned(),
             reason: format!("the user lacks {} on {database:?}", missing.join(", ")),
             remedy: self.grants.grant_on_database(&missing, database),
+            hidden,
         })
     }
 
@@ -69,6 +71,7 @@ impl Blindness {
                 subject: format!("definitions of {hidden} views"),
                 reason: "the user lacks SHOW VIEW on them".to_owned(),
                 remedy: self.grants.grant_on_database(&missing, &self.schema),
+                ..Skipped::default()
             });
         }
         skipped
@@ -80,6 +83,19 @@ impl Blindness {
         [triggers, self.grants_of_others()].into_iter().flatten()
     }
 
+    /// Tables on which the user has no privilege, which the server does not name: none where one holds for all of the database.
+    pub(super) fn hidden_tables(&self) -> Option<Skipped> {
+        (!self.grants.holds_any(&self.schema)).then(|| Skipped {
+            subject: "tables on which the user has no privilege".to_owned(),
+            reason: format!(
+                "the user has privileges on single tables of {:?} alone, and is told of no other",
+                self.schema
+            ),
+            remedy: self.grants.grant_on_database(&["SELECT"], &self.schema),
+            hidden: Hidden::Relations,
+        })
+    }
+
     /// A view whose tables or columns are gone has no columns, and the server's words in place of its comment.
     fn broken_view(&self, relation: &sqlx::mysql::MySqlRow) -> Option<Skipped> {
         let words = text(relation, 6);
@@ -88,6 +104,7 @@ impl Blindness {
             subject: format!("columns of view {}.{}", self.schema, text(relation, 0)),
             reason: words,
             remedy: "create again what it reads, or the view".to_owned(),
+            ..Skipped::default()
         })
     }
 
@@ -105,6 +122,7 @@ impl Blindness {
             subject: format!("parser of full-text indexes and periods of {}.{name}", self.schema),
             reason: "its CREATE statement could not be read".to_owned(),
             remedy: self.grants.grant_on_database(&["SELECT"], &self.schema),
+            hidden: Hidden::Texts,
         }
     }
 }
@@ -115,5 +133,6 @@ pub(super) fn unreadable_table(schema: &str, name: &str, words: &str) -> Skipped
         subject: format!("table {schema}.{name}"),
         reason: format!("it cannot be opened: {words}"),
         remedy: "ask again when no other session holds it; ListSessions shows who does".to_owned(),
+        hidden: Hidden::Relation(ObjectName { schema: schema.to_owned(), name: name.to_owned() }),
     }
 }

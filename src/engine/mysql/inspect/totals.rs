@@ -91,5 +91,6 @@ fn skipped(unreadable: i64) -> Vec<Skipped> {
         reason: "they cannot be opened, most often because another session has locked them".to_owned(),
         remedy: "ask again when no other session holds them; ListTables names them, ListSessions shows who does"
             .to_owned(),
+        ..Skipped::default()
     }]
 }

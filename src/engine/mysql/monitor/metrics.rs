@@ -107,7 +107,12 @@ fn skip_refused(
 
 fn skipped(database: &MysqlDatabase, subject: &str, privilege: &str, cause: sqlx::Error) -> Skipped {
     let remedy = if privilege.is_empty() { String::new() } else { database.grant(privilege) };
-    Skipped { subject: subject.to_owned(), reason: error::statement_failure(&cause).message, remedy }
+    Skipped {
+        subject: subject.to_owned(),
+        reason: error::statement_failure(&cause).message,
+        remedy,
+        ..Skipped::default()
+    }
 }
 
 fn gauge(name: &'static str, unit: &'static str, value: f64) -> Point {

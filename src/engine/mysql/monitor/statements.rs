@@ -110,6 +110,7 @@ pub(super) async fn add_statements(
         subject: "statement digests".to_owned(),
         reason: format!("{}; {stand_in}", missing.reason),
         remedy: if missing.remedy.is_empty() { remedy } else { missing.remedy },
+        ..Skipped::default()
     });
     Ok(())
 }
@@ -164,6 +165,7 @@ pub(super) async fn add_index_use(
         subject: "index use".to_owned(),
         reason: format!("{}; {stand_in}", missing.reason),
         remedy: if missing.remedy.is_empty() { remedy.to_owned() } else { missing.remedy },
+        ..Skipped::default()
     });
     Ok(())
 }

@@ -7,12 +7,13 @@ use sqlx::{
     postgres::{PgRow, types::Oid},
 };
 
+use super::relation::full_name;
 use crate::{
     engine::postgres::database::ReadTransaction,
     model::{
         Error, Reason, Result,
         name::Identifier,
-        schema::{ObjectName, Skipped},
+        schema::{Hidden, ObjectName, Skipped},
     },
 };
 
@@ -31,19 +32,21 @@ pub(in crate::engine::postgres) struct Gaps {
 
 impl Gaps {
     /// Something that another session keeps locked.
-    pub(super) fn add_locked(&mut self, subject: String) {
-        self.skipped.push(locked(subject));
+    pub(super) fn add_locked(&mut self, subject: String, hidden: Hidden) {
+        self.skipped.push(locked(subject, hidden));
     }
 
-    /// Something that failed when it was read, for what another session does to it meanwhile.
-    pub(super) fn add_changing(&mut self, subject: String, error: &Error) {
+    /// A relation that failed when it was read, for what another session does to it meanwhile.
+    pub(super) fn add_changing(&mut self, name: ObjectName, error: &Error) {
+        let (subject, hidden) = (full_name(&name), Hidden::Relation(name));
         if error.reason() == Reason::LockTimeout {
-            return self.add_locked(subject);
+            return self.add_locked(subject, hidden);
         }
         self.skipped.push(Skipped {
             subject,
             reason: "another session dropped or changed it while it was read".to_owned(),
             remedy: "try again".to_owned(),
+            hidden,
         });
     }
 
@@ -68,13 +71,17 @@ impl Gaps {
 
     /// All of it, with what would mend it for a user.
     pub(super) fn into_skipped(mut self, username: &str) -> Vec<Skipped> {
-        let numbers = self.locked_sequences.iter().map(|name| locked(format!("last number of the sequence {name}")));
+        let numbers = self
+            .locked_sequences
+            .iter()
+            .map(|name| locked(format!("last number of the sequence {name}"), Hidden::Nothing));
         self.skipped.extend(numbers);
         let quoted = |name: &str| Identifier::parse(name, "name").map(|name| name.double_quoted()).unwrap_or_default();
         self.skipped.extend(self.closed_sequences.iter().map(|(schema, count)| Skipped {
             subject: format!("last numbers of {count} sequences in schema {schema}"),
             reason: format!("user {username:?} holds neither USAGE nor SELECT on them"),
             remedy: format!("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}", quoted(schema), quoted(username)),
+            ..Skipped::default()
         }));
         self.skipped
     }
@@ -85,11 +92,12 @@ impl Gaps {
     }
 }
 
-fn locked(subject: String) -> Skipped {
+fn locked(subject: String, hidden: Hidden) -> Skipped {
     Skipped {
         subject,
         reason: "another session holds or waits for an exclusive lock on it, or on what it reads".to_owned(),
         remedy: "try again when it is done".to_owned(),
+        hidden,
     }
 }
 

@@ -23,8 +23,8 @@ use crate::{
     model::{
         Result,
         schema::{
-            ObjectDetails, ObjectFilter, ObjectGrant, ObjectKey, ObjectKind, ObjectList, ObjectPage, Publication,
-            SchemaObject,
+            Hidden, ObjectDetails, ObjectFilter, ObjectGrant, ObjectKey, ObjectKind, ObjectList, ObjectName,
+            ObjectPage, Publication, SchemaObject,
         },
     },
 };
@@ -99,7 +99,10 @@ pub(in crate::engine::postgres) async fn read_objects(
                 let common = common.remove(&(catalog(key.kind), oid)).unwrap_or_default();
                 objects.push(object(key, details, definition, common));
             }
-            None => gaps.add_locked(format!("{} {}.{}", key.kind.as_str(), key.schema, key.name)),
+            None => {
+                let subject = format!("{} {}.{}", key.kind.as_str(), key.schema, key.name);
+                gaps.add_locked(subject, Hidden::Object(key.kind, ObjectName { schema: key.schema, name: key.name }));
+            }
         }
     }
     Ok(FoundObjects { objects, total, gaps })

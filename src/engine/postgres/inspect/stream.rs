@@ -12,7 +12,7 @@ use crate::{
     engine::postgres::database::{PostgresDatabase, ReadTransaction},
     model::{
         Error, Reason, Result,
-        schema::{Skipped, Table, TableFilter},
+        schema::{Hidden, Skipped, Table, TableFilter},
     },
 };
 
@@ -90,7 +90,7 @@ impl PartReader {
             let locked = locked_relations(transaction).await?;
             let (blocked, free): (Vec<_>, Vec<_>) = part.into_iter().partition(|oid| locked.contains(oid));
             for name in names(transaction, &blocked).await? {
-                self.gaps.add_locked(full_name(&name));
+                self.gaps.add_locked(full_name(&name), Hidden::Relation(name));
             }
             if free.is_empty() {
                 continue;
@@ -112,7 +112,7 @@ impl PartReader {
                     match free.as_slice() {
                         [alone] => {
                             let name = names(transaction, &[*alone]).await?;
-                            name.iter().for_each(|name| self.gaps.add_changing(full_name(name), &error));
+                            name.into_iter().for_each(|name| self.gaps.add_changing(name, &error));
                         }
                         several => {
                             let (one, other) = several.split_at(several.len() / 2);

@@ -64,6 +64,7 @@ impl Metrics for PostgresMonitor {
                 subject: "sessions and replication of other users".to_owned(),
                 reason: "the user lacks pg_monitor".to_owned(),
                 remedy: format!("GRANT pg_monitor TO {user}"),
+                ..Skipped::default()
             });
         }
         let mut groups = due_groups(self.server.version_number.0, tiers);
@@ -73,6 +74,7 @@ impl Metrics for PostgresMonitor {
                 subject: "statement statistics".to_owned(),
                 reason: "the extension pg_stat_statements is not in this database".to_owned(),
                 remedy: "CREATE EXTENSION pg_stat_statements".to_owned(),
+                ..Skipped::default()
             }),
         }
         for group in groups {
@@ -148,5 +150,5 @@ fn skipped(group: &Group, error: &Error, user: &str) -> Skipped {
         Reason::LockTimeout => ("a lock of another session was not released in time", String::new()),
         _ => (error.message(), String::new()),
     };
-    Skipped { subject: group.subject.to_owned(), reason: reason.to_owned(), remedy }
+    Skipped { subject: group.subject.to_owned(), reason: reason.to_owned(), remedy, ..Skipped::default() }
 }

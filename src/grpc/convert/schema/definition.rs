@@ -82,7 +82,7 @@ fn statement(statement: CreateStatement) -> v1::CreateStatement {
 }
 
 pub(super) fn unmapped(unmapped: Unmapped) -> v1::Unmapped {
-    v1::Unmapped { object: unmapped.object, reason: unmapped.reason }
+    v1::Unmapped { object: unmapped.object, reason: unmapped.reason, remedy: unmapped.remedy, unread: unmapped.unread }
 }
 
 /// The engine of a piece of SQL; unspecified: what all engines share.

@@ -16,7 +16,10 @@ use crate::{
         schema::{
             ObjectName,
             definition::{ColumnDefinition, full_name},
-            difference::{Change, ColumnAttribute, Rename, RenameColumn, Renames, TableChange, Warning},
+            difference::{
+                Change, ColumnAttribute, Rename, RenameColumn, Renames, TableChange, Unwritten, UnwrittenAction,
+                UnwrittenCause, Warning,
+            },
         },
     },
     service::schema::{Difference, DifferenceRequest, MigrationScript, TableSize, ToldChange},
@@ -32,6 +35,7 @@ pub fn difference_request(message: v1::DiffSchemasRequest) -> Result<DifferenceR
         target: schema_source(message.target, "target")?,
         engine: optional_engine(message.engine, "engine")?,
         renames: renames(message.renames.unwrap_or_default()),
+        leaves_out_unsupported: message.leave_out_unsupported,
     })
 }
 
@@ -66,6 +70,7 @@ pub fn difference(difference: Difference) -> Result<v1::DiffSchemasResponse> {
         target_unmapped: difference.target_unmapped.into_iter().map(unmapped).collect(),
         warnings: difference.warnings.into_iter().map(warning).collect(),
         down_refused: difference.down_refused,
+        unwritten: difference.unwritten.into_iter().map(unwritten).collect(),
     };
     match answer.encoded_len() {
         0..=MAX_ANSWER => Ok(answer),
@@ -74,6 +79,28 @@ pub fn difference(difference: Difference) -> Result<v1::DiffSchemasResponse> {
                 format!("the answer would come to {size} bytes, and {MAX_ANSWER} are the most; compare fewer tables");
             Err(Error::invalid_field("source", description))
         }
+    }
+}
+
+fn unwritten(found: Unwritten) -> v1::UnwrittenDifference {
+    let cause = match found.cause {
+        UnwrittenCause::Unread => v1::UnwrittenCause::Unread,
+        UnwrittenCause::NotComparable => v1::UnwrittenCause::NotComparable,
+        UnwrittenCause::TextDiffers => v1::UnwrittenCause::TextDiffers,
+        UnwrittenCause::Unsupported => v1::UnwrittenCause::Unsupported,
+        UnwrittenCause::Depends => v1::UnwrittenCause::Depends,
+    };
+    let action = match found.action {
+        UnwrittenAction::Add => v1::ChangeAction::Add,
+        UnwrittenAction::Drop => v1::ChangeAction::Drop,
+        UnwrittenAction::Alter => v1::ChangeAction::Alter,
+    };
+    v1::UnwrittenDifference {
+        cause: cause.into(),
+        action: action.into(),
+        object: found.object,
+        reason: found.reason,
+        remedy: found.remedy,
     }
 }
 

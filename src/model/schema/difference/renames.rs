@@ -67,7 +67,7 @@ impl Renames {
 
     /// The source with everything that is renamed under its new name, and the renames that were made: these, and those of what only
     /// the case of its name tells apart from the target's.
-    pub(super) fn apply(&self, source: &SchemaDefinition, target: &SchemaDefinition) -> (SchemaDefinition, Self) {
+    pub fn apply(&self, source: &SchemaDefinition, target: &SchemaDefinition) -> (SchemaDefinition, Self) {
         let made = self.with_cases(source, target);
         let names = NewNames::of(&made);
         let mut renamed = source.clone();

@@ -5,6 +5,7 @@
 
 mod column;
 mod table;
+mod texts;
 mod types;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -13,16 +14,18 @@ use tokio::sync::mpsc;
 
 use super::{
     ReadSchema,
-    unsaid::{OnColumns, Unsaid},
+    unsaid::{OnColumns, Texts, Unsaid},
 };
 use crate::{
     engine::{Dialect, InspectObjects},
     model::{
         Error, Result,
         schema::{
-            ObjectDetails, ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject, SecurityContext,
-            Skipped, Table, TableDetails, TableFilter, TableKind,
-            definition::{MAX_TABLES, SchemaDefinition, Unmapped, ViewDefinition, folded, full_name},
+            Hidden, ObjectDetails, ObjectFilter, ObjectKey, ObjectKind, ObjectName, ObjectPage, SchemaObject,
+            SecurityContext, Skipped, Table, TableDetails, TableFilter, TableKind,
+            definition::{
+                MAX_TABLES, PartKind, SchemaDefinition, Unmapped, UnmappedName, ViewDefinition, folded, full_name,
+            },
         },
     },
     pool::Lease,
@@ -52,11 +55,25 @@ impl TableSize {
 const TABLE_BUFFER: usize = 16;
 /// Objects that are read at once.
 const OBJECT_PAGE: u32 = 1000;
+/// What mends that the query of a view is not told.
+const UNREAD_QUERY: &str = "grant SHOW VIEW on the database to the user, or make what the view reads again";
 /// Kinds of objects that become types.
 const TYPES: [ObjectKind; 3] = [ObjectKind::Enum, ObjectKind::Domain, ObjectKind::CompositeType];
-/// Kinds that a definition has no place for.
+/// Kinds that a definition has no place for, of which a range type has the name that a type could have.
 const OTHERS: [ObjectKind; 5] =
     [ObjectKind::RangeType, ObjectKind::Function, ObjectKind::Procedure, ObjectKind::Aggregate, ObjectKind::Event];
+
+/// A part of a table that has no place in a definition.
+struct LeftOutPart {
+    table: ObjectName,
+    kind: PartKind,
+    /// Its own name; empty: it has none.
+    name: String,
+    /// What it is, in words.
+    object: String,
+    /// The columns of a key, by which it is known beside its name.
+    key: Vec<String>,
+}
 
 /// The tables, views and types that match, and what could not be taken over. Errors name a field of the request.
 pub(in crate::service::schema) async fn read(lease: &Lease, filter: TableFilter, field: String) -> Result<ReadSchema> {
@@ -68,7 +85,9 @@ pub(in crate::service::schema) async fn read(lease: &Lease, filter: TableFilter,
     let objects = ObjectFilter { schema: filter.schema.clone(), kinds, name_pattern: None };
     let is_part = filter.name_pattern.is_some();
     if let Some(inspect) = lease.inspect_objects() {
-        export.objects(all_objects(lease, inspect, &objects).await?, is_part);
+        let (objects, skipped) = all_objects(lease, inspect, &objects).await?;
+        skipped.into_iter().for_each(|found| export.skipped_object(found));
+        export.objects(objects, is_part);
     }
     let (sender, mut tables) = mpsc::channel(TABLE_BUFFER);
     let stream = lease.run(inspect.stream_tables(&filter, sender));
@@ -90,17 +109,26 @@ pub(in crate::service::schema) async fn read(lease: &Lease, filter: TableFilter,
     Ok(export.finish(is_part, field))
 }
 
-async fn all_objects(lease: &Lease, inspect: &dyn InspectObjects, filter: &ObjectFilter) -> Result<Vec<SchemaObject>> {
-    let mut objects: Vec<SchemaObject> = Vec::new();
+async fn all_objects(
+    lease: &Lease,
+    inspect: &dyn InspectObjects,
+    filter: &ObjectFilter,
+) -> Result<(Vec<SchemaObject>, Vec<Skipped>)> {
+    let (mut objects, mut skipped): (Vec<SchemaObject>, Vec<Skipped>) = Default::default();
     loop {
         let after = objects.last().map(ObjectKey::of);
         let page = ObjectPage { after, limit: OBJECT_PAGE };
-        let mut found = lease.run(inspect.list_objects(filter, &page)).await?.objects;
-        let is_last = found.len() < OBJECT_PAGE as usize;
+        let list = lease.run(inspect.list_objects(filter, &page)).await?;
+        let unread = list.skipped.iter().filter(|found| matches!(found.hidden, Hidden::Object(..))).count();
+        // What concerns all objects is told with every page.
+        skipped.extend(list.skipped.into_iter().filter(|found| !skipped.contains(found)).collect::<Vec<_>>());
+        let mut found = list.objects;
+        // One that could not be read has its place on the page, too.
+        let is_last = found.is_empty() || found.len() + unread < OBJECT_PAGE as usize;
         found.iter_mut().for_each(SchemaObject::cut_texts);
         objects.extend(found);
         if is_last {
-            return Ok(objects);
+            return Ok((objects, skipped));
         }
     }
 }
@@ -117,6 +145,10 @@ struct Export {
     unsaid: Unsaid,
     /// Functions that are called as ours and do something else, by the schema and name that the engine tells.
     foreign_functions: HashSet<ObjectName>,
+    /// Types that could not be read, by the schema and name that the engine tells.
+    unread_types: HashSet<ObjectName>,
+    /// What has no place in the definition, by what the engine tells of it.
+    texts: Texts,
 }
 
 impl Export {
@@ -129,38 +161,98 @@ impl Export {
             sizes: TableSizes::new(),
             unsaid: Unsaid::default(),
             foreign_functions: HashSet::new(),
+            unread_types: HashSet::new(),
+            texts: Texts::default(),
         }
     }
 
+    /// Leaves out what nothing of a definition could have the name of.
     fn leave_out(&mut self, object: impl Into<String>, reason: impl Into<String>) {
-        self.unmapped.push(Unmapped { object: object.into(), reason: reason.into() });
+        self.unmapped.push(Unmapped { object: object.into(), reason: reason.into(), ..Unmapped::default() });
     }
 
-    /// Leaves something out that stands on columns of a table, whose name is given with its schema.
-    fn leave_out_of(&mut self, table: &str, columns: Vec<String>, object: String, reason: impl Into<String>) {
-        let part = Unmapped { object, reason: reason.into() };
+    /// Leaves out a table, view or type of this kind.
+    fn leave_out_whole(&mut self, kind: &str, name: ObjectName, reason: impl Into<String>) {
+        self.unmapped.push(Unmapped {
+            object: format!("{kind} {}", full_name(&name.schema, &name.name)),
+            reason: reason.into(),
+            name: Some(UnmappedName::InSchema(name)),
+            ..Unmapped::default()
+        });
+    }
+
+    /// The same for one that could not be read, with what mends that.
+    fn leave_out_unread(&mut self, kind: &str, name: ObjectName, reason: impl Into<String>, remedy: &str) {
+        self.unmapped.push(Unmapped {
+            object: format!("{kind} {}", full_name(&name.schema, &name.name)),
+            reason: reason.into(),
+            remedy: remedy.to_owned(),
+            unread: true,
+            name: Some(UnmappedName::InSchema(name)),
+        });
+    }
+
+    /// Leaves out a part of a table that stands on these columns.
+    fn leave_out_part(&mut self, part: LeftOutPart, columns: Vec<String>, reason: impl Into<String>) {
+        let LeftOutPart { table, kind, name, object, key } = part;
+        let full_name = full_name(&table.schema, &table.name);
+        let part = Unmapped {
+            object,
+            reason: reason.into(),
+            name: Some(UnmappedName::Part { table, kind, name, columns: key }),
+            ..Unmapped::default()
+        };
         self.unmapped.push(part.clone());
-        self.unsaid.on_columns.push(OnColumns { table: table.to_owned(), columns, part });
+        self.unsaid.on_columns.push(OnColumns { table: full_name, columns, part });
     }
 
     fn skipped(&mut self, skipped: Skipped) {
-        self.leave_out(skipped.subject, skipped.reason);
+        self.hidden_text(&skipped.hidden);
+        let name = |name: ObjectName| {
+            let schema = self.schema(&name.schema).to_owned();
+            Some(UnmappedName::InSchema(ObjectName { schema, ..name }))
+        };
+        let name = match skipped.hidden {
+            Hidden::Relation(found) => name(found),
+            Hidden::Object(kind, found) if is_type(kind) => name(found),
+            Hidden::Relations => Some(UnmappedName::AnyRelation),
+            Hidden::Nothing | Hidden::Object(..) | Hidden::Texts | Hidden::Privileges => None,
+        };
+        let Skipped { subject: object, reason, remedy, .. } = skipped;
+        self.unmapped.push(Unmapped { object, reason, remedy, unread: true, name });
+    }
+
+    /// An object that could not be read. A type is known by its name, so that no column that has it is taken for one of another type.
+    fn skipped_object(&mut self, skipped: Skipped) {
+        if let Hidden::Object(kind, name) = &skipped.hidden
+            && is_type(*kind)
+        {
+            self.unread_types.insert(name.clone());
+        }
+        self.skipped(skipped);
     }
 
     /// Types, and what a definition has no place for; that is not told where only some tables are asked for.
     fn objects(&mut self, objects: Vec<SchemaObject>, is_part: bool) {
-        let is_type = |object: &&SchemaObject| TYPES.contains(&object.kind);
+        let is_declared = |object: &&SchemaObject| TYPES.contains(&object.kind);
         self.types =
-            objects.iter().filter(is_type).map(|object| (object.schema.clone(), object.name.clone())).collect();
+            objects.iter().filter(is_declared).map(|object| (object.schema.clone(), object.name.clone())).collect();
         for object in objects {
             // A name that is passed over where only some tables are asked for still has to be known.
             let is_touching = self.is_touching(&object);
+            if !is_touching {
+                self.object_text(&object);
+            }
             if TYPES.contains(&object.kind) {
                 self.declared(object);
             } else if !is_part && !is_touching {
                 let kind = object.kind.as_str().to_lowercase().replace('_', " ");
-                let name = full_name(self.schema(&object.schema), &object.name);
-                self.leave_out(format!("{kind} {name}"), format!("a definition has no place for a {kind}"));
+                let (name, reason) =
+                    (self.named(&object.schema, &object.name), format!("a definition has no place for a {kind}"));
+                match is_type(object.kind) {
+                    true => self.leave_out_whole(&kind, name, reason),
+                    false => self.leave_out(format!("{kind} {}", full_name(&name.schema, &name.name)), reason),
+                }
             }
         }
     }
@@ -181,10 +273,10 @@ impl Export {
     }
 
     fn table(&mut self, table: &Table) {
-        let name = full_name(self.schema(&table.schema), &table.name);
+        self.table_texts(table);
+        let name = self.named(&table.schema, &table.name);
         let kind = match table.kind {
             TableKind::Table => {
-                let name = ObjectName { schema: self.schema(&table.schema).to_owned(), name: table.name.clone() };
                 self.sizes.insert(name, TableSize::of(table));
                 return self.plain_table(table);
             }
@@ -195,14 +287,16 @@ impl Export {
             TableKind::VirtualTable => "virtual table",
             TableKind::Sequence => "sequence",
         };
-        self.leave_out(format!("{kind} {name}"), format!("a definition has no place for a {kind}"));
+        self.whole_text(kind, &name, table);
+        self.leave_out_whole(kind, name, format!("a definition has no place for a {kind}"));
     }
 
     fn view(&mut self, table: &Table) {
         let query = table.view_definition.trim().trim_end_matches(';').trim_end();
         let schema = self.schema(&table.schema).to_owned();
         if query.is_empty() {
-            return self.leave_out(format!("view {}", full_name(&schema, &table.name)), "its query could not be read");
+            let name = ObjectName { schema, name: table.name.clone() };
+            return self.leave_out_unread("view", name, "its query could not be read", UNREAD_QUERY);
         }
         self.leave_out_view_options(&full_name(&schema, &table.name), table);
         self.definition.views.push(ViewDefinition {
@@ -243,11 +337,18 @@ impl Export {
         }
     }
 
+    /// A name as a definition has it.
+    fn named(&self, schema: &str, name: &str) -> ObjectName {
+        ObjectName { schema: self.schema(schema).to_owned(), name: name.to_owned() }
+    }
+
     /// Takes out what only makes sense with what was left out.
     fn finish(mut self, is_part: bool, field: String) -> ReadSchema {
         self.drop_clashing_names();
         self.drop_open_keys(is_part);
-        let Self { dialect, definition, unmapped, sizes, unsaid, .. } = self;
+        let Self { dialect, definition, unmapped, sizes, mut unsaid, mut texts, .. } = self;
+        texts.of_tables_alone = is_part;
+        unsaid.texts = Some(texts);
         ReadSchema { definition, unmapped, field, engine: Some(dialect.engine()), sizes, unsaid }
     }
 
@@ -257,10 +358,15 @@ impl Export {
         let mut clashing = Vec::new();
         let reason = "its name is that of another but for its case, which some engines do not tell apart";
         let mut take = |kind: &str, schema: &str, name: &str| {
-            let name = full_name(schema, name);
-            let is_new = seen.insert(folded(&name));
+            let full_name = full_name(schema, name);
+            let is_new = seen.insert(folded(&full_name));
             if !is_new {
-                clashing.push(Unmapped { object: format!("{kind} {name}"), reason: reason.to_owned() });
+                clashing.push(Unmapped {
+                    object: format!("{kind} {full_name}"),
+                    reason: reason.to_owned(),
+                    name: Some(UnmappedName::InSchema(ObjectName { schema: schema.to_owned(), name: name.to_owned() })),
+                    ..Unmapped::default()
+                });
             }
             is_new
         };
@@ -275,7 +381,7 @@ impl Export {
         let whole = self.definition.clone();
         let mut open = Vec::new();
         for table in &mut self.definition.tables {
-            let name = table.full_name();
+            let (own, name) = (table.object_name(), table.full_name());
             table.foreign_keys.retain(|key| {
                 let target = full_name(&key.referenced_schema, &key.referenced_table);
                 let found = whole.find_table(&key.referenced_schema, &key.referenced_table);
@@ -287,13 +393,28 @@ impl Export {
                     let object = format!("foreign key {name} ({})", key.columns.join(", "));
                     let why =
                         if is_part { " among those that were asked for" } else { " in the definition with that key" };
-                    open.push(Unmapped { object, reason: format!("there is no table {target}{why}") });
+                    open.push(Unmapped {
+                        object,
+                        reason: format!("there is no table {target}{why}"),
+                        name: Some(UnmappedName::Part {
+                            table: own.clone(),
+                            kind: PartKind::ForeignKey,
+                            name: key.name.clone(),
+                            columns: key.columns.clone(),
+                        }),
+                        ..Unmapped::default()
+                    });
                 }
                 is_closed
             });
         }
         self.unmapped.append(&mut open);
     }
+}
+
+/// True for an object that has the name which a type of a definition could have.
+fn is_type(kind: ObjectKind) -> bool {
+    TYPES.contains(&kind) || kind == ObjectKind::RangeType
 }
 
 /// True for the body of a function that gives a column the time of the change and does nothing else.

@@ -52,7 +52,9 @@ fn statements_that_repeat_a_type_too_often_are_refused() {
 
 #[test]
 fn what_has_no_place_in_a_definition_counts_for_the_size_of_the_answer() {
-    let unmapped = |count| vec![Unmapped { object: "trigger a".to_owned(), reason: "x".repeat(1_000) }; count];
+    let unmapped = |count| {
+        vec![Unmapped { object: "trigger a".to_owned(), reason: "x".repeat(1_000), ..Unmapped::default() }; count]
+    };
     assert!(write(SchemaDefinition::default(), unmapped(1_000), None, "source").is_ok());
     let error = write(SchemaDefinition::default(), unmapped(MAX_GENERATED / 1_000), None, "source").unwrap_err();
     assert!(error.message().contains("choose fewer tables"), "{error}");
@@ -62,7 +64,7 @@ fn what_has_no_place_in_a_definition_counts_for_the_size_of_the_answer() {
 fn a_backup_records_no_schema_that_is_too_large() {
     let schema = |unmapped: usize| BackupSchema {
         definition: "x".repeat(4 * 1024 * 1024),
-        unmapped: vec![Unmapped { object: String::new(), reason: "x".repeat(1024 * 1024) }; unmapped],
+        unmapped: vec![Unmapped { reason: "x".repeat(1024 * 1024), ..Unmapped::default() }; unmapped],
     };
     assert!(recordable(schema(4)).is_ok());
     assert!(recordable(schema(5)).unwrap_err().message().ends_with("a backup records at most 8 MiB"));

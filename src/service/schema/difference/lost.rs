@@ -49,7 +49,7 @@ impl<'a> Known<'a> {
             for told in self.lost_with(remade) {
                 // What is made again is told under each of its names.
                 if lost.len() < MAX_LOST && seen.insert(std::ptr::from_ref(told)) {
-                    let Unmapped { object: part, reason } = told;
+                    let Unmapped { object: part, reason, .. } = told;
                     let feature =
                         format!("would be made anew and lose the {part} ({reason}); make this change by hand");
                     lost.push(Unsupported { field: "unmapped".to_owned(), object: object.clone(), feature });
@@ -125,7 +125,7 @@ mod tests {
     };
 
     fn told(object: &str) -> Unmapped {
-        Unmapped { object: object.to_owned(), reason: "why".to_owned() }
+        Unmapped { object: object.to_owned(), reason: "why".to_owned(), ..Unmapped::default() }
     }
 
     fn side(objects: &[&str]) -> ReadSchema {

@@ -14,7 +14,7 @@ const ASKED: u32 = 600;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A session that holds a table until the test drops it.
-struct Holder {
+pub(crate) struct Holder {
     session: std::process::Child,
 }
 
@@ -36,7 +36,7 @@ impl Holder {
     }
 
     /// Holds a table `held`, which is there and which nobody may open.
-    async fn of_a_new_table(name: &str) -> Self {
+    pub(crate) async fn of_a_new_table(name: &str) -> Self {
         let holder = Self::new(name, "CREATE TABLE held AS SELECT SLEEP(600) AS x", "CREATE TABLE held%").await;
         wait_for(&Self::count_of_held(name), |count| count == "1").await;
         holder
@@ -50,7 +50,7 @@ impl Holder {
     }
 
     /// Ends it on the server as well, which otherwise goes on without its client.
-    fn end(mut self, name: &str) {
+    pub(crate) fn end(mut self, name: &str) {
         let server = MariadbServer::shared();
         let sql = format!(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND USER = 'root' AND ID <> CONNECTION_ID()"

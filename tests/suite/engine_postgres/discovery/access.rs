@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// A session that holds what some statements take, until it is dropped.
-struct Holder {
+pub(crate) struct Holder {
     database: String,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Holder {
-    async fn take(database: &str, sql: &str) -> Self {
+    pub(crate) async fn take(database: &str, sql: &str) -> Self {
         let script = format!("BEGIN; {sql}; SELECT pg_sleep(600)");
         let name = database.to_owned();
         let thread = std::thread::spawn(move || {

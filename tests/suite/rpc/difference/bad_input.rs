@@ -5,7 +5,7 @@ use tonic::Code;
 
 use super::{
     super::answer::{assert_field, assert_refused, assert_says},
-    ask, connection, side, yaml,
+    ask, assert_no_script, connection, side, unwritten, yaml,
 };
 use crate::harness::{server::TestServer, sqlite::SqliteFolder};
 
@@ -13,7 +13,7 @@ const ARTIST: &str = "tables: [{name: artist, columns: [{name: id, type: int64},
 const PERSON: &str = "tables: [{name: person, columns: [{name: id, type: int64}, {name: year, type: int32}]}]";
 
 fn request(source: Source, target: Source, engine: v1::Engine) -> v1::DiffSchemasRequest {
-    v1::DiffSchemasRequest { source: side(source), target: side(target), engine: engine.into(), renames: None }
+    v1::DiffSchemasRequest { source: side(source), target: side(target), engine: engine.into(), ..Default::default() }
 }
 
 fn table(from: &str, to: &str) -> v1::RenamedObject {
@@ -89,5 +89,14 @@ async fn what_the_engine_cannot_express_is_named() {
         assert_refused(&status, Code::FailedPrecondition, "DEFINITION_UNSUPPORTED");
         assert_says(&status, "column artist.born has the type year, which only mysql has");
         assert!(format!("{status:?}").contains(side), "{status:?}");
+        // The column stays as the source has it, or stays away.
+        let request = v1::DiffSchemasRequest {
+            leave_out_unsupported: true,
+            ..request(yaml(source), yaml(target), v1::Engine::Postgresql)
+        };
+        let found = ask(&client, request).await.unwrap();
+        assert_no_script(&found);
+        assert_eq!(unwritten(&found), ["alter column artist.born: unsupported"]);
+        assert!(found.unwritten[0].reason.contains("has the type year, which only mysql has"), "{:?}", found.unwritten);
     }
 }

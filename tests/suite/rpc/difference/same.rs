@@ -10,7 +10,7 @@ use super::{
     connection, difference, side,
 };
 use crate::{
-    conformance::{Fixture, postgres::PostgresFixture},
+    conformance::{Fixture, mariadb::MariadbFixture, postgres::PostgresFixture},
     harness::{server::TestServer, sqlite::SqliteFolder},
 };
 
@@ -32,11 +32,17 @@ fn assert_none(found: &v1::DiffSchemasResponse) {
     let changes: Vec<String> = found.changes.iter().map(super::told).collect();
     assert_eq!(changes, [] as [String; 0], "{:#?}", found.changes.first());
     assert_eq!((found.up.len(), found.down.len(), found.warnings.len()), (0, 0, 0));
+    assert_eq!(super::unwritten(found), [] as [String; 0]);
 }
 
 async fn no_difference(client: &Client, fixture: &impl Fixture, sql: &str) {
     made(client, fixture, "one", sql).await;
     made(client, fixture, "other", sql).await;
+    no_difference_between(client).await;
+}
+
+/// None between two that are made alike, nor between one of them and its own definition.
+async fn no_difference_between(client: &Client) {
     assert_none(&difference(client, connection("one"), connection("one")).await);
     assert_none(&difference(client, connection("one"), connection("other")).await);
     let yaml = generated(client, "one", v1::Engine::Unspecified).await.yaml;
@@ -64,4 +70,15 @@ async fn one_of_everything_has_no_difference_with_itself_on_sqlite() {
     let folder = SqliteFolder::new();
     let server = TestServer::start_on(&folder).await;
     no_difference(&server.client(), &folder, include_str!("../../engine_sqlite/discovery.sql")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_everything_has_no_difference_with_itself_on_mariadb() {
+    let server = TestServer::start().await;
+    let (client, fixture) = (server.client(), MariadbFixture::new());
+    for id in ["one", "other"] {
+        let database = crate::engine_mysql::discovery::fixture::create();
+        register(&client, id, settings(&fixture.target(&database))).await;
+    }
+    no_difference_between(&client).await;
 }

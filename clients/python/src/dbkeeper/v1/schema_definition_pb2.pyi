@@ -1155,17 +1155,25 @@ class Unmapped(google.protobuf.message.Message):
 
     OBJECT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    REMEDY_FIELD_NUMBER: builtins.int
+    UNREAD_FIELD_NUMBER: builtins.int
     object: builtins.str
     """What it is, such as `index album.by_title`."""
     reason: builtins.str
     """Why not."""
+    remedy: builtins.str
+    """What mends that, such as a GRANT. Empty: nothing does, because a definition has no place for it."""
+    unread: builtins.bool
+    """True where it could not be read, for a lock or for want of a privilege. False: a definition has no place for it."""
     def __init__(
         self,
         *,
         object: builtins.str = ...,
         reason: builtins.str = ...,
+        remedy: builtins.str = ...,
+        unread: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["object", b"object", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["object", b"object", "reason", b"reason", "remedy", b"remedy", "unread", b"unread"]) -> None: ...
 
 global___Unmapped = Unmapped
 

@@ -185,6 +185,54 @@ CHANGE_LOCK_ALL: ChangeLock.ValueType  # 3
 """Reads and writes wait. Without `reads_every_row` and `lock_lasts` for a moment, however large the table is."""
 global___ChangeLock = ChangeLock
 
+class _UnwrittenCause:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _UnwrittenCauseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_UnwrittenCause.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    UNWRITTEN_CAUSE_UNSPECIFIED: _UnwrittenCause.ValueType  # 0
+    """Not used."""
+    UNWRITTEN_CAUSE_UNREAD: _UnwrittenCause.ValueType  # 1
+    """The other side has something of that name, or may have it, and it could not be read: for a lock of another session, or
+    for want of a privilege.
+    """
+    UNWRITTEN_CAUSE_NOT_COMPARABLE: _UnwrittenCause.ValueType  # 2
+    """The other side has something of that name which a definition has no place for, such as a partitioned table or an index of
+    another method.
+    """
+    UNWRITTEN_CAUSE_TEXT_DIFFERS: _UnwrittenCause.ValueType  # 3
+    """Both sides are databases or backups of one engine, a definition has no place for such a thing, and what the engine tells of
+    it differs: a trigger, a routine, an index on an expression, a policy, a partition, an option, a privilege.
+    """
+    UNWRITTEN_CAUSE_UNSUPPORTED: _UnwrittenCause.ValueType  # 4
+    """The engine that is written for cannot express it; only with `leave_out_unsupported`."""
+    UNWRITTEN_CAUSE_DEPENDS: _UnwrittenCause.ValueType  # 5
+    """It needs something that stays as it is for one of the other causes, or such a thing needs it."""
+
+class UnwrittenCause(_UnwrittenCause, metaclass=_UnwrittenCauseEnumTypeWrapper):
+    """Why a difference is in no script."""
+
+UNWRITTEN_CAUSE_UNSPECIFIED: UnwrittenCause.ValueType  # 0
+"""Not used."""
+UNWRITTEN_CAUSE_UNREAD: UnwrittenCause.ValueType  # 1
+"""The other side has something of that name, or may have it, and it could not be read: for a lock of another session, or
+for want of a privilege.
+"""
+UNWRITTEN_CAUSE_NOT_COMPARABLE: UnwrittenCause.ValueType  # 2
+"""The other side has something of that name which a definition has no place for, such as a partitioned table or an index of
+another method.
+"""
+UNWRITTEN_CAUSE_TEXT_DIFFERS: UnwrittenCause.ValueType  # 3
+"""Both sides are databases or backups of one engine, a definition has no place for such a thing, and what the engine tells of
+it differs: a trigger, a routine, an index on an expression, a policy, a partition, an option, a privilege.
+"""
+UNWRITTEN_CAUSE_UNSUPPORTED: UnwrittenCause.ValueType  # 4
+"""The engine that is written for cannot express it; only with `leave_out_unsupported`."""
+UNWRITTEN_CAUSE_DEPENDS: UnwrittenCause.ValueType  # 5
+"""It needs something that stays as it is for one of the other causes, or such a thing needs it."""
+global___UnwrittenCause = UnwrittenCause
+
 @typing.final
 class RenamedObject(google.protobuf.message.Message):
     """A table or type that is the same thing under another name of the same schema."""
@@ -279,9 +327,14 @@ class DiffSchemasRequest(google.protobuf.message.Message):
     TARGET_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
     RENAMES_FIELD_NUMBER: builtins.int
+    LEAVE_OUT_UNSUPPORTED_FIELD_NUMBER: builtins.int
     engine: dbkeeper.v1.common_pb2.Engine.ValueType
     """The engine whose statements are written and whose rules decide what is the same. Unspecified: that of the source, else
     that of the target; where neither has one, INVALID_ARGUMENT (INVALID_FIELD).
+    """
+    leave_out_unsupported: builtins.bool
+    """True: what the engine cannot express, and what hangs on it, is left as the source has it and told in
+    `DiffSchemasResponse.unwritten`. False, the default: it is FAILED_PRECONDITION (DEFINITION_UNSUPPORTED).
     """
     @property
     def source(self) -> dbkeeper.v1.schema_definition_pb2.SchemaSource:
@@ -304,9 +357,10 @@ class DiffSchemasRequest(google.protobuf.message.Message):
         target: dbkeeper.v1.schema_definition_pb2.SchemaSource | None = ...,
         engine: dbkeeper.v1.common_pb2.Engine.ValueType = ...,
         renames: global___RenameHints | None = ...,
+        leave_out_unsupported: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["renames", b"renames", "source", b"source", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["engine", b"engine", "renames", b"renames", "source", b"source", "target", b"target"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["engine", b"engine", "leave_out_unsupported", b"leave_out_unsupported", "renames", b"renames", "source", b"source", "target", b"target"]) -> None: ...
 
 global___DiffSchemasRequest = DiffSchemasRequest
 
@@ -556,6 +610,44 @@ class RenameWarning(google.protobuf.message.Message):
 global___RenameWarning = RenameWarning
 
 @typing.final
+class UnwrittenDifference(google.protobuf.message.Message):
+    """A difference that no script makes. What it is of stays as the source has it; it is neither in `changes` nor in `up` nor in
+    `down`.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    OBJECT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    REMEDY_FIELD_NUMBER: builtins.int
+    cause: global___UnwrittenCause.ValueType
+    """Why."""
+    action: global___ChangeAction.ValueType
+    """What would have become of it: CHANGE_ACTION_ADD where the target alone has it, CHANGE_ACTION_DROP where the source alone
+    has it, else CHANGE_ACTION_ALTER.
+    """
+    object: builtins.str
+    """What it is of, such as `table app.account`, `index album.by_title` or `trigger album.seen`."""
+    reason: builtins.str
+    """Why, as a sentence."""
+    remedy: builtins.str
+    """What mends it, such as a GRANT. Empty: nothing but making the change by hand."""
+    def __init__(
+        self,
+        *,
+        cause: global___UnwrittenCause.ValueType = ...,
+        action: global___ChangeAction.ValueType = ...,
+        object: builtins.str = ...,
+        reason: builtins.str = ...,
+        remedy: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "cause", b"cause", "object", b"object", "reason", b"reason", "remedy", b"remedy"]) -> None: ...
+
+global___UnwrittenDifference = UnwrittenDifference
+
+@typing.final
 class DiffSchemasResponse(google.protobuf.message.Message):
     """Response of DiffSchemas."""
 
@@ -569,6 +661,7 @@ class DiffSchemasResponse(google.protobuf.message.Message):
     TARGET_UNMAPPED_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
     DOWN_REFUSED_FIELD_NUMBER: builtins.int
+    UNWRITTEN_FIELD_NUMBER: builtins.int
     engine: dbkeeper.v1.common_pb2.Engine.ValueType
     """The engine whose statements `up` and `down` are."""
     @property
@@ -603,6 +696,12 @@ class DiffSchemasResponse(google.protobuf.message.Message):
         of each side; or that a script of it would be too long for a migration. Empty where there is a `down`.
         """
 
+    @property
+    def unwritten(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___UnwrittenDifference]:
+        """Differences that are known or possible, and that no script makes: nothing is dropped or made for what could not be read or
+        compared.
+        """
+
     def __init__(
         self,
         *,
@@ -614,7 +713,8 @@ class DiffSchemasResponse(google.protobuf.message.Message):
         target_unmapped: collections.abc.Iterable[dbkeeper.v1.schema_definition_pb2.Unmapped] | None = ...,
         warnings: collections.abc.Iterable[global___RenameWarning] | None = ...,
         down_refused: collections.abc.Iterable[builtins.str] | None = ...,
+        unwritten: collections.abc.Iterable[global___UnwrittenDifference] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["changes", b"changes", "down", b"down", "down_refused", b"down_refused", "engine", b"engine", "source_unmapped", b"source_unmapped", "target_unmapped", b"target_unmapped", "up", b"up", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["changes", b"changes", "down", b"down", "down_refused", b"down_refused", "engine", b"engine", "source_unmapped", b"source_unmapped", "target_unmapped", b"target_unmapped", "unwritten", b"unwritten", "up", b"up", "warnings", b"warnings"]) -> None: ...
 
 global___DiffSchemasResponse = DiffSchemasResponse

@@ -233,8 +233,8 @@ class SchemaServiceServicer(object):
 
     def GenerateDdl(self, request, context):
         """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
-        statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
-        writes each type.
+        statements of an engine, which make it in an empty database. Runs nothing. Reads a connection itself and never a replica.
+        docs/types.md says how each engine writes each type.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
         where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
         what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
@@ -245,7 +245,8 @@ class SchemaServiceServicer(object):
 
     def DiffSchemas(self, request, context):
         """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
-        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared, and nothing is
+        dropped or made because it could not be read. Reads connections themselves and never a replica.
         docs/schema.md says what is written how.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
         rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION

@@ -136,8 +136,8 @@ class SchemaServiceStub:
         dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse,
     ]
     """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
-    statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
-    writes each type.
+    statements of an engine, which make it in an empty database. Runs nothing. Reads a connection itself and never a replica.
+    docs/types.md says how each engine writes each type.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
     where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
     what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
@@ -148,7 +148,8 @@ class SchemaServiceStub:
         dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse,
     ]
     """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
-    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared, and nothing is
+    dropped or made because it could not be read. Reads connections themselves and never a replica.
     docs/schema.md says what is written how.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
     rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
@@ -291,8 +292,8 @@ class SchemaServiceAsyncStub:
         dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse,
     ]
     """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
-    statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
-    writes each type.
+    statements of an engine, which make it in an empty database. Runs nothing. Reads a connection itself and never a replica.
+    docs/types.md says how each engine writes each type.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
     where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
     what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
@@ -303,7 +304,8 @@ class SchemaServiceAsyncStub:
         dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse,
     ]
     """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
-    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+    make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared, and nothing is
+    dropped or made because it could not be read. Reads connections themselves and never a replica.
     docs/schema.md says what is written how.
     Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
     rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION
@@ -468,8 +470,8 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse, collections.abc.Awaitable[dbkeeper.v1.schema_definition_pb2.GenerateDdlResponse]]:
         """Writes a schema that is given as a definition, as SQL of an engine, as YAML or as a live database in the
-        statements of an engine, which make it in an empty database. Runs nothing. docs/types.md says how each engine
-        writes each type.
+        statements of an engine, which make it in an empty database. Runs nothing. Reads a connection itself and never a replica.
+        docs/types.md says how each engine writes each type.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a definition that is at fault, each field named, with line and column
         where a text cannot be read, and for an answer of more than 2 MiB; FAILED_PRECONDITION (DEFINITION_UNSUPPORTED) for
         what the engine cannot express, the first 50 parts of it named at once; for a connection as GetDatabase.
@@ -482,7 +484,8 @@ class SchemaServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse, collections.abc.Awaitable[dbkeeper.v1.schema_difference_pb2.DiffSchemasResponse]]:
         """What has to change for one schema to become another, with what each change locks and loses, and the scripts that
-        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared.
+        make it and take it back. Runs nothing. What one of the sides has no place for is named as not compared, and nothing is
+        dropped or made because it could not be read. Reads connections themselves and never a replica.
         docs/schema.md says what is written how.
         Errors: INVALID_ARGUMENT (INVALID_FIELD) for a side that is at fault as in GenerateDdl, no engine on either side, a
         rename that names nothing or one thing twice, and an answer of more than 3 MiB; FAILED_PRECONDITION

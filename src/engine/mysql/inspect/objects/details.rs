@@ -17,8 +17,9 @@ use crate::{
     model::{
         Timestamp,
         schema::{
-            ArgumentMode, MysqlRoutine, ObjectDetails, ObjectGrant, ObjectKey, ObjectKind, Routine, RoutineArgument,
-            RoutineDetails, ScheduledEvent, SchemaNamespace, SchemaObject, SequenceObject, SequenceOptions, Skipped,
+            ArgumentMode, Hidden, MysqlRoutine, ObjectDetails, ObjectGrant, ObjectKey, ObjectKind, Routine,
+            RoutineArgument, RoutineDetails, ScheduledEvent, SchemaNamespace, SchemaObject, SequenceObject,
+            SequenceOptions, Skipped,
         },
     },
 };
@@ -149,6 +150,7 @@ impl Details {
                 subject: format!("bodies of {hidden} routines"),
                 reason: "the user may use them and not see how they are made".to_owned(),
                 remedy: remedy.to_owned(),
+                hidden: Hidden::Texts,
             });
         }
         let untimed = self.events.values().filter(|found| integer(found, 13) == 1).count();
@@ -157,6 +159,7 @@ impl Details {
                 subject: format!("times of {untimed} events"),
                 reason: "their time zone has a name, and the server has no tables of time zones".to_owned(),
                 remedy: "load the tables with mysql_tzinfo_to_sql".to_owned(),
+                hidden: Hidden::Texts,
             });
         }
         skipped

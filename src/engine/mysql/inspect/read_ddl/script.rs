@@ -42,7 +42,12 @@ impl Script {
 
     /// Names what is not written.
     pub(super) fn skip(&mut self, subject: String, reason: &str, remedy: &str) {
-        self.skipped.push(Skipped { subject, reason: reason.to_owned(), remedy: remedy.to_owned() });
+        self.skipped.push(Skipped {
+            subject,
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+            ..Skipped::default()
+        });
     }
 
     /// All of it, and the session as it was before.

@@ -84,7 +84,7 @@ impl Export {
         if live.contains("zerofill") || (has_sizes && live != written.text) {
             let object = format!("type of column {}.{}", table.name, column.name);
             let reason = format!("{} is declared {}, and would become {}", column.name, column.data_type, written.text);
-            self.unsaid.reworded.push(Unmapped { object, reason });
+            self.unsaid.reworded.push(Unmapped { object, reason, ..Unmapped::default() });
         }
     }
 

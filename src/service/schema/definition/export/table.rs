@@ -1,16 +1,16 @@
 //! Tables of a live database.
 
-use super::Export;
+use super::{Export, LeftOutPart};
 use crate::{
     engine::dialect::{DeclaredColumn, DeclaredTable, mentions},
     model::{
         connection::EngineKind,
         schema::{
-            CheckConstraint, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType, NullsOrder, ObjectName,
-            Persistence, ReferentialAction, Table, TableDetails,
+            CheckConstraint, ColumnDetails, ForeignKey, Index, IndexPart, IndexTerm, KeyConstraint, MatchType,
+            NullsOrder, ObjectName, Persistence, ReferentialAction, Table, TableDetails,
             definition::{
-                CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, TableDefinition,
-                folded, full_name, same,
+                CheckDefinition, ForeignKeyDefinition, IndexColumn, IndexDefinition, KeyDefinition, PartKind,
+                TableDefinition, Unmapped, UnmappedName, folded, full_name, same,
             },
         },
     },
@@ -18,21 +18,26 @@ use crate::{
 
 impl Export {
     pub(super) fn plain_table(&mut self, table: &Table) {
-        let schema = self.schema(&table.schema).to_owned();
-        let name = full_name(&schema, &table.name);
+        let own = self.named(&table.schema, &table.name);
+        let name = full_name(&own.schema, &own.name);
         if let Some(reason) = no_place(table) {
-            return self.leave_out(format!("table {name}"), reason);
+            self.whole_text("table", &own, table);
+            return self.leave_out_whole("table", own, reason);
+        }
+        if let Some(found) = self.unread_type(table) {
+            let reason = format!("its column {} is of the type {}, which could not be read", found.0, found.1);
+            return self.leave_out_unread("table", own, reason, "try again when the type can be read");
         }
         let mut names: Vec<String> = table.columns.iter().map(|column| folded(&column.name)).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return self
-                .leave_out(format!("table {name}"), "two of its columns have names that only their case tells apart");
+            let reason = "two of its columns have names that only their case tells apart";
+            return self.leave_out_whole("table", own, reason);
         }
         self.leave_out_options(&name, table);
         self.table_as_declared(table);
         let mut found = TableDefinition {
-            schema,
+            schema: own.schema.clone(),
             name: table.name.clone(),
             comment: table.comment.clone(),
             columns: table.columns.iter().map(|column| self.column(table, column)).collect(),
@@ -46,12 +51,21 @@ impl Export {
             column.nullable &= !key.is_some_and(|key| key.columns.iter().any(|part| same(part, &column.name)));
         }
         let unique = table.unique_constraints.iter().filter(|key| !is_told_as_index(table, &key.index));
-        found.unique_constraints = unique.filter_map(|key| self.unique(&name, key)).collect();
-        found.foreign_keys = table.foreign_keys.iter().filter_map(|key| self.foreign_key(&name, &found, key)).collect();
+        found.unique_constraints = unique.filter_map(|key| self.unique(&own, key)).collect();
+        found.foreign_keys = table.foreign_keys.iter().filter_map(|key| self.foreign_key(&found, key)).collect();
         found.checks = table.checks.iter().filter_map(|check| self.check(&found, check)).collect();
         let indexes = table.indexes.iter().filter(|index| !is_of_key(table, index));
-        found.indexes = indexes.filter_map(|index| self.index(&name, &found, index)).collect();
+        found.indexes = indexes.filter_map(|index| self.index(&found, index)).collect();
         self.definition.tables.push(found);
+    }
+
+    /// A column whose type could not be read, and that type.
+    fn unread_type(&self, table: &Table) -> Option<(String, String)> {
+        table.columns.iter().find_map(|column| {
+            let Some(ColumnDetails::Postgres(details)) = &column.details else { return None };
+            let found = details.user_type.as_ref().filter(|name| self.unread_types.contains(name))?;
+            Some((column.name.clone(), full_name(self.schema(&found.schema), &found.name)))
+        })
     }
 
     fn primary_key(&mut self, table: &Table, key: &KeyConstraint) -> KeyDefinition {
@@ -62,11 +76,20 @@ impl Export {
         KeyDefinition { name: if is_made { String::new() } else { key.name.clone() }, columns: key.columns.clone() }
     }
 
-    fn unique(&mut self, table: &str, key: &KeyConstraint) -> Option<KeyDefinition> {
-        let subject = format!("unique constraint {table} ({})", key.columns.join(", "));
+    fn unique(&mut self, table: &ObjectName, key: &KeyConstraint) -> Option<KeyDefinition> {
+        let name = full_name(&table.schema, &table.name);
+        let subject = format!("unique constraint {name} ({})", key.columns.join(", "));
         if key.without_overlaps || key.nulls_not_distinct {
             let reason = "it is over ranges, or takes two NULLs for the same";
-            self.leave_out_of(table, key.columns.clone(), subject, reason);
+            let part = LeftOutPart {
+                table: table.clone(),
+                kind: PartKind::Unique,
+                name: key.name.clone(),
+                object: subject,
+                key: key.columns.clone(),
+            };
+            self.key_text(table, "unique constraint", &key.name, key);
+            self.leave_out_part(part, key.columns.clone(), reason);
             return None;
         }
         self.leave_out_key_options(&subject, key);
@@ -85,8 +108,8 @@ impl Export {
         }
     }
 
-    fn foreign_key(&mut self, table: &str, own: &TableDefinition, key: &ForeignKey) -> Option<ForeignKeyDefinition> {
-        let subject = format!("foreign key {table} ({})", key.columns.join(", "));
+    fn foreign_key(&mut self, own: &TableDefinition, key: &ForeignKey) -> Option<ForeignKeyDefinition> {
+        let subject = format!("foreign key {} ({})", own.full_name(), key.columns.join(", "));
         let sets_null = [key.on_update, key.on_delete].contains(&ReferentialAction::SetNull);
         let is_required = |name: &String| own.column(name).is_some_and(|column| !column.nullable);
         let reason = match () {
@@ -96,7 +119,16 @@ impl Export {
             () => "",
         };
         if !reason.is_empty() {
-            self.leave_out_of(table, key.columns.clone(), subject, reason);
+            let part = LeftOutPart {
+                table: own.object_name(),
+                kind: PartKind::ForeignKey,
+                name: key.name.clone(),
+                object: subject,
+                key: key.columns.clone(),
+            };
+            let told = ForeignKey { referenced_schema: self.schema(&key.referenced_schema).to_owned(), ..key.clone() };
+            self.key_text(&part.table, "foreign key", &key.name, &told);
+            self.leave_out_part(part, key.columns.clone(), reason);
             return None;
         }
         let options = [
@@ -131,7 +163,18 @@ impl Export {
     fn check(&mut self, table: &TableDefinition, check: &CheckConstraint) -> Option<CheckDefinition> {
         let subject = format!("check {}.{}", table.full_name(), check.name);
         if check.expression.is_empty() {
-            self.leave_out(subject, "its condition could not be read");
+            self.unmapped.push(Unmapped {
+                object: subject,
+                reason: "its condition could not be read".to_owned(),
+                unread: true,
+                name: Some(UnmappedName::Part {
+                    table: table.object_name(),
+                    kind: PartKind::Check,
+                    name: check.name.clone(),
+                    columns: Vec::new(),
+                }),
+                ..Unmapped::default()
+            });
             return None;
         }
         let options = [
@@ -146,8 +189,8 @@ impl Export {
         Some(CheckDefinition { name: check.name.clone(), expression, engine })
     }
 
-    fn index(&mut self, table: &str, own: &TableDefinition, index: &Index) -> Option<IndexDefinition> {
-        let subject = format!("index {table}.{}", index.name);
+    fn index(&mut self, own: &TableDefinition, index: &Index) -> Option<IndexDefinition> {
+        let subject = format!("index {}.{}", own.full_name(), index.name);
         let mut found = IndexDefinition {
             name: index.name.clone(),
             unique: index.unique,
@@ -181,7 +224,15 @@ impl Export {
             let (names, terms) =
                 (own.columns.iter().map(|column| &column.name), index.parts.iter().map(|part| &part.term));
             let columns = columns_of(names, terms, &index.included_columns, &index.predicate);
-            self.leave_out_of(table, columns, subject, reason);
+            let part = LeftOutPart {
+                table: own.object_name(),
+                kind: PartKind::Index,
+                name: index.name.clone(),
+                object: subject,
+                key: Vec::new(),
+            };
+            self.index_text(&part.table, index);
+            self.leave_out_part(part, columns, reason);
             return None;
         }
         self.leave_out_index_options(&subject, index);
@@ -240,8 +291,13 @@ impl Export {
             let touched = self.dialect.touched_column(table, trigger).filter(|_| !is_foreign);
             match touched.and_then(|touched| found.columns.iter_mut().find(|column| column.name == touched)) {
                 Some(column) => column.touched_on_update = true,
-                None => self
-                    .leave_out(format!("trigger {name}.{}", trigger.name), "a definition has no place for a trigger"),
+                None => {
+                    self.trigger_text(table, trigger);
+                    self.leave_out(
+                        format!("trigger {name}.{}", trigger.name),
+                        "a definition has no place for a trigger",
+                    );
+                }
             }
         }
     }
@@ -251,8 +307,14 @@ impl Export {
             let terms = exclusion.elements.iter().map(|element| &element.term);
             let names = table.columns.iter().map(|column| &column.name);
             let columns = columns_of(names, terms, &exclusion.included_columns, &exclusion.predicate);
-            let object = format!("exclusion {name}.{}", exclusion.name);
-            self.leave_out_of(name, columns, object, "a definition has no place for an exclusion");
+            let part = LeftOutPart {
+                table: self.named(&table.schema, &table.name),
+                kind: PartKind::Exclusion,
+                name: exclusion.name.clone(),
+                object: format!("exclusion {name}.{}", exclusion.name),
+                key: Vec::new(),
+            };
+            self.leave_out_part(part, columns, "a definition has no place for an exclusion");
         }
         let options: Vec<(bool, &str)> = match &table.details {
             Some(TableDetails::Postgres(details)) => vec![
