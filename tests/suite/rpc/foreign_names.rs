@@ -133,11 +133,14 @@ fn with_more_names(scene: &Scene) -> Vec<Case> {
     };
     let backed_up = || source(v1::schema_source::Source::Backup(scene.backup.clone()));
     let diff = |source, target| v1::DiffSchemasRequest { source, target, ..Default::default() };
+    let lint = |source, base| v1::LintSchemaRequest { source, base, ..Default::default() };
     vec![
         case("ConnectionService.CreateConnection", Refused, create),
         case("ConnectionService.UpdateConnection", Refused, update),
         case("SchemaService.DiffSchemas", Refused, diff(live(), backed_up())),
         case("SchemaService.DiffSchemas", Refused, diff(backed_up(), live())),
+        case("SchemaService.LintSchema", Refused, lint(live(), backed_up())),
+        case("SchemaService.LintSchema", Refused, lint(backed_up(), live())),
         case(
             "SchemaService.GenerateDdl",
             Refused,

@@ -11,10 +11,6 @@ const STANDARD_COLUMNS: [(&str, bool); 3] = [("created_at", false), ("updated_at
 
 pub(super) fn look(look: &mut Look<'_>) {
     let table = look.table;
-    name(look, &table.name, &LintSubject::Table);
-    for column in &table.columns {
-        name(look, &column.name, &LintSubject::Column(column.name.clone()));
-    }
     if look.holds(rules::INDEX_NAME) {
         table.indexes.iter().for_each(|index| index_of(look, index));
     }
@@ -24,6 +20,11 @@ pub(super) fn look(look: &mut Look<'_>) {
     if look.holds(rules::MISSING_TIMESTAMPS) {
         standard_columns(look);
     }
+    // The statements of all others name columns and table as they are called now.
+    for column in &table.columns {
+        name(look, &column.name, &LintSubject::Column(column.name.clone()));
+    }
+    name(look, &table.name, &LintSubject::Table);
 }
 
 fn name(look: &mut Look<'_>, name: &str, subject: &LintSubject) {

@@ -369,8 +369,9 @@ class LintFinding(google.protobuf.message.Message):
     @property
     def fix(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Statements in the engine's SQL that mend it, in their order, to be read before they
-        are run. Empty where the engine has no statement for it: SQLite changes no column in
-        place, and a name that others use is for their owners to choose. Empty also where no engine is known.
+        are run. Those of several findings of a table can be run in the order of the findings. Empty where the engine has no
+        statement for it: SQLite changes no column in place, and a name that others use is for their owners to choose. Empty
+        also where no engine is known.
         """
 
     @property
