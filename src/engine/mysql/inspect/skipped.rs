@@ -114,6 +114,7 @@ impl Blindness {
             subject: format!("comments and options of table {}.{}", self.schema, text(relation, 0)),
             reason: "its storage engine reaches another server, and they may hold the login".to_owned(),
             remedy: "look at SHOW CREATE TABLE on the server".to_owned(),
+            ..Skipped::default()
         })
     }
 

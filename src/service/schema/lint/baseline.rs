@@ -215,8 +215,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_before_is_not_new() {
-        let skipped =
-            |subject: &str| Skipped { subject: subject.to_owned(), reason: String::new(), remedy: String::new() };
+        let skipped = |subject: &str| Skipped { subject: subject.to_owned(), ..Skipped::default() };
         let mut known = Baseline::default();
         let subjects = ["table public.a", "partitioned table b", "index c.I", "foreign key d (x, y)"];
         known.leave_open(&subjects.map(skipped));

@@ -190,5 +190,6 @@ fn unknown_collation(table: &ObjectName, key: &ForeignKey) -> Skipped {
         subject: format!("{rule} of foreign key {table} ({})", key.columns.join(", ")),
         reason: "one side says a collation and the other has that of its database, which is not known here".to_owned(),
         remedy: "say the collation of both columns".to_owned(),
+        ..Skipped::default()
     }
 }

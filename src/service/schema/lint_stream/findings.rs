@@ -180,5 +180,5 @@ fn default_collation(dialect: Option<&'static dyn Dialect>) -> DefaultCollation 
 }
 
 fn skipped(unmapped: Unmapped) -> Skipped {
-    Skipped { subject: unmapped.object, reason: unmapped.reason, remedy: String::new() }
+    Skipped { subject: unmapped.object, reason: unmapped.reason, remedy: unmapped.remedy, ..Skipped::default() }
 }
