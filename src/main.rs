@@ -52,8 +52,9 @@ where
 {
     let config = config::load(flags)?.config;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let guard =
-        runtime.block_on(async { telemetry::start(&config.telemetry) }).map_err(|error| error as Box<dyn Error>)?;
+    let guard = runtime
+        .block_on(async { telemetry::start(&config.telemetry, config.metrics.listen.is_some()) })
+        .map_err(|error| error as Box<dyn Error>)?;
     let outcome = runtime.block_on(command(config));
     guard.shutdown();
     runtime.shutdown_background();
@@ -69,7 +70,9 @@ async fn admin_key(config: Config) -> Result<ExitCode, Box<dyn Error>> {
 async fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let stop = cli::stop_on_signal()?;
     let app = App::start(config).await?;
-    tracing::info!(address = %app.address()?, admin_key_file = %app.admin_key_file().display(), "listening");
+    let metrics_address = app.metrics_address()?.map(tracing::field::display);
+    let admin_key_file = app.admin_key_file();
+    tracing::info!(address = %app.address()?, metrics_address, admin_key_file = %admin_key_file.display(), "listening");
     app.run(stop).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,7 @@ pub mod migration;
 pub mod name;
 pub mod operation;
 pub mod page;
+pub mod readiness;
 pub mod removal;
 pub mod request;
 pub mod schema;

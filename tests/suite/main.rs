@@ -20,6 +20,7 @@ mod engine_mysql;
 mod engine_postgres;
 mod engine_sqlite;
 mod grpc;
+mod http;
 mod migration;
 mod monitor;
 mod pools;
