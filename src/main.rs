@@ -5,7 +5,7 @@ use std::{error::Error, io::Write as _, process::ExitCode};
 use clap::Parser as _;
 use dbkeeper::{
     app::{App, commands},
-    cli::{self, Arguments, Command, MasterKeyCommand, master_key},
+    cli::{self, Arguments, Command, MasterKeyCommand, health, master_key},
     config::{self, Config, Flags},
     telemetry,
 };
@@ -31,6 +31,10 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Config(arguments) => {
             write!(std::io::stdout().lock(), "{}", config::load(&arguments.flags())?)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Health(arguments) => {
+            let config = config::load(&arguments.flags())?.config;
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(health::ask(&config))
         }
         Command::AdminKey(arguments) => on_runtime(&arguments.flags(), admin_key),
         Command::MasterKey(MasterKeyCommand::Export(arguments)) => {

@@ -46,6 +46,13 @@ Examples:
   dbkeeper quickstart --exit                  End after the walk; status 0 only if every step was right
   dbkeeper quickstart --data-dir ./try-out    Keep what it makes in a folder of your choice";
 
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  dbkeeper health --metrics-listen 127.0.0.1:7342
+  dbkeeper health --config /etc/dbkeeper/dbkeeper.toml
+
+It is for container images that hold no other program which could ask. Give it what serve was given.";
+
 const ADMIN_KEY_EXAMPLES: &str = "\
 Examples:
   dbkeeper admin-key
@@ -97,6 +104,9 @@ pub enum Command {
     MasterKey(MasterKeyCommand),
     /// Print the effective configuration as TOML, each value with where it comes from, secrets masked
     Config(ServerArguments),
+    /// Ask a server that runs here, at its metrics.listen, whether it is ready; status 0 only if it is
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(ServerArguments),
 }
 
 /// What to do with the master key.

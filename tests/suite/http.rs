@@ -54,6 +54,11 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, format!("GET {path} HTTP/1.1\r\nhost: dbkeeper\r\n\r\n").as_bytes()).await
 }
 
+/// The status of an answer.
+pub(crate) async fn status(address: SocketAddr, path: &str) -> u16 {
+    get(address, path).await.status
+}
+
 /// Fetches the metrics, which must be in the format of Prometheus to the letter.
 pub(crate) async fn fetch(address: SocketAddr) -> Exposition {
     let answer = get(address, "/metrics").await;

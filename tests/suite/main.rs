@@ -15,6 +15,7 @@ mod backup_repository;
 mod backup_service;
 mod command_line;
 mod conformance;
+mod deploy;
 mod dialects;
 mod engine_mysql;
 mod engine_postgres;

@@ -15,7 +15,7 @@ use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     harness::{
         postgres::PostgresServer,
-        process::ServerProcess,
+        process::{ServerProcess, binary},
         server::{TestServer, in_time},
     },
     rpc::support::{register, settings, until},
@@ -69,6 +69,10 @@ async fn a_sealed_server_is_alive_and_not_ready_until_it_is_unsealed() {
     let server = stopped.start().await;
     let sealed = "sealed: the server waits for its master key\n";
     assert_both(&server, 503, sealed, ServingStatus::NotServing).await;
+    // The program that images ask says the same.
+    let listen = server.metrics_address().to_string();
+    let asked = binary().args(["health", "--metrics-listen", &listen]).output().unwrap();
+    assert_eq!((asked.status.code(), String::from_utf8(asked.stdout).unwrap().as_str()), (Some(1), sealed));
     let request = v1::UnsealRequest { master_key: right };
     Client::new(&server.url(), None).unwrap().vault().unseal(request).await.expect("the right key");
     assert_both(&server, 200, "ready\n", ServingStatus::Serving).await;
