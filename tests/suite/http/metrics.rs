@@ -117,9 +117,12 @@ async fn pools_are_told_as_a_sum_and_no_name_is() {
     }
     let families = told.0.iter().filter(|(name, _)| *name != "target_info");
     for label in families.flat_map(|(_, family)| &family.samples).flat_map(|sample| sample.labels.keys()) {
-        assert!(LABELS.contains(&label.as_str()), "{label} is not in the documentation");
+        assert!(LABELS.contains(&label.as_str()), "{label} is told");
     }
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitoring.md")).unwrap();
+    for label in LABELS.iter().filter(|label| **label != "le") {
+        assert!(page.contains(&format!("`{label}`")), "{label} is not in the documentation");
+    }
     for family in told.0.keys() {
         assert!(page.contains(&format!("`{family}`")), "{family} is not in the documentation");
     }
