@@ -68,6 +68,7 @@ mariadbd     10.6   mariadb-server
 mariadb-dump 10.6   mariadb-client
 pgbouncer    1.12   pgbouncer
 python3      3.9    python3
+systemd-analyze 250 systemd
 '
 find_tool grpcurl 0 > /dev/null || DEBIAN_TOOLS+='go 1.19 golang-go
 '
@@ -178,7 +179,7 @@ while read -r tool minimum _; do
     path=$(find_tool "$tool" "$minimum")
     version=$(version_of "$path")
     [ "$version" != 0 ] || version=-
-    printf '  %-13s %-9s %s\n' "$tool" "$version" "$path"
+    printf '  %-15s %-9s %s\n' "$tool" "$version" "$path"
 done <<< "cargo $RUST_MINIMUM
 $DEBIAN_TOOLS
 grpcurl 0

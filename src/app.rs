@@ -25,6 +25,7 @@ use crate::{
         server::{GrpcServer, Opener, Parts},
         vault_service::VaultAdapter,
     },
+    http_server::HttpServer,
     model::{Result, audit::AuditedCall},
     operation::Operations,
     service::{
@@ -34,7 +35,9 @@ use crate::{
         vault::{self, SealedVault, Unsealed, VaultService},
     },
     store::Store,
-    tasks::{self, BackgroundTask, audit_upkeep::AuditUpkeep, sealed_source::SealedSource},
+    tasks::{
+        self, BackgroundTask, audit_upkeep::AuditUpkeep, http_listener::HttpListener, sealed_source::SealedSource,
+    },
     vault::{Pepper, RepositoryKey, TokenKey, Vault},
 };
 use data_directory::DataDirectory;
@@ -44,6 +47,7 @@ use services::{Process, Services};
 /// A server that listens and is ready to run.
 pub struct App {
     server: GrpcServer,
+    http: Option<HttpServer>,
     state: State,
     builder: Builder,
     _directory: DataDirectory,
@@ -101,12 +105,24 @@ impl App {
         let config = &builder.config;
         let server = GrpcServer::bind(config.server.listen, settings::server(config), parts).await?;
         builder.process.own.add(server.local_address()?);
-        Ok(Self { server, state, builder, _directory: directory })
+        let http = match config.metrics.listen {
+            Some(address) => Some(HttpServer::bind(address, server.health().readiness().clone()).await?),
+            None => None,
+        };
+        if let Some(http) = &http {
+            builder.process.own.add(http.local_address()?);
+        }
+        Ok(Self { server, http, state, builder, _directory: directory })
     }
 
     /// Where it listens.
     pub fn address(&self) -> Result<SocketAddr> {
         self.server.local_address()
+    }
+
+    /// Where it answers over plain HTTP, if it does.
+    pub fn metrics_address(&self) -> Result<Option<SocketAddr>> {
+        self.http.as_ref().map(HttpServer::local_address).transpose()
     }
 
     /// Where the admin key of the first start lies.
@@ -116,14 +132,16 @@ impl App {
 
     /// Serves until `stop`, then drains within the grace of the configuration.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
-        let Self { server, state, builder, _directory } = self;
+        let Self { server, http, state, builder, _directory } = self;
+        builder.listen_for_http(http);
         let unsealed = match state {
             State::Open(opened) => {
                 builder.begin(opened).await?;
-                server.readiness().open().await;
+                server.health().open().await;
                 None
             }
             State::Sealed { unsealed, source } => {
+                server.health().seal().await;
                 tasks::start(vec![Arc::new(source)], &builder.process.tracker, &builder.process.shutdown);
                 Some(unsealed)
             }
@@ -209,6 +227,13 @@ impl Builder {
         let authenticator = Arc::new(KeyAuthenticator::new(access, config.access.failures_per_address));
         let parts = Parts { routes, authenticator, audit: Some(audit) };
         Ok((parts, Opened { operations: services.operations, vault, tasks }))
+    }
+
+    /// Answers over plain HTTP from now to the end, whether there are services or not.
+    fn listen_for_http(&self, http: Option<HttpServer>) {
+        let Process { tracker, shutdown, unused, .. } = &self.process;
+        let listener = |server| Arc::new(HttpListener { server, unused: unused.clone() }) as Arc<dyn BackgroundTask>;
+        tasks::start(http.map(listener).into_iter().collect(), tracker, shutdown);
     }
 
     /// Takes up the operations of an earlier run and starts the background tasks.

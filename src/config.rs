@@ -10,6 +10,7 @@ mod backup;
 mod health;
 mod layers;
 mod load;
+mod metrics;
 mod operations;
 mod pools;
 mod problem;
@@ -36,6 +37,7 @@ pub use self::{
     health::Health,
     layers::{Flags, variable_of},
     load::{Loaded, load},
+    metrics::Metrics,
     operations::{Operations, Shutdown},
     pools::Pools,
     problem::{ConfigurationError, Problem},
@@ -77,6 +79,8 @@ pub struct Config {
     pub audit: Audit,
     /// Logs, traces and metrics.
     pub telemetry: Telemetry,
+    /// Health and metrics over plain HTTP.
+    pub metrics: Metrics,
     /// The end of the process.
     pub shutdown: Shutdown,
 }
@@ -97,6 +101,7 @@ impl Default for Config {
             operations: Operations::default(),
             audit: Audit::default(),
             telemetry: Telemetry::default(),
+            metrics: Metrics::default(),
             shutdown: Shutdown::default(),
         }
     }
@@ -142,6 +147,7 @@ impl Config {
         self.operations.check(problems);
         self.audit.check(problems);
         self.telemetry.check(problems);
+        self.metrics.check(self.server.listen, problems);
         self.shutdown.check(problems);
     }
 }

@@ -16,6 +16,7 @@ pub mod pool;
 pub mod service;
 
 pub mod grpc;
+pub mod http_server;
 pub mod tasks;
 
 pub mod app;

@@ -5,7 +5,7 @@ use std::{error::Error, io::Write as _, process::ExitCode};
 use clap::Parser as _;
 use dbkeeper::{
     app::{App, commands},
-    cli::{self, Arguments, Command, MasterKeyCommand, master_key},
+    cli::{self, Arguments, Command, MasterKeyCommand, health, master_key},
     config::{self, Config, Flags},
     telemetry,
 };
@@ -32,6 +32,10 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             write!(std::io::stdout().lock(), "{}", config::load(&arguments.flags())?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Health(arguments) => {
+            let config = config::load(&arguments.flags())?.config;
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(health::ask(&config))
+        }
         Command::AdminKey(arguments) => on_runtime(&arguments.flags(), admin_key),
         Command::MasterKey(MasterKeyCommand::Export(arguments)) => {
             on_runtime(&arguments.server.flags(), |config| master_key::export(config, arguments))
@@ -52,8 +56,9 @@ where
 {
     let config = config::load(flags)?.config;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let guard =
-        runtime.block_on(async { telemetry::start(&config.telemetry) }).map_err(|error| error as Box<dyn Error>)?;
+    let guard = runtime
+        .block_on(async { telemetry::start(&config.telemetry, config.metrics.listen.is_some()) })
+        .map_err(|error| error as Box<dyn Error>)?;
     let outcome = runtime.block_on(command(config));
     guard.shutdown();
     runtime.shutdown_background();
@@ -69,7 +74,9 @@ async fn admin_key(config: Config) -> Result<ExitCode, Box<dyn Error>> {
 async fn serve(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let stop = cli::stop_on_signal()?;
     let app = App::start(config).await?;
-    tracing::info!(address = %app.address()?, admin_key_file = %app.admin_key_file().display(), "listening");
+    let metrics_address = app.metrics_address()?.map(tracing::field::display);
+    let admin_key_file = app.admin_key_file();
+    tracing::info!(address = %app.address()?, metrics_address, admin_key_file = %admin_key_file.display(), "listening");
     app.run(stop).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ pub mod name;
 pub mod on_record;
 pub mod operation;
 pub mod page;
+pub mod readiness;
 pub mod removal;
 pub mod request;
 pub mod schema;

@@ -6,6 +6,7 @@ pub mod audit_upkeep;
 pub mod connection_health;
 pub mod connection_tests;
 pub mod credential_settlement;
+pub mod http_listener;
 pub mod key_uses;
 pub mod operation_retention;
 pub mod pool_eviction;

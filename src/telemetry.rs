@@ -1,10 +1,12 @@
 //! Logs, traces and metrics.
 //!
 //! Logs go to standard error, so that the output of a command stays its own. Traces and metrics go to an OTLP
-//! collector where one is configured; a collector that is down costs nothing but the data.
+//! collector where one is configured; a collector that is down costs nothing but the data. Prometheus fetches the same metrics
+//! where it may.
 
 mod chain;
 mod export;
+mod exposition;
 
 use std::{
     error::Error as StdError,
@@ -22,8 +24,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-pub use self::chain::{Chain, chain};
 use self::export::Exporters;
+pub use self::{
+    chain::{Chain, chain},
+    exposition::exposition,
+};
 use crate::config::{LogFormat, Telemetry};
 
 /// Name under which traces and metrics are recorded.
@@ -33,21 +38,20 @@ pub const SCOPE: &str = "dbkeeper";
 #[derive(Debug)]
 #[must_use = "without the guard nothing flushes the exporters"]
 pub struct Guard {
-    exporters: Option<Exporters>,
+    exporters: Exporters,
 }
 
 impl Guard {
     /// Sends what is left and stops the exporters. Blocks for some seconds at most, so call it outside of tasks, while
     /// the runtime that telemetry was started in still runs.
     pub fn shutdown(self) {
-        if let Some(exporters) = self.exporters {
-            exporters.shutdown();
-        }
+        self.exporters.shutdown();
     }
 }
 
-/// Sets logs, traces and metrics up for the whole process. Call it once, inside the runtime.
-pub fn start(settings: &Telemetry) -> Result<Guard, Box<dyn StdError + Send + Sync>> {
+/// Sets logs, traces and metrics up for the whole process, and what [`exposition`] tells where metrics are fetched. Call it once,
+/// inside the runtime.
+pub fn start(settings: &Telemetry, fetched: bool) -> Result<Guard, Box<dyn StdError + Send + Sync>> {
     let filter = EnvFilter::try_new(&settings.log)?;
     let terminal = io::stderr().is_terminal();
     let format = match settings.log_format {
@@ -57,12 +61,12 @@ pub fn start(settings: &Telemetry) -> Result<Guard, Box<dyn StdError + Send + Sy
     };
     let logs = log_layer(format, terminal, io::stderr).with_filter(filter);
 
-    let exporters = Exporters::start(settings)?;
+    let exporters = Exporters::start(settings, fetched)?;
     // Only our own spans are exported: those of the transport would trace the export itself.
     let own = Targets::new().with_target(SCOPE, Level::INFO);
     let traces = exporters
-        .as_ref()
-        .map(|exporters| tracing_opentelemetry::layer().with_tracer(exporters.traces().tracer(SCOPE)).with_filter(own));
+        .traces()
+        .map(|traces| tracing_opentelemetry::layer().with_tracer(traces.tracer(SCOPE)).with_filter(own));
     Registry::default().with(logs).with(traces).try_init()?;
     Ok(Guard { exporters })
 }

@@ -1,6 +1,6 @@
 //! What the server tells of itself to OpenTelemetry, beside its calls: its pools and its operations.
 //!
-//! Most instruments are read by the exporter when it exports; the times of the pools are told as they happen, to instruments
+//! Most instruments are read by an exporter when it exports; the times of the pools are told as they happen, to instruments
 //! that do nothing without an exporter.
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ pub(super) fn register(pools: &Pools, operations: &Operations) {
     let _count = meter
         .u64_observable_gauge("db.client.connection.count")
         .with_unit("{connection}")
-        .with_description("Connections of a pool, by state.")
+        .with_description("Open connections of pools to databases, by state.")
         .with_callback(move |observer| {
             for (pool, figures) in registry.all_figures() {
                 let state =
@@ -36,7 +36,7 @@ pub(super) fn register(pools: &Pools, operations: &Operations) {
     let _max = meter
         .u64_observable_gauge("db.client.connection.max")
         .with_unit("{connection}")
-        .with_description("Most connections that a pool may open.")
+        .with_description("Most connections that pools may open.")
         .with_callback(move |observer| {
             for (pool, figures) in registry.all_figures() {
                 observer.observe(figures.max_connections.into(), &[pool_name(&pool)]);
@@ -58,9 +58,7 @@ pub(super) fn register(pools: &Pools, operations: &Operations) {
     let _idle_max = meter
         .u64_observable_gauge("db.client.connection.idle.max")
         .with_unit("{connection}")
-        .with_description(
-            "Most connections that a pool keeps open without use: all of them, until their idle time-out.",
-        )
+        .with_description("Most connections that pools keep open without use: all of them, until their idle time-out.")
         .with_callback(move |observer| {
             for (pool, figures) in registry.all_figures() {
                 observer.observe(figures.max_connections.into(), &[pool_name(&pool)]);
@@ -71,7 +69,7 @@ pub(super) fn register(pools: &Pools, operations: &Operations) {
     let _idle_min = meter
         .u64_observable_gauge("db.client.connection.idle.min")
         .with_unit("{connection}")
-        .with_description("Connections that a pool keeps open.")
+        .with_description("Connections that pools keep open.")
         .with_callback(move |observer| {
             for (pool, figures) in registry.all_figures() {
                 observer.observe(figures.min_idle.into(), &[pool_name(&pool)]);

@@ -35,6 +35,7 @@ Examples:
   dbkeeper serve --listen 127.0.0.1:9000
   dbkeeper serve --listen 0.0.0.0:7341 --tls-certificate server.pem --tls-key server.key
   dbkeeper serve --config /etc/dbkeeper.toml --set operations.max_running=8
+  dbkeeper serve --metrics-listen 127.0.0.1:7342
   DBKEEPER_TELEMETRY_LOG=debug dbkeeper serve
 
 SIGTERM and Ctrl-C end it: calls finish, streams are told, operations are checkpointed.";
@@ -44,6 +45,13 @@ Examples:
   dbkeeper quickstart                         Walk through, then keep serving until Ctrl-C
   dbkeeper quickstart --exit                  End after the walk; status 0 only if every step was right
   dbkeeper quickstart --data-dir ./try-out    Keep what it makes in a folder of your choice";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  dbkeeper health --metrics-listen 127.0.0.1:7342
+  dbkeeper health --config /etc/dbkeeper/dbkeeper.toml
+
+It is for container images that hold no other program which could ask. Give it what serve was given.";
 
 const ADMIN_KEY_EXAMPLES: &str = "\
 Examples:
@@ -96,6 +104,9 @@ pub enum Command {
     MasterKey(MasterKeyCommand),
     /// Print the effective configuration as TOML, each value with where it comes from, secrets masked
     Config(ServerArguments),
+    /// Ask a server that runs here, at its metrics.listen, whether it is ready; status 0 only if it is
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(ServerArguments),
 }
 
 /// What to do with the master key.
@@ -155,6 +166,9 @@ pub struct ServerArguments {
     /// Accept an address that others reach although there is no TLS
     #[arg(long)]
     pub insecure: bool,
+    /// Address and port of /healthz, /readyz and /metrics over plain HTTP [default: nothing listens]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Certificate chain of the server in PEM
     #[arg(long, value_name = "FILE")]
     pub tls_certificate: Option<PathBuf>,
@@ -217,6 +231,9 @@ impl ServerArguments {
         if let Some(listen) = self.listen {
             flags.set("server.listen", listen.to_string(), "--listen");
         }
+        if let Some(listen) = self.metrics_listen {
+            flags.set("metrics.listen", listen.to_string(), "--metrics-listen");
+        }
         if self.insecure {
             flags.set("server.insecure", "true", "--insecure");
         }
@@ -272,7 +289,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_configuration() {
         let line = "dbkeeper config --data-dir /d --listen 127.0.0.1:0 --insecure --tls-certificate /c --tls-key /k \
-                    --log debug --log-format json --set pools.max_connections=3";
+                    --log debug --log-format json --metrics-listen [::1]:0 --set pools.max_connections=3";
         let Command::Config(arguments) = Arguments::parse_from(line.split_whitespace()).command else {
             panic!("another command")
         };
@@ -280,6 +297,7 @@ mod tests {
         assert_eq!(config.data_dir, std::path::Path::new("/d"));
         assert_eq!(config.server.listen.port(), 0);
         assert!(config.server.insecure && config.server.tls());
+        assert_eq!(config.metrics.listen.unwrap().to_string(), "[::1]:0");
         assert_eq!(config.telemetry.log, "debug");
         assert_eq!(config.telemetry.log_format, crate::config::LogFormat::Json);
         assert_eq!(config.pools.max_connections, 3);

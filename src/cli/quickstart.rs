@@ -15,12 +15,7 @@ mod screen;
 mod steps;
 mod walk;
 
-use std::{
-    error::Error,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-};
+use std::{error::Error, net::SocketAddr, path::Path, process::ExitCode};
 
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +26,7 @@ use self::{
     screen::Screen,
     walk::{Failure, Walk},
 };
+use super::dialled;
 use crate::{app::App, config::Config, grpc::client::Client};
 
 /// How a walk ended.
@@ -139,14 +135,4 @@ fn invite(screen: &Screen, config: &Config, address: SocketAddr) -> Result<(), F
         config.data_dir.display()
     );
     Ok(screen.paragraph(&text)?)
-}
-
-/// An address that listens on all interfaces is dialled on the loopback.
-fn dialled(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
 }

@@ -110,6 +110,30 @@ fn an_address_that_others_reach_needs_tls_or_consent() {
 }
 
 #[test]
+fn plain_http_is_off_and_for_this_machine_unless_the_user_says_otherwise() {
+    assert_eq!(load("", &[], &[]).unwrap().config.metrics.listen, None);
+    let file = "[metrics]\nlisten = '127.0.0.1:1'\n";
+    let variable = [("DBKEEPER_METRICS_LISTEN", "[::1]:2")];
+    let listen = |loaded: Loaded| loaded.config.metrics.listen.unwrap().to_string();
+    assert_eq!(listen(load(file, &[], &[]).unwrap()), "127.0.0.1:1");
+    assert_eq!(listen(load(file, &variable, &[]).unwrap()), "[::1]:2");
+    let loaded = load(file, &variable, &[("metrics.listen", "127.0.0.1:0")]).unwrap();
+    assert!(loaded.to_string().contains("listen = \"127.0.0.1:0\""), "{loaded}");
+    assert_eq!(listen(loaded), "127.0.0.1:0");
+
+    let text = refusal("", &[], &[("metrics.listen", "0.0.0.0:7342")]);
+    assert!(text.contains("metrics.listen = \"0.0.0.0:7342\" (flag --set metrics.listen): others can reach"), "{text}");
+    assert!(text.contains("metrics.insecure = true"), "{text}");
+    load("", &[], &[("metrics.listen", "0.0.0.0:7342"), ("metrics.insecure", "true")]).unwrap();
+    let text = refusal("", &[("DBKEEPER_METRICS_LISTEN", "7342")], &[]);
+    let told = "metrics.listen = \"7342\" (environment variable DBKEEPER_METRICS_LISTEN): must be ADDRESS:PORT";
+    assert!(text.contains(told), "{text}");
+    let text = refusal("", &[], &[("metrics.listen", "127.0.0.1:7341")]);
+    assert!(text.contains("must be another address or port than server.listen"), "{text}");
+    load("", &[], &[("metrics.listen", "127.0.0.1:0"), ("server.listen", "127.0.0.1:0")]).unwrap();
+}
+
+#[test]
 fn targets_are_networks_and_ports() {
     let file = "[targets]\npolicy = 'public'\nallow = ['10.1.0.0/16', 'fd00::/8', '10.9.9.9']\nports = [3306, '5432-5439']\n\
          unix_sockets = ['/run/postgresql', '/run/mysqld']\n";

@@ -38,7 +38,7 @@ pub(super) use deadline::{deadline_exceeded, passed as deadline_passed};
 
 use super::{
     call::ActiveCall,
-    health::Readiness,
+    health::Health,
     options::{MethodPolicies, MethodPolicy},
     rate::{self, RateLimit},
     settings::ServerSettings,
@@ -55,7 +55,7 @@ pub(super) struct Edge {
     pub(super) policies: MethodPolicies,
     pub(super) authenticator: Arc<dyn Authenticator>,
     pub(super) audit: Option<Arc<dyn AuditSink>>,
-    pub(super) readiness: Readiness,
+    pub(super) health: Health,
     pub(super) settings: ServerSettings,
     pub(super) unary_slots: Arc<Semaphore>,
     pub(super) stream_slots: Arc<Semaphore>,

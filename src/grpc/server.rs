@@ -25,7 +25,7 @@ use tonic_web::GrpcWebLayer;
 use tower::Layer;
 
 use super::{
-    health::Readiness,
+    health::Health,
     layers::{AuditSink, Authenticator, Edge, EdgeService, Unsealed},
     listener::{Accepted, Listener, Opening, Shown},
     options::MethodPolicies,
@@ -68,8 +68,8 @@ impl GrpcServer {
             None => None,
         };
         let listener = Listener::bind(address, &settings).await?;
-        let readiness = Readiness::new(HealthReporter::new(), &parts.routes.services).await;
-        let routes = complete(parts.routes, &readiness)?;
+        let health = Health::new(HealthReporter::new(), &parts.routes.services).await;
+        let routes = complete(parts.routes, &health)?;
         let opening = Opening {
             tls: tls.as_ref().map(Tls::terms),
             handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
@@ -80,7 +80,7 @@ impl GrpcServer {
             policies,
             authenticator: parts.authenticator,
             audit: parts.audit,
-            readiness,
+            health,
             unary_slots: Arc::new(Semaphore::new(settings.max_unary_calls)),
             stream_slots: Arc::new(Semaphore::new(settings.max_streams)),
             addresses: per_second(settings.rate_per_address),
@@ -101,8 +101,8 @@ impl GrpcServer {
     }
 
     /// The switch between sealed and open, which the health service follows.
-    pub fn readiness(&self) -> Readiness {
-        self.connections.edge.readiness.clone()
+    pub fn health(&self) -> Health {
+        self.connections.edge.health.clone()
     }
 
     /// What lets a server that was started sealed answer with open services.
@@ -118,7 +118,7 @@ impl GrpcServer {
             () = accept(&self.listener, &self.connections) => {}
             () = watch(&mut self.tls) => {}
         }
-        self.connections.edge.readiness.stop().await;
+        self.connections.edge.health.stop().await;
         drop(self.listener);
         self.connections.drain().await;
     }
@@ -156,17 +156,17 @@ pub struct Opener(Arc<Edge>);
 impl Opener {
     /// From now on these answer, on connections that are open as well, and health says SERVING. A second time changes nothing.
     pub async fn open(&self, parts: Parts) -> Result<()> {
-        let routes = complete(parts.routes, &self.0.readiness)?;
+        let routes = complete(parts.routes, &self.0.health)?;
         let unsealed = Unsealed { routes, authenticator: parts.authenticator, audit: parts.audit };
         // Whoever was first stays: its services are at work.
         let _ = self.0.unsealed.set(unsealed);
-        self.0.readiness.open().await;
+        self.0.health.open().await;
         Ok(())
     }
 }
 
 /// Adds health and reflection, in both versions: some tools know only v1alpha.
-fn complete(mut routes: Routes, readiness: &Readiness) -> Result<service::Routes> {
+fn complete(mut routes: Routes, health: &Health) -> Result<service::Routes> {
     let describe = || {
         // With the descriptors of the error details, a tool can show them in clear.
         tonic_reflection::server::Builder::configure()
@@ -174,7 +174,7 @@ fn complete(mut routes: Routes, readiness: &Readiness) -> Result<service::Routes
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    routes.builder.add_service(readiness.service());
+    routes.builder.add_service(health.service());
     routes.builder.add_service(describe().build_v1().map_err(Error::internal)?);
     routes.builder.add_service(describe().build_v1alpha().map_err(Error::internal)?);
     Ok(routes.builder.routes().prepare())

@@ -1,10 +1,11 @@
-//! Traces and metrics to an OTLP collector.
+//! Traces and metrics to an OTLP collector, and metrics to who fetches them.
 
 use std::{error::Error as StdError, time::Duration};
 
 use opentelemetry::global;
 use opentelemetry_otlp::{
-    MetricExporter, SpanExporter, WithExportConfig as _, WithTonicConfig as _, tonic_types::metadata::MetadataMap,
+    ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig as _, WithTonicConfig as _,
+    tonic_types::metadata::MetadataMap,
 };
 use opentelemetry_sdk::{
     Resource,
@@ -14,66 +15,93 @@ use opentelemetry_sdk::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::{SCOPE, chain::chain};
+use super::{SCOPE, chain::chain, exposition};
 use crate::config::Telemetry;
 
 /// Longest that one export, and the flush at the end, may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What sends traces and metrics.
+/// What sends traces and metrics, and what is asked for metrics.
 #[derive(Debug)]
 pub(super) struct Exporters {
-    traces: SdkTracerProvider,
-    metrics: SdkMeterProvider,
+    /// Absent where there is no collector.
+    traces: Option<SdkTracerProvider>,
+    /// Absent where nobody gets any.
+    metrics: Option<SdkMeterProvider>,
 }
 
 impl Exporters {
-    /// Starts the exporters where an endpoint is configured. It is dialled lazily, so a collector that is down does
-    /// not keep the server from starting.
-    pub(super) fn start(settings: &Telemetry) -> Result<Option<Self>, Box<dyn StdError + Send + Sync>> {
+    /// Starts what an endpoint that is configured needs, and what those who fetch metrics need. The endpoint is dialled lazily, so
+    /// a collector that is down does not keep the server from starting.
+    pub(super) fn start(settings: &Telemetry, fetched: bool) -> Result<Self, Box<dyn StdError + Send + Sync>> {
         // A caller's trace goes on through us even where we export nothing.
         global::set_text_map_propagator(TraceContextPropagator::new());
-        let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
-        let headers = headers(settings.otlp_headers.as_ref().map_or("", |headers| headers.expose_secret()))?;
+        if settings.otlp_endpoint.is_none() && !fetched {
+            return Ok(Self { traces: None, metrics: None });
+        }
         let resource = Resource::builder().with_service_name(SCOPE).build();
-
-        let spans = SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(EXPORT_TIMEOUT)
-            .with_metadata(headers.clone())
-            .build()?;
-        let traces = SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource.clone()).build();
-
-        let values = MetricExporter::builder()
-            .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(EXPORT_TIMEOUT)
-            .with_metadata(headers)
-            .build()?;
-        let reader = PeriodicReader::builder(values).with_interval(settings.metrics_interval).build();
-        let metrics = SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build();
-
-        global::set_tracer_provider(traces.clone());
+        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
+        if fetched {
+            metrics = metrics.with_reader(exposition::reader()?);
+        }
+        let mut traces = None;
+        if let Some(endpoint) = &settings.otlp_endpoint {
+            let headers = headers(settings.otlp_headers.as_ref().map_or("", |headers| headers.expose_secret()))?;
+            metrics = metrics.with_reader(sent_metrics(endpoint, headers.clone(), settings.metrics_interval)?);
+            traces = Some(sent_traces(endpoint, headers, resource)?);
+        }
+        if let Some(traces) = &traces {
+            global::set_tracer_provider(traces.clone());
+        }
+        let metrics = metrics.build();
         global::set_meter_provider(metrics.clone());
-        Ok(Some(Self { traces, metrics }))
+        Ok(Self { traces, metrics: Some(metrics) })
     }
 
-    pub(super) fn traces(&self) -> &SdkTracerProvider {
-        &self.traces
+    pub(super) fn traces(&self) -> Option<&SdkTracerProvider> {
+        self.traces.as_ref()
     }
 
     pub(super) fn shutdown(self) {
+        let Self { traces, metrics } = self;
         // At the same time: a collector that is away holds the end of the server up once, and not twice.
         let results = std::thread::scope(|scope| {
-            let traces = scope.spawn(|| self.traces.shutdown_with_timeout(EXPORT_TIMEOUT));
-            let metrics = self.metrics.shutdown_with_timeout(EXPORT_TIMEOUT);
-            [traces.join().unwrap_or(Ok(())), metrics]
+            let traces = traces.map(|traces| scope.spawn(move || traces.shutdown_with_timeout(EXPORT_TIMEOUT)));
+            let metrics = metrics.map(|metrics| metrics.shutdown_with_timeout(EXPORT_TIMEOUT));
+            [traces.map(|traces| traces.join().unwrap_or(Ok(()))), metrics]
         });
-        for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            tracing::warn!(error = %chain(error), "telemetry was not flushed");
+        for error in results.into_iter().flatten().filter_map(Result::err) {
+            tracing::warn!(error = %chain(&error), "telemetry was not flushed");
         }
     }
+}
+
+fn sent_metrics(
+    endpoint: &str,
+    headers: MetadataMap,
+    interval: Duration,
+) -> Result<PeriodicReader<MetricExporter>, ExporterBuildError> {
+    let exporter = MetricExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .with_metadata(headers)
+        .build()?;
+    Ok(PeriodicReader::builder(exporter).with_interval(interval).build())
+}
+
+fn sent_traces(
+    endpoint: &str,
+    headers: MetadataMap,
+    resource: Resource,
+) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .with_metadata(headers)
+        .build()?;
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }
 
 /// Reads `name=value,name=value`. The error names neither, since a token may stand on the wrong side of the sign.

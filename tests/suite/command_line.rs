@@ -14,7 +14,7 @@ fn run(arguments: &[&str], variable: Option<(&str, &str)>) -> (Output, String, S
 fn the_help_names_every_command_and_where_the_key_lies() {
     let (output, told, _) = run(&["--help"], None);
     assert!(output.status.success());
-    for words in ["serve", "quickstart", "admin-key", "master-key", "config", "admin.key", "Examples:"] {
+    for words in ["serve", "quickstart", "admin-key", "master-key", "config", "health", "admin.key", "Examples:"] {
         assert!(told.contains(words), "{words}: {told}");
     }
 }

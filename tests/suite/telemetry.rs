@@ -24,7 +24,10 @@ use tokio::{
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Channel};
 
-use crate::harness::{process::binary, server::in_time};
+use crate::{
+    harness::{process::binary, server::in_time},
+    http,
+};
 use dbkeeper::grpc::proto::v1::{
     Connection, CreateConnectionRequest, Engine, GetDatabaseRequest, ListConnectionsRequest,
     connection_service_client::ConnectionServiceClient, schema_service_client::SchemaServiceClient,
@@ -76,23 +79,28 @@ impl Collector {
     }
 }
 
-/// Starts the binary and reads the address that it logs, and goes on reading its log into `lines`.
-async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mutex<Vec<String>>>) -> (Child, String) {
+/// Starts the binary and reads the line in which it says where it listens, and goes on reading its log into `lines`.
+async fn start(
+    directory: &std::path::Path,
+    collector: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+) -> (Child, serde_json::Value) {
     let mut server = Command::from(binary())
         .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log", "debug", "--data-dir"])
         .arg(directory)
         .env("DBKEEPER_TELEMETRY_OTLP_ENDPOINT", format!("http://{collector}"))
         .env("DBKEEPER_TELEMETRY_METRICS_INTERVAL", "1s")
+        .env("DBKEEPER_METRICS_LISTEN", "127.0.0.1:0")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
-    let address = loop {
+    let listening = loop {
         let line = log.next_line().await.unwrap().expect("the server says where it listens");
         let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
         if fields["message"] == "listening" {
-            break fields["address"].as_str().unwrap().to_owned();
+            break fields;
         }
     };
     tokio::spawn(async move {
@@ -100,7 +108,7 @@ async fn start(directory: &std::path::Path, collector: SocketAddr, lines: Arc<Mu
             lines.lock().unwrap().push(line);
         }
     });
-    (server, address)
+    (server, listening)
 }
 
 /// Registers an SQLite database and makes a call that needs a connection of its pool.
@@ -135,7 +143,8 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     let collector = Collector::default();
     let directory = tempfile::tempdir().unwrap();
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let (mut server, address) = start(directory.path(), collector.listen().await, lines.clone()).await;
+    let (mut server, listening) = start(directory.path(), collector.listen().await, lines.clone()).await;
+    let address = listening["address"].as_str().unwrap();
 
     let key = std::fs::read_to_string(directory.path().join("admin.key")).unwrap();
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
@@ -154,6 +163,7 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
     })
     .await;
 
+    let fetched = http::fetch(listening["metrics_address"].as_str().unwrap().parse().unwrap()).await;
     // The end of the server flushes what is not exported yet.
     let pid = rustix::process::Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -169,6 +179,13 @@ async fn a_call_is_traced_measured_and_logged_under_the_trace_of_its_caller() {
         ["rpc.server.call.duration", "dbkeeper.operations.open"].into_iter().chain(of_pools.iter().map(String::as_str))
     {
         assert!(metrics.iter().any(|metric| metric == name), "{name} is missing in {metrics:?}");
+        // The same instruments are told to who fetches them.
+        let family = name.replace('.', "_");
+        let told = fetched
+            .0
+            .keys()
+            .any(|told| told.strip_prefix(&family).is_some_and(|unit| ["", "_seconds"].contains(&unit)));
+        assert!(told, "{family} is missing in {:?}", fetched.0.keys());
     }
     let ended = lines.lock().unwrap().iter().any(|line| line.contains("call ended") && line.contains(TRACE_ID));
     assert!(ended, "no log line of the call carries the trace: {:?}", lines.lock().unwrap());

@@ -57,7 +57,7 @@ impl Edge {
         request_id: RequestId,
     ) -> Result<Admitted> {
         let unknown = self.authenticator().unknown_caller().filter(|_| policy.while_sealed);
-        if self.readiness.is_sealed() && unknown.is_none() {
+        if self.health.readiness().is_sealed() && unknown.is_none() {
             return Err(Error::new(
                 Reason::VaultSealed,
                 "the vault is sealed: the server has no key that opens its store; give it the right master key",

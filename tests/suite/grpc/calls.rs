@@ -53,9 +53,9 @@ async fn a_sealed_server_refuses_all_calls() {
     let server = TestServer::start_sealed(ServerSettings::default()).await;
     let status = server.client("reader").operations().get_operation(get("a")).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "VAULT_SEALED"));
-    server.readiness.open().await;
+    server.health.open().await;
     server.client("reader").operations().get_operation(get("a")).await.unwrap();
-    server.readiness.seal().await;
+    server.health.seal().await;
     assert!(server.client("reader").operations().get_operation(get("a")).await.is_err());
     server.stopped().await;
 }

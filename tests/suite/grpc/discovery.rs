@@ -63,9 +63,9 @@ async fn health_follows_the_vault() {
     };
     for service in ["", "dbkeeper.v1.OperationService"] {
         assert_eq!(check(service).await, Ok(NOT_SERVING), "{service:?}");
-        server.readiness.open().await;
+        server.health.open().await;
         assert_eq!(check(service).await, Ok(SERVING), "{service:?}");
-        server.readiness.seal().await;
+        server.health.seal().await;
         assert_eq!(check(service).await, Ok(NOT_SERVING), "{service:?}");
     }
     assert_eq!(check("dbkeeper.v1.NoService").await, Err(Code::NotFound));

@@ -12,7 +12,7 @@ use dbkeeper::{
         AuditSink, Authenticator, GrpcServer, Parts, ServerSettings,
         call::{long_poll, unary},
         client::Client,
-        health::Readiness,
+        health::Health,
         proto::v1::{self, operation_service_client::OperationServiceClient},
         routes::Routes,
         stream::{MessageStream, server_stream},
@@ -33,7 +33,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server at work.
 pub(super) struct TestServer {
     pub(super) address: SocketAddr,
-    pub(super) readiness: Readiness,
+    pub(super) health: Health,
     pub(super) stop: CancellationToken,
     pub(super) seen: Arc<Seen>,
     task: JoinHandle<()>,
@@ -54,7 +54,7 @@ impl TestServer {
 
     pub(super) async fn start_with(settings: ServerSettings) -> Self {
         let server = Self::start_sealed(settings).await;
-        server.readiness.open().await;
+        server.health.open().await;
         server
     }
 
@@ -68,9 +68,9 @@ impl TestServer {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = GrpcServer::bind(listen, settings, parts).await.unwrap();
         let stop = CancellationToken::new();
-        let (address, readiness) = (server.local_address().unwrap(), server.readiness());
+        let (address, health) = (server.local_address().unwrap(), server.health());
         let task = tokio::spawn(server.run(stop.clone()));
-        Self { address, readiness, stop, seen, task }
+        Self { address, health, stop, seen, task }
     }
 
     pub(super) fn url(&self) -> String {

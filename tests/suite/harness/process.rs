@@ -3,13 +3,14 @@
 use std::{
     env,
     fs::{self, OpenOptions},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use dbkeeper::grpc::client::Client;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
@@ -122,6 +123,16 @@ impl ServerProcess {
         &self.address
     }
 
+    /// Where it answers over plain HTTP.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.logged_field("metrics_address").expect("metrics.listen is set").parse().expect("an address")
+    }
+
+    /// How many files and sockets the server has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the process is there").count()
+    }
+
     /// The admin key.
     pub(crate) fn admin_key(&self) -> SecretString {
         let key = fs::read_to_string(self.data_directory().join("admin.key")).expect("the first start writes the key");
@@ -149,11 +160,25 @@ impl ServerProcess {
 
     /// The address that the server has chosen, once it has.
     fn logged_address(&self) -> Option<String> {
+        self.logged_field("address").map(|address| format!("http://{address}"))
+    }
+
+    /// A field of the line that says where the server listens.
+    fn logged_field(&self, name: &str) -> Option<String> {
         let log = self.log();
         let line = log.lines().find(|line| line.contains("\"listening\""))?;
-        let (_, rest) = line.split_once("\"address\":\"")?;
-        let (address, _) = rest.split_once('"')?;
-        Some(format!("http://{address}"))
+        let (_, rest) = line.split_once(&format!("\"{name}\":\""))?;
+        let (value, _) = rest.split_once('"')?;
+        Some(value.to_owned())
+    }
+}
+
+/// Allows the tests thousands of sockets.
+pub(crate) fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(16_384, |maximum| maximum.min(16_384));
+    if limit.current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).expect("the limit can be raised");
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct TestServer {
     folder: TempDir,
     config: Config,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     stop: CancellationToken,
     task: JoinHandle<dbkeeper::model::Result<()>>,
 }
@@ -75,6 +76,11 @@ impl TestServer {
     /// `http://` and where it listens.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where it answers over plain HTTP.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address.expect("metrics.listen is set")
     }
 
     /// File of the store.
@@ -167,9 +173,10 @@ impl StoppedServer {
             }
         };
         let address = app.address().expect("it listens");
+        let metrics_address = app.metrics_address().expect("it listens");
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
-        TestServer { folder, config, address, stop, task }
+        TestServer { folder, config, address, metrics_address, stop, task }
     }
 }
 

@@ -234,7 +234,7 @@ macro_rules! on_every_engine {
 pub(super) use on_every_engine;
 
 /// Looks again and again until something holds.
-pub(super) async fn until(mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
     let began = tokio::time::Instant::now();
     while !holds().await {
         assert!(began.elapsed() < PATIENCE, "it did not come to hold in time");

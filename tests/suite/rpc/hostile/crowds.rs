@@ -4,7 +4,6 @@ use std::{fs, time::Duration};
 
 use dbkeeper::grpc::{client::Client, proto::v1};
 use futures::future::join_all;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tonic::Streaming;
@@ -14,7 +13,7 @@ use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     harness::{
         certificates::Certificates,
-        process::ServerProcess,
+        process::{ServerProcess, allow_many_files},
         server::{TestServer, in_time},
     },
 };
@@ -91,15 +90,6 @@ async fn open_streams_and_stalled_readers_cost_bounded_memory() {
         in_time(stream.message()).await.unwrap().expect("the streams go on");
     }
     client.connections().list_connections(v1::ListConnectionsRequest::default()).await.expect("the server works");
-}
-
-/// Two thousand sockets here and as many on the server's side.
-fn allow_many_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(16_384, |maximum| maximum.min(16_384));
-    if limit.current.is_some_and(|current| current < wanted) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).expect("the limit can be raised");
-    }
 }
 
 /// A server with TLS, and a client's view of it.
