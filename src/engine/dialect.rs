@@ -179,6 +179,11 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// True where types are declared by themselves; otherwise what they stand for is said at each column.
+    fn declares_types(&self) -> bool {
+        false
+    }
+
     /// A string as it stands in a statement.
     fn string(&self, text: &str) -> String {
         format!("'{}'", text.replace('\'', "''"))

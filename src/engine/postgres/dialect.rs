@@ -64,6 +64,10 @@ impl Dialect for PostgresDialect {
         create::written_type(neutral)
     }
 
+    fn declares_types(&self) -> bool {
+        true
+    }
+
     fn create(&self, definition: &SchemaDefinition) -> Created {
         create::create(definition)
     }

@@ -47,6 +47,9 @@ pub(super) fn both_ways(
         let (_, reverted) = written(dialect, to, from.clone(), &renames.swapped(), Kept::Target(declared))?;
         // What is left out makes others fit, so that all is written anew.
         if leaves_out && held.leave_out(&altered.unsupported, &reverted.unsupported) {
+            if !dialect.declares_types() {
+                held.forget_types();
+            }
             continue;
         }
         refuse(&altered, dialect, &target.field)?;
@@ -100,5 +103,10 @@ impl Held<'_> {
             is_any_left_out |= self.hold(element, &why) || self.hold(whole, &why);
         }
         is_any_left_out
+    }
+
+    /// Takes no type over to an engine that has none: the columns that cannot do without one are left out by themselves.
+    fn forget_types(&mut self) {
+        self.target.types.clone_from(&self.source.types);
     }
 }

@@ -90,12 +90,12 @@ const OF_MARIADB: &str = "CREATE TABLE artist (id integer PRIMARY KEY, name varc
     CREATE TABLE album (id integer PRIMARY KEY, artist_id integer NOT NULL, title varchar(80), released year,
         CONSTRAINT ck_title CHECK (title REGEXP '^[A-Z]'), CONSTRAINT fk_album FOREIGN KEY (artist_id) REFERENCES artist (id));
     CREATE VIEW kinds AS SELECT kinds FROM artist;";
-const OF_SQLITE: &str = "CREATE TABLE artist (id INTEGER PRIMARY KEY, name NVARCHAR(120) NOT NULL, anything, born DATE, note TEXT COLLATE NOCASE);
+const OF_SQLITE: &str = "CREATE TABLE artist (id INTEGER PRIMARY KEY, name NVARCHAR(120) NOT NULL, anything ODDITY, born DATE, note TEXT COLLATE NOCASE);
     CREATE TABLE album (id INTEGER PRIMARY KEY, artist_id INTEGER NOT NULL CONSTRAINT fk_album REFERENCES artist (id) DEFERRABLE INITIALLY DEFERRED,
         title VARCHAR(80) CONSTRAINT ck_title CHECK (title GLOB '[A-Z]*'));
     CREATE INDEX by_anything ON artist (anything);
     CREATE INDEX by_born ON artist (born);
-    CREATE INDEX by_high ON album (title) WHERE artist_id > 10;
+    CREATE INDEX by_high ON album (artist_id) WHERE artist_id > 10;
     CREATE VIEW everything AS SELECT anything FROM artist;";
 
 async fn left_out(
