@@ -14,11 +14,10 @@ use super::{Answer, get};
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
     harness::{
-        postgres::PostgresServer,
         process::{ServerProcess, binary},
         server::{TestServer, in_time},
     },
-    rpc::support::{register, settings, until},
+    rpc::support::{HeldCatalog, register, settings, until},
 };
 
 async fn start() -> TestServer {
@@ -89,26 +88,12 @@ async fn a_server_that_drains_says_so_to_the_end() {
     let database = fixture.create_database().await;
     let client = server.client();
     register(&client, "shop", settings(&fixture.target(&database))).await;
-    let postgres = PostgresServer::shared();
-    let waiting = |granted: &str| {
-        let sql = format!(
-            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
-             WHERE datname = '{database}' AND relation = 'pg_namespace'::regclass AND {granted}"
-        );
-        postgres.psql("postgres", &sql)
-    };
-    let holder = std::thread::spawn({
-        let database = database.clone();
-        // Its session is taken from it in the end.
-        let sql = "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(601)";
-        move || std::panic::catch_unwind(|| PostgresServer::shared().psql(&database, sql))
-    });
-    until(async || waiting("granted AND mode = 'AccessExclusiveLock'") == "1").await;
+    let held = HeldCatalog::of(&database).await;
     let call = tokio::spawn(async move {
         let request = v1::ListTablesRequest { connection: "connections/shop".to_owned(), ..Default::default() };
         client.schemas().list_tables(request).await
     });
-    until(async || waiting("NOT granted") == "1").await;
+    held.until_waited_for().await;
 
     let stopping = tokio::spawn(server.stop());
     until(async || get(address, "/readyz").await.status == 503).await;
@@ -116,12 +101,10 @@ async fn a_server_that_drains_says_so_to_the_end() {
     assert!(answer.body.starts_with("stopping: "), "{answer:?}");
     assert_eq!(get(address, "/healthz").await.status, 200);
     assert!(!call.is_finished(), "the server has nothing left to wait for");
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(601)%'";
-    postgres.psql("postgres", &format!("{end} AND datname = '{database}'"));
+    held.release();
     in_time(call).await.unwrap().expect("a call that was under way is answered");
     in_time(stopping).await.unwrap();
     TcpStream::connect(address).await.expect_err("the listener ends with the server");
-    assert!(holder.join().unwrap().is_err(), "the lock was held until the server was stopping");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

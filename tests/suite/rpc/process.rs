@@ -15,7 +15,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use super::{
     answer::assert_refused,
-    support::{apply, file, migration_set, register, settings, until},
+    support::{HeldCatalog, apply, file, migration_set, register, settings, until},
 };
 use crate::{
     conformance::{Fixture, postgres::PostgresFixture},
@@ -150,30 +150,14 @@ async fn a_call_under_way_keeps_its_database_until_it_has_ended() {
     let list = v1::ListTablesRequest { connection: "connections/shop".to_owned(), ..Default::default() };
     client.schemas().list_tables(list.clone()).await.expect("the pool is open");
 
-    let postgres = PostgresServer::shared();
-    let locks = |granted: &str| {
-        let sql = format!(
-            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
-             WHERE datname = '{database}' AND relation = 'pg_namespace'::regclass AND {granted}"
-        );
-        postgres.psql("postgres", &sql)
-    };
-    let holder = std::thread::spawn({
-        let database = database.clone();
-        // It does not end well: its session is taken from it.
-        let sql = "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(600)";
-        move || std::panic::catch_unwind(|| PostgresServer::shared().psql(&database, sql))
-    });
-    until(async || locks("granted AND mode = 'AccessExclusiveLock'") == "1").await;
+    let held = HeldCatalog::of(&database).await;
     let call = tokio::spawn(async move { client.schemas().list_tables(list).await });
-    until(async || locks("NOT granted") == "1").await;
+    held.until_waited_for().await;
     let channel = Channel::from_shared(server.url()).unwrap().connect().await.unwrap();
     let mut health = HealthClient::new(channel).watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     let stopping = tokio::spawn(server.stop());
     in_time(async { while health.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {} }).await;
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%'";
-    postgres.psql("postgres", &format!("{end} AND datname = '{database}'"));
+    held.release();
     in_time(call).await.unwrap().expect("a call that was under way is finished");
     in_time(stopping).await.unwrap();
-    assert!(holder.join().unwrap().is_err(), "the lock was held until the server was stopping");
 }

@@ -11,7 +11,10 @@ use v1::OperationState;
 
 use crate::{
     conformance::Fixture,
-    harness::server::{PATIENCE, in_time},
+    harness::{
+        postgres::PostgresServer,
+        server::{PATIENCE, in_time},
+    },
 };
 
 /// The settings of a target as a caller registers them.
@@ -239,5 +242,50 @@ pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
     while !holds().await {
         assert!(began.elapsed() < PATIENCE, "it did not come to hold in time");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// The catalog of a PostgreSQL database, locked, so that a call that reads it stays under way.
+pub(crate) struct HeldCatalog {
+    database: String,
+    holder: std::thread::JoinHandle<std::thread::Result<String>>,
+}
+
+impl HeldCatalog {
+    pub(crate) async fn of(database: &str) -> Self {
+        let holder = std::thread::spawn({
+            let database = database.to_owned();
+            // It does not end well: its session is taken from it.
+            let sql = "BEGIN; LOCK TABLE pg_namespace; SELECT pg_sleep(600)";
+            move || std::panic::catch_unwind(|| PostgresServer::shared().psql(&database, sql))
+        });
+        let held = Self { database: database.to_owned(), holder };
+        until(async || held.locks("granted AND mode = 'AccessExclusiveLock'") == "1").await;
+        held
+    }
+
+    /// Waits until a call does.
+    pub(crate) async fn until_waited_for(&self) {
+        until(async || self.locks("NOT granted") == "1").await;
+    }
+
+    /// Lets the call go on. Until now it could not.
+    pub(crate) fn release(self) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE query LIKE '%pg_sleep(600)%' AND datname = '{}'",
+            self.database
+        );
+        PostgresServer::shared().psql("postgres", &sql);
+        assert!(self.holder.join().unwrap().is_err(), "the lock was let go before");
+    }
+
+    fn locks(&self, which: &str) -> String {
+        let sql = format!(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+             WHERE datname = '{}' AND relation = 'pg_namespace'::regclass AND {which}",
+            self.database
+        );
+        PostgresServer::shared().psql("postgres", &sql)
     }
 }
