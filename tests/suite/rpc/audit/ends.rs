@@ -1,6 +1,9 @@
 //! Calls that end otherwise than well: refused for want of a record, given up by the caller, killed with the server.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use dbkeeper::grpc::{client::Client, proto::v1};
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
@@ -43,12 +46,14 @@ async fn a_call_without_a_record_is_not_made() {
     assert_eq!(events(&client).await.len(), 2);
 }
 
-/// Takes a call of the database, and returns what it is told until its caller hangs up or waits for an answer.
-async fn told(listener: &TcpListener) -> Vec<u8> {
-    let (mut caller, _) = listener.accept().await.unwrap();
-    let mut heard = Vec::new();
-    caller.read_buf(&mut heard).await.unwrap();
-    heard
+/// Takes the calls of a database one after the other, and notes what each is told until its caller hangs up or waits for an answer.
+async fn listen(listener: TcpListener, calls: Arc<Mutex<Vec<Vec<u8>>>>) {
+    loop {
+        let (mut caller, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        caller.read_buf(&mut heard).await.unwrap();
+        calls.lock().unwrap().push(heard);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,18 +78,16 @@ async fn a_database_is_told_nothing_of_a_test_without_a_record() {
     assert_eq!(connection.state(), v1::ConnectionState::Untested, "nothing was tried");
 
     intruder.run("DROP TRIGGER full").await.unwrap();
-    let last = tokio::spawn({
-        let client = client.clone();
-        async move { client.connections().test_connection(registered).await }
-    });
-    // Calls come in their order: those that were made without a record are the first.
-    let mut calls = vec![told(&listener).await];
-    while calls.last().is_some_and(Vec::is_empty) {
-        calls.push(told(&listener).await);
-    }
-    assert!(calls.len() <= 2, "settings that are not saved are dialled on record only: {calls:?}");
-    // The database has hung up by now.
-    assert!(!last.await.unwrap().unwrap().into_inner().connected);
+    let calls = Arc::default();
+    let listening = tokio::spawn(listen(listener, Arc::clone(&calls)));
+    // The database hangs up in place of an answer.
+    assert!(!client.connections().test_connection(registered).await.unwrap().into_inner().connected);
+    listening.abort();
+    // Calls come in their order: one that was made without a record is the first. What is not saved is dialled on record only.
+    let calls = calls.lock().unwrap();
+    let (recorded, before) = calls.split_last().unwrap();
+    assert!(!recorded.is_empty() && before.len() <= 1, "{calls:?}");
+    assert!(before.iter().all(Vec::is_empty), "it was told something: {calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
